@@ -1,0 +1,1 @@
+"""One file per device family: the device's side of the line. The folder is the registry."""

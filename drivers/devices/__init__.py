@@ -1,0 +1,1 @@
+"""One file per device family. The folder is the registry: nothing else lists what is in it."""
