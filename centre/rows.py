@@ -1,0 +1,118 @@
+"""What the store hands to pages and interfaces: plain rows, one word per thing (DESIGN 2).
+
+`t` is microseconds of a gateway's monotonic clock within `epoch`; `utc` is microseconds since 1970 by the centre.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wire.records import MarkAt
+
+
+@dataclass(frozen=True, slots=True)
+class Bed:
+    """One gateway at its bed, as last heard. `heard_utc` is None where nothing has come yet."""
+
+    site: str
+    gateway: str
+    bed: str
+    online: bool
+    heard_utc: int | None
+    epoch: int
+    method: str
+    status: str
+    pseudonym: str
+    missing: int  # envelopes that the ledger lacks and nobody has declared lost
+    lost: int  # envelopes declared lost
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream with the session it belongs to; a wave where `rate` > 0, else a numeric."""
+
+    gateway: str
+    epoch: int
+    stream: int
+    session: int
+    channel: str
+    mdc: int
+    unit: str
+    rate: Fraction
+    gain: Fraction
+    offset: Fraction
+    bits: int
+    filter: str
+    driver: str
+    integrity: str
+    maker: str
+    model: str
+    serial: str
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A run of one stream: `values` are the device's integers, from index `first`; `t` when the last one arrived."""
+
+    epoch: int
+    stream: int
+    first: int
+    t: int
+    values: NDArray[np.int32]
+    marks: tuple[MarkAt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A numeric as the device said it."""
+
+    epoch: int
+    stream: int
+    t: int
+    value: Decimal | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An alarm, status, device time or session change of the device's, relayed: `kind` names which."""
+
+    epoch: int
+    session: int
+    t: int
+    kind: str
+    code: str
+    phase: str
+    text: str
+    channel: str
+    priority: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Samples of a stream that never came (declared by the gateway)."""
+
+    epoch: int
+    stream: int
+    t: int
+    first: int
+    count: int | None
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """An anchor: at `t` of `epoch` UTC was `utc`, within `error` microseconds (None: nobody knows)."""
+
+    epoch: int
+    t: int
+    utc: int
+    error: int | None
+    source: str

@@ -1,0 +1,1 @@
+"""What travels: envelopes, bundles, keys, receipts, topics. Pure; shared by gateway and centre (DESIGN 6)."""

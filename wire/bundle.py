@@ -1,0 +1,83 @@
+"""Bundles: the plain contents of an envelope, CBOR (RFC 8949), one per class and interval (docs/formats.md).
+
+    bundle := [t0, [record, ...]]     class vital; record := [kind, t - t0, ...]
+    bundle := [t0, [block, ...]]      class wave;  block  := [t - t0, ...]
+
+Readers refuse what is too large, too deep or not of these shapes, with BundleError and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import cbor2
+import msgspec
+
+from wire.records import Block, Record
+
+BUNDLE_LIMIT_BYTES = 1 << 20
+CHANNELS_LIMIT = 64
+SAMPLES_LIMIT = 65535
+_KEPT = (bytes, Decimal)
+
+
+class BundleError(Exception):
+    """The bytes are no bundle; says why."""
+
+
+def pack_vital(records: Sequence[Record]) -> bytes:
+    """Records of one interval, at least one."""
+    start = min(record.t for record in records)
+    return cbor2.dumps([start, [_shift(msgspec.to_builtins(r, builtin_types=_KEPT), 1, -start) for r in records]])
+
+
+def pack_wave(blocks: Sequence[Block]) -> bytes:
+    """Blocks of one interval, at least one."""
+    start = min(block.t for block in blocks)
+    return cbor2.dumps([start, [_shift(_block(block), 0, -start) for block in blocks]])
+
+
+def _block(block: Block) -> list[Any]:
+    row: list[Any] = msgspec.to_builtins(block, builtin_types=_KEPT)
+    return row if block.marks else row[:-1]
+
+
+def _shift(row: list[Any], at: int, by: int) -> list[Any]:
+    return [*row[:at], row[at] + by, *row[at + 1 :]]
+
+
+def read_vital(data: bytes) -> list[Record]:
+    """Raises BundleError."""
+    start, rows = _rows(data)
+    try:
+        return [msgspec.convert(_shift(row, 1, start), type=Record, builtin_types=_KEPT) for row in rows]
+    except (msgspec.ValidationError, TypeError, IndexError, OverflowError) as error:
+        raise BundleError(f"not a record: {error}") from error
+
+
+def read_wave(data: bytes) -> list[Block]:
+    """Raises BundleError."""
+    start, rows = _rows(data)
+    try:
+        blocks = [msgspec.convert(_shift(row, 0, start), type=Block, builtin_types=_KEPT) for row in rows]
+    except (msgspec.ValidationError, TypeError, IndexError, OverflowError) as error:
+        raise BundleError(f"not a block: {error}") from error
+    for block in blocks:
+        if not (0 < block.rows <= CHANNELS_LIMIT and 0 < block.count <= SAMPLES_LIMIT and block.first >= 0):
+            raise BundleError(f"a block of {block.rows} channels and {block.count} samples from {block.first}")
+        if not all(0 <= mark.row < block.rows and 0 <= mark.at < block.count for mark in block.marks):
+            raise BundleError("a mark outside its block")
+    return blocks
+
+
+def _rows(data: bytes) -> tuple[int, list[list[Any]]]:
+    if len(data) > BUNDLE_LIMIT_BYTES:
+        raise BundleError(f"{len(data)} bytes is more than a bundle may have")
+    try:
+        whole: Any = cbor2.loads(data)
+        start, rows = msgspec.convert(whole, type=tuple[int, list[list[Any]]], builtin_types=_KEPT)
+    except (cbor2.CBORDecodeError, msgspec.ValidationError, RecursionError, ValueError, TypeError) as error:
+        raise BundleError(f"not a bundle: {error}") from error
+    return start, rows

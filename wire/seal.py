@@ -1,0 +1,168 @@
+"""Sealing and opening: a data key an hour, granted to recipients, forgotten when the hour ends (DESIGN 6).
+
+The data key is 32 random bytes that live in memory only. Each envelope is ChaCha20-Poly1305 (RFC 8439) under it with
+the header as associated data; the key is HPKE-sealed (RFC 9180) to each recipient in a signed grant. What lies in its
+own spool the gateway cannot read after a restart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from wire import statement
+from wire.envelope import HEADER_BYTES, EnvelopeError, Header, associated, header_of
+from wire.keys import Recipient, RecipientSecret, gateway_id
+from wire.statement import Ended, Grant, Manifest, Sealed, Statement
+from wire.topics import Class
+
+DATA_KEY_BYTES = 32
+
+
+class Sealer:
+    """The gateway's side. Numbers envelopes of every class from 0 and holds the data key of the hour.
+
+    `entropy(n)` gives n random bytes; tests pass a fixed one to make vectors, everybody else leaves it.
+    """
+
+    def __init__(
+        self,
+        signer: Ed25519PrivateKey,
+        recipients: Sequence[Recipient],
+        epoch: int,
+        nonce: bytes,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        assert recipients, "nobody could open what is sealed"
+        self._signer = signer
+        self._recipients = tuple(recipients)
+        self._epoch = epoch
+        self._nonce = nonce
+        self._entropy = entropy
+        self._aead: ChaCha20Poly1305 | None = None
+        self._hour = -1
+        self._next = dict.fromkeys(Class, 0)
+        self._leaves: dict[Class, list[bytes]] = {Class.VITAL: [], Class.WAVE: []}
+        self._last = bytes(32)
+        self.gateway = gateway_id(signer.public_key())
+
+    def begin_hour(self) -> tuple[Header, bytes]:
+        """Forget the data key, make the next, and return its grant: to be durable before anything sealed under it."""
+        key = self._entropy(DATA_KEY_BYTES)
+        self._hour += 1
+        self._aead = ChaCha20Poly1305(key)
+        shares = [(r.kid, r.seal(key, self._info(r.kid))) for r in self._recipients]
+        return self._state(Grant(self._nonce, self._last, shares))
+
+    def seal(self, cls: Class, plain: bytes) -> tuple[Header, bytes]:
+        """Seal a bundle of class vital or wave."""
+        assert self._aead is not None, "begin_hour comes first"
+        header = self._number(cls)
+        packed = header.pack()
+        data = packed + self._aead.encrypt(header.nonce(), plain, associated(self.gateway, packed))
+        self._leaves[cls].append(hashlib.sha256(data).digest())
+        return header, data
+
+    def manifest(self) -> tuple[Header, bytes] | None:
+        """A signed list of what was sealed since the last one; None if nothing was."""
+        sealed = [
+            Sealed(int(cls), self._next[cls] - len(leaves), len(leaves), hashlib.sha256(b"".join(leaves)).digest())
+            for cls, leaves in self._leaves.items()
+            if leaves
+        ]
+        if not sealed:
+            return None
+        for leaves in self._leaves.values():
+            leaves.clear()
+        made = self._state(Manifest(self._last, sealed))
+        self._last = hashlib.sha256(made[1]).digest()
+        return made
+
+    def ended(self, tails: Iterable[tuple[int, int, int]]) -> tuple[Header, bytes]:
+        """A recovery manifest: earlier epochs end at (epoch, class, next seq), as far as the spool knows."""
+        return self._state(Ended([(epoch, cls, following) for epoch, cls, following in tails]))
+
+    def _state(self, said: Statement) -> tuple[Header, bytes]:
+        header = self._number(Class.KEY)
+        return header, statement.sign(self._signer, self.gateway, header, said)
+
+    def _number(self, cls: Class) -> Header:
+        seq = self._next[cls]
+        self._next[cls] = seq + 1
+        return Header(self._epoch, cls, seq, max(self._hour, 0))
+
+    def _info(self, kid: bytes) -> bytes:
+        return grant_info(self.gateway, self._epoch, self._hour, kid)
+
+
+def grant_info(gateway: str, epoch: int, hour: int, kid: bytes) -> bytes:
+    """The HPKE info of a share: binds it to gateway, epoch, hour and recipient."""
+    return b"wardlink grant 1" + gateway.encode("ascii") + epoch.to_bytes(4) + hour.to_bytes(2) + kid
+
+
+class NotForUsError(EnvelopeError):
+    """A grant without a share for any of our keys."""
+
+
+class NoGrantError(EnvelopeError):
+    """The grant of this envelope's hour has not come yet."""
+
+
+class Opener:
+    """A recipient's side: holds data keys of one gateway by (epoch, hour); `secrets` are our private keys."""
+
+    def __init__(self, gateway: str, secrets: Sequence[RecipientSecret]) -> None:
+        self._gateway = gateway
+        self._secrets = {secret.recipient.kid: secret for secret in secrets}
+        self._keys: dict[tuple[int, int], ChaCha20Poly1305] = {}
+
+    def statement(self, data: bytes) -> tuple[Header, Statement]:
+        """Read and verify an envelope of class key, and keep the data key if it is a grant to us.
+
+        Raises EnvelopeError; NotForUsError where the grant is genuine and for others.
+        """
+        header, said = statement.read(self._gateway, data)
+        if isinstance(said, Grant):
+            self._keys[header.epoch, header.hour] = ChaCha20Poly1305(self._share(header, said))
+        return header, said
+
+    def _share(self, header: Header, grant: Grant) -> bytes:
+        for kid, sealed in grant.shares:
+            secret = self._secrets.get(kid)
+            if secret is None:
+                continue
+            try:
+                key = secret.open(sealed, grant_info(self._gateway, header.epoch, header.hour, kid))
+            except (InvalidTag, ValueError) as error:
+                raise EnvelopeError("the share under our key does not open") from error
+            if len(key) != DATA_KEY_BYTES:
+                raise EnvelopeError(f"a data key of {len(key)} bytes")
+            return key
+        raise NotForUsError("the grant has no share for any of our keys")
+
+    def knows(self, header: Header) -> bool:
+        """Whether the data key of this envelope is here."""
+        return (header.epoch, header.hour) in self._keys
+
+    def forget_before(self, epoch: int) -> None:
+        """Drop the data keys of earlier epochs (their grants, being stored, open them again when needed)."""
+        self._keys = {place: key for place, key in self._keys.items() if place[0] >= epoch}
+
+    def open(self, data: bytes) -> tuple[Header, bytes]:
+        """Open an envelope of class vital or wave: (header, bundle). Raises EnvelopeError, NoGrantError."""
+        header = header_of(data)
+        if header.cls is Class.KEY:
+            raise EnvelopeError("a statement is read, not opened")
+        aead = self._keys.get((header.epoch, header.hour))
+        if aead is None:
+            raise NoGrantError(f"no grant yet for epoch {header.epoch}, hour {header.hour}")
+        try:
+            aad = associated(self._gateway, data[:HEADER_BYTES])
+            return header, aead.decrypt(header.nonce(), data[HEADER_BYTES:], aad)
+        except InvalidTag as error:
+            raise EnvelopeError("the envelope is not what the gateway sealed") from error
