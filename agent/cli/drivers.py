@@ -1,0 +1,62 @@
+"""`wardlink drivers [ID]`: which devices are understood, and how an engineer wires them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from drivers import registry
+from drivers.contract import Ble, Driver, Serial
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("drivers", help="list the drivers, or explain one", description=__doc__)
+    parser.add_argument("id", nargs="?", help="a driver's id")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    kinds = (registry.driver(args.id),) if args.id else registry.all_drivers()
+    if args.json:
+        print(json.dumps([_row(kind) for kind in kinds], indent=1, ensure_ascii=False))
+    elif args.id:
+        print(_page(kinds[0]))
+    else:
+        for kind in kinds:
+            print(f"{kind.info.id:22} {kind.info.integrity:5} {', '.join(kind.info.models)}")
+    return 0
+
+
+def _row(kind: type[Driver]) -> dict[str, Any]:
+    info = kind.info
+    return {
+        "id": info.id,
+        "models": info.models,
+        "line": [_claim(claim) for claim in info.claims],
+        "emits": info.emits,
+        "integrity": info.integrity,
+        "wiring": info.wiring,
+        "sends": sorted(data.hex() for data in info.sends),
+    }
+
+
+def _claim(claim: Serial | Ble) -> str:
+    if isinstance(claim, Serial):
+        return f"{claim.baud} {claim.bits}{claim.parity}{claim.stop}"
+    return f"BLE {claim.service} {claim.name}".strip()
+
+
+def _page(kind: type[Driver]) -> str:
+    info = kind.info
+    speaks = f"sends {len(info.sends)} fixed requests, nothing else" if info.sends else "sends nothing"
+    lines = [
+        f"{info.id}: {', '.join(info.models)}",
+        f"  line       {'; '.join(_claim(claim) for claim in info.claims)}",
+        f"  wiring     {info.wiring}",
+        f"  channels   {', '.join(info.emits)}",
+        f"  integrity  {info.integrity}",
+        f"  speaks     {speaks}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,53 @@
+"""The command line: finds the verb, runs it, turns typed errors into words and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from agent.cli.talk import EX_CONFIG, CommandError, fail
+from config.load import ConfigError
+
+VERBS = ("run", "check", "drivers", "decode", "record", "replay", "spool", "status", "centre", "demo")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="wardlink", description="the gateway at the hospital bed")
+    commands = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    wanted = [verb for verb in words if verb in VERBS][:1] or list(VERBS)
+    for verb in wanted if wanted[0] in words else VERBS:  # only the verb that is asked for is loaded
+        importlib.import_module(f"agent.cli.{verb}").add(commands)
+    args = parser.parse_args(words)
+    return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from drivers.capture import CaptureError
+    from drivers.registry import UnknownDriverError
+
+    try:
+        code: int = args.run(args)
+        return code
+    except ConfigError as error:
+        fail(error)
+        return EX_CONFIG
+    except (CommandError, UnknownDriverError, CaptureError) as error:
+        fail(error)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has seen enough
+        return 0
+    except OSError as error:
+        fail(CommandError(f"{error.filename or 'a file'}: {error.strerror or error}"))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""`wardlink replay`: play a capture on a new pseudo-terminal at its own pace, as the device would."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+import tty
+from pathlib import Path
+
+from agent.cli.talk import CommandError
+from drivers import capture
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("replay", help="play a capture as a device", description=__doc__)
+    parser.add_argument("--link", metavar="PATH", help="make a symbolic link to the pseudo-terminal here")
+    parser.add_argument("--speed", type=float, default=1.0, help="times real time, default 1")
+    parser.add_argument("--loops", type=int, default=1, help="how often, default 1; 0 for ever")
+    parser.add_argument("--json", action="store_true", help="say the port as JSON")
+    parser.add_argument("file", help="the capture")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from agent import clock
+
+    story = capture.parse(Path(args.file).read_text(encoding="utf-8"))
+    if not any(True for _ in story.chunks()):
+        raise CommandError(f"{args.file}: the device says nothing in this capture")
+    host, device = os.openpty()
+    tty.setraw(device)
+    name = os.ttyname(device)
+    if args.link:
+        Path(args.link).symlink_to(name)
+    print(json.dumps({"port": name}) if args.json else f"port {args.link or name}", flush=True)
+    loop = 0
+    try:
+        while args.loops == 0 or loop < args.loops:
+            start = clock.now()
+            for at, data in story.chunks():
+                time.sleep(max(0.0, at / args.speed - (clock.now() - start)) / 1e9)
+                os.write(host, data)
+            loop += 1
+    finally:
+        if args.link:
+            Path(args.link).unlink(missing_ok=True)
+    return 0

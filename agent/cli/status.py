@@ -1,0 +1,49 @@
+"""`wardlink status`: how the gateway on this machine is, what is wrong and what to do. Needs no network.
+
+Exits 0 where nothing is wrong, 1 where something is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import msgspec
+
+from agent.cli.talk import CommandError
+from agent.health import status
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("status", help="how the gateway is", description=__doc__)
+    parser.add_argument("--runtime", default="/run/wardlink", metavar="FOLDER", help="default /run/wardlink")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        now = status.read(Path(args.runtime))
+    except FileNotFoundError as error:
+        raise CommandError("no gateway has run here since the machine started", "systemctl start wardlink") from error
+    except msgspec.DecodeError as error:
+        raise CommandError(f"{args.runtime}: not a status: {error}") from error
+    wrong = status.problems(now, time.time() - now.written_unix_s)
+    if args.json:
+        problems = [{"problem": problem, "next": step} for problem, step in wrong]
+        print(msgspec.json.encode({"status": now, "problems": problems}).decode())
+    else:
+        print("\n".join([*_page(now), *(f"problem: {problem}\n   next: {step}" for problem, step in wrong)]))
+    return 1 if wrong else 0
+
+
+def _page(now: status.Status) -> list[str]:
+    lines = [f"gateway {now.gateway} at {now.site} {now.bed}".rstrip(), status.summary(now)]
+    for port in now.ports:
+        age = "never heard" if port.heard_s is None else f"heard {port.heard_s:.1f} s ago"
+        lines.append(f"  {port.path}  {port.driver}  {port.state}, {age}, {port.frames} frames, {port.bad_frames} bad")
+    for chain in now.spool.chains:
+        room = "" if chain.room_h is None else f", room for {chain.room_h:.0f} h"
+        lines.append(f"  spool {chain.name}: {chain.waiting_envelopes} waiting ({chain.waiting_bytes} bytes){room}")
+    return lines

@@ -1,0 +1,74 @@
+"""The only clock: monotonic nanoseconds since boot, and anchors that say what UTC was (DESIGN 9).
+
+Monotonic time is CLOCK_BOOTTIME, which runs on through suspend and never steps. UTC is read beside it; how well it is
+known comes from the kernel's own discipline state (adjtimex(2): synchronised or not, and its maximum error).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from functools import cache
+from typing import Any
+
+from wire.records import Anchor
+
+_STA_UNSYNC = 0x40
+FLOOR_UTC_US = 1_767_225_600_000_000  # 2026-01-01: no wall clock before the first release is believed
+STEP_LIMIT_US = 50_000
+
+
+class _Timex(ctypes.Structure):
+    """struct timex of linux/timex.h, as far as it is read; the rest is room."""
+
+    _fields_ = [
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_long * 32),
+    ]
+
+
+def now() -> int:
+    """Monotonic nanoseconds since boot."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def unix_us() -> int:
+    """The wall clock in microseconds since 1970, whatever it is worth."""
+    return time.time_ns() // 1000
+
+
+def anchor() -> Anchor | None:
+    """What UTC is now, as far as anybody knows; None while the wall clock is plainly unset."""
+    before = now()
+    utc = unix_us()
+    after = now()
+    if utc < FLOOR_UTC_US:
+        return None
+    error = _kernel_error_us()
+    middle = (before + after) // 2000
+    if error is None:
+        return Anchor(middle, utc, None, "unsynchronised")
+    return Anchor(middle, utc, error + (after - before) // 2000, "ntp")
+
+
+def _kernel_error_us() -> int | None:
+    """The kernel's maximum error where its clock is disciplined, else None."""
+    state = _Timex()
+    if _libc().adjtimex(ctypes.byref(state)) < 0 or state.status & _STA_UNSYNC:
+        return None
+    return int(state.maxerror)
+
+
+@cache
+def _libc() -> Any:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def stepped(earlier: Anchor, later: Anchor) -> bool:
+    """Whether the wall clock moved against the monotonic one by more than an anchor should hide."""
+    return abs((later.utc - earlier.utc) - (later.t - earlier.t)) > STEP_LIMIT_US

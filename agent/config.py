@@ -1,0 +1,88 @@
+"""The gateway's configuration: config/gateway.toml is its documentation. Two keys are mandatory, site and broker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from config.load import ConfigError, read
+from drivers import registry
+from wire.topics import is_name
+
+MIB = 1 << 20
+Seconds = Annotated[float, msgspec.Meta(ge=0.25, le=10)]
+Mebibytes = Annotated[int, msgspec.Meta(ge=8, le=1 << 20)]
+
+
+class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A serial port and the driver that is pinned to it."""
+
+    path: str
+    driver: str
+    baud: int = 0  # 0: what the driver claims first
+    options: dict[str, str] = {}
+
+
+class SpoolSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much of the disk each class may have, in MiB."""
+
+    key_mib: Mebibytes = 64
+    vital_mib: Mebibytes = 2048
+    wave_mib: Mebibytes = 4096
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything an engineer may say."""
+
+    site: str
+    broker: str
+    bed: str = ""
+    keys: str = "/etc/wardlink/keys"
+    state: str = "/var/lib/wardlink"
+    runtime: str = "/run/wardlink"
+    confirm: Literal["receipt", "broker"] = "receipt"
+    interval_s: Seconds = 1.0
+    port: list[Port] = []
+    spool: SpoolSizes = SpoolSizes()
+
+    @property
+    def broker_tls(self) -> bool:
+        return urlsplit(self.broker).scheme == "mqtts"
+
+    @property
+    def broker_host(self) -> str:
+        return urlsplit(self.broker).hostname or ""
+
+    @property
+    def broker_port(self) -> int:
+        return urlsplit(self.broker).port or (8883 if self.broker_tls else 1883)
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration. Raises ConfigError."""
+    config = read(path, Config)
+    if not is_name(config.site):
+        raise ConfigError(f"{path}: site {config.site!r} is not a name", "1 to 24 of a-z, 0-9 and '-'")
+    _check_broker(path, config.broker)
+    for port in config.port:
+        try:
+            registry.driver(port.driver)
+        except registry.UnknownDriverError as error:
+            raise ConfigError(f"{path}: port {port.path}: {error}", error.hint) from error
+    paths = [port.path for port in config.port]
+    if len(set(paths)) != len(paths):
+        raise ConfigError(f"{path}: a port stands there twice", "one [[port]] for each device")
+    return config
+
+
+def _check_broker(path: Path, broker: str) -> None:
+    try:
+        parts = urlsplit(broker)
+        good = parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ConfigError(f"{path}: broker {broker!r} is no address", 'like "mqtts://broker.example.org:8883"')

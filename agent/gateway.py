@@ -1,0 +1,189 @@
+"""The composition root: the only place where the organs meet. Bytes go in at the ports, envelopes leave both ways.
+
+ports -> sessions -> pulse (shape, code, seal) --+--> spool
+                                                 +--> uplink
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import signal
+from functools import partial
+from pathlib import Path
+
+from agent import clock, identity
+from agent.config import MIB, Config, Port
+from agent.health import metrics, notify, status
+from agent.keeping import Keeping
+from agent.picture import picture
+from agent.ports.serial_port import SerialPort
+from agent.ports.tape import Tape
+from agent.pulse import Pulse
+from agent.sessions.hearing import Hearing
+from agent.sessions.ward import Ward
+from agent.supervisor import Supervisor
+from agent.tapes import Tapes
+from agent.uplink.link import Broker
+from agent.uplink.tls import context
+from agent.uplink.uplink import Origin, Seams, Uplink
+from config.load import ConfigError
+from drivers import registry
+from drivers.contract import Driver, Serial
+from wire import codec
+from wire.seal import Sealer
+from wire.topics import Address, Class
+
+PICTURE_S = 5.0
+PATIENCE_S = 0.25  # how long live waits for the disk: a live envelope that is durable is never sent twice
+ENDED_EPOCHS_LIMIT = 16
+log = logging.getLogger("wardlink.gateway")
+
+
+class Gateway:
+    """One epoch of one gateway."""
+
+    def __init__(self, config: Config) -> None:
+        who = identity.load(Path(config.keys))
+        if config.confirm == "receipt" and who.centre is None:
+            raise ConfigError(f"{config.keys}/centre.pub is missing", 'or say confirm = "broker"')
+        self.config = config
+        self.address = Address(config.site, who.gateway)
+        self.supervisor = Supervisor()
+        self.started = clock.now()
+        self.keeping = Keeping(Path(config.state) / "spool", _quotas(config))
+        spool = self.keeping.spool
+        self.epoch = spool.epoch
+        self.ward = Ward(codec.encode)
+        self.tapes = Tapes()
+        self.pulse = Pulse(
+            self.ward, Sealer(who.signer, who.recipients, spool.epoch, spool.nonce), clock.anchor, config.bed
+        )
+        self.uplink = Uplink(
+            Origin(self.address, spool.epoch),
+            _broker(config),
+            who.centre if config.confirm == "receipt" else None,
+            self.keeping,
+            Seams(lambda state: None, self.pulse.introduce, clock.now, random.uniform),
+        )
+        self._hurry = asyncio.Event()
+        self.ports = [self._port(port) for port in config.port]
+
+    def _port(self, port: Port) -> tuple[SerialPort, Hearing]:
+        kind = registry.driver(port.driver)
+        hearing = Hearing(self.ward, partial(kind, port.options), port.path, self._hurry.set)
+        tape = Tape(Path(self.config.runtime) / "tape", port.path)
+        hearing.resume(tape.left(self.keeping.was_durable))
+        self.tapes.add(tape, hearing)
+        return SerialPort(port.path, _line(kind, port), hearing, clock.now, tape), hearing
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`; what was heard by then is sealed, durable, and sent if the link allows when this returns."""
+        log.info("gateway starts gateway=%s epoch=%d", self.address.gateway, self.epoch)
+        await self._begin()
+        ports = {f"port {port.path}": port.run for port, _ in self.ports}
+        listening = asyncio.create_task(self.supervisor.run(ports))
+        organs = {"data path": self._beat, "uplink": self.uplink.run, "status": self._show}
+        working = asyncio.create_task(self.supervisor.run(organs))
+        try:
+            await stop.wait()
+        finally:
+            notify.stopping()
+            await _end(listening)
+            await self._beat_once(last=True)
+            await self.uplink.close()
+            await _end(working)
+            await self.keeping.close()
+            self.tapes.close()
+            log.info("gateway ends epoch=%d", self.epoch)
+
+    async def _begin(self) -> None:
+        """The first grant, and what this epoch knows of earlier ones, durable before anything else."""
+        t = clock.now() // 1000
+        spool = self.keeping.spool
+        for damage in spool.damage:
+            if damage.epoch is not None and damage.first is not None and damage.last is not None:
+                self.pulse.lost(t, damage.epoch, damage.cls, [(damage.first, damage.last)], "storage")
+        tails = sorted((epoch, cls, following) for (epoch, cls), following in spool.tails().items())
+        recent = [tail for tail in tails if tail[0] >= self.epoch - ENDED_EPOCHS_LIMIT]
+        for header, data in self.pulse.ended(recent):
+            self.keeping.append(header, data)
+        await self._beat_once()
+        notify.ready("started")
+
+    async def _beat(self) -> None:
+        """The data path, for ever; the watchdog is fed by its progress and by nothing else."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.config.interval_s):
+                    await self._hurry.wait()
+            self._hurry.clear()
+            await self._beat_once()
+            await self.keeping.make_spare()
+            notify.progress(f"epoch {self.epoch}")
+
+    async def _beat_once(self, last: bool = False) -> None:
+        """Close, seal, make durable, hand over. A slow or failing disk does not hold up what is live."""
+        now = clock.now()
+        pieces = self.tapes.turn(now)
+        envelopes = self.pulse.beat(now, last)
+        self.tapes.sealed(pieces, [header for header, _ in envelopes])
+        kept = asyncio.ensure_future(self.keeping.keep(envelopes, now))
+        await asyncio.wait([kept], timeout=PATIENCE_S)
+        for header, data in envelopes:
+            self.uplink.offer(header, data)
+        if await kept:
+            self.tapes.durable()
+        else:
+            self.tapes.not_durable()
+        for lost in self.keeping.take_lost():
+            self.pulse.lost(now // 1000, lost.epoch, lost.cls, [(lost.first, lost.last)], lost.cause)
+
+    async def _show(self) -> None:
+        """Write status and metrics where the CLI and the node exporter look."""
+        runtime = Path(self.config.runtime)  # made by the tapes
+        while True:
+            now = picture(self, await self.keeping.stat())
+            notify.replace(runtime / status.STATUS_FILE, status.pack(now))
+            notify.replace(runtime / status.METRICS_FILE, metrics.text(now).encode())
+            await asyncio.sleep(PICTURE_S)
+
+
+def _quotas(config: Config) -> dict[int, int]:
+    sizes = config.spool
+    return {
+        int(Class.KEY): sizes.key_mib * MIB,
+        int(Class.VITAL): sizes.vital_mib * MIB,
+        int(Class.WAVE): sizes.wave_mib * MIB,
+    }
+
+
+def _broker(config: Config) -> Broker:
+    keys = Path(config.keys)
+    tls = context(keys / "ca.crt", keys / "gateway.crt", keys / "gateway.key") if config.broker_tls else None
+    return Broker(config.broker_host, config.broker_port, tls)
+
+
+def _line(kind: type[Driver], port: Port) -> Serial:
+    """How to open the port: the driver's first serial claim, at the speed the engineer pinned."""
+    claims = [claim for claim in kind.info.claims if isinstance(claim, Serial)]
+    if not claims:
+        raise ConfigError(f"port {port.path}: {kind.info.id} is not found on serial ports")
+    first = next((claim for claim in claims if claim.baud == port.baud), claims[0])
+    return Serial(port.baud or first.baud, first.bits, first.parity, first.stop, first.dtr, first.rts)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def run(config: Config) -> None:
+    """Run until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await Gateway(config).run(stop)

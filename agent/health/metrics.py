@@ -1,0 +1,67 @@
+"""Metrics in the Prometheus text format 0.0.4, for the node exporter's textfile collector: nothing listens here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agent.health.status import Status
+
+Sample = tuple[str, str, dict[str, str], float]  # name, type, labels, value
+
+
+def text(status: Status) -> str:
+    """The whole file."""
+    lines: list[str] = []
+    seen: set[str] = set()
+    for name, kind, labels, value in _samples(status):
+        if name not in seen:
+            seen.add(name)
+            lines.append(f"# TYPE wardlink_{name} {kind}")
+        inner = ",".join(f'{key}="{_escaped(word)}"' for key, word in labels.items())
+        lines.append(f"wardlink_{name}{{{inner}}} {value:g}" if inner else f"wardlink_{name} {value:g}")
+    return "\n".join(lines) + "\n"
+
+
+def _samples(status: Status) -> Iterator[Sample]:
+    yield "info", "gauge", {"version": status.version, "gateway": status.gateway, "site": status.site}, 1
+    yield "epoch", "gauge", {}, status.epoch
+    yield "uptime_seconds", "gauge", {}, status.uptime_s
+    yield "clock_synchronised", "gauge", {}, float(status.clock == "ntp")
+    for port in status.ports:
+        labels = {"port": port.path, "driver": port.driver}
+        yield "port_open", "gauge", labels, float(port.state == "open")
+        yield "frames_total", "counter", labels, port.frames
+        yield "bad_frames_total", "counter", labels, port.bad_frames
+        yield "skipped_bytes_total", "counter", labels, port.skipped_bytes
+        if port.heard_s is not None:
+            yield "heard_age_seconds", "gauge", labels, port.heard_s
+    link = status.link
+    yield "link_connected", "gauge", {}, float(link.connected)
+    yield "link_reconnects_total", "counter", {}, link.reconnects
+    yield "envelopes_sent_total", "counter", {}, link.sent_envelopes
+    yield "envelopes_acknowledged_total", "counter", {}, link.acknowledged_envelopes
+    yield "envelopes_held_total", "counter", {}, link.held_envelopes
+    yield "envelopes_refused_total", "counter", {}, link.refused_envelopes
+    yield "envelopes_left_to_backfill_total", "counter", {}, link.live_left_envelopes
+    yield "receipts_refused_total", "counter", {}, link.receipts_refused
+    yield "outstanding_bytes", "gauge", {}, link.outstanding_bytes
+    spool = status.spool
+    for chain in spool.chains:
+        labels = {"class": chain.name}
+        yield "spool_waiting_envelopes", "gauge", labels, chain.waiting_envelopes
+        yield "spool_waiting_bytes", "gauge", labels, chain.waiting_bytes
+        yield "spool_used_bytes", "gauge", labels, chain.used_bytes
+        yield "spool_quota_bytes", "gauge", labels, chain.quota_bytes
+        if chain.room_h is not None:
+            yield "spool_room_seconds", "gauge", labels, chain.room_h * 3600
+    yield "spool_commits_total", "counter", {}, spool.commits
+    yield "spool_failing", "gauge", {}, float(bool(spool.problem))
+    yield "spool_damaged_frames_total", "counter", {}, spool.damaged_frames
+    yield "spool_evicted_envelopes_total", "counter", {}, spool.evicted_envelopes
+    yield "spool_dropped_envelopes_total", "counter", {}, spool.dropped_envelopes
+    for task in status.tasks:
+        yield "task_failures_total", "counter", {"task": task.name}, task.failures
+
+
+def _escaped(word: str) -> str:
+    return word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,132 @@
+"""The status of a gateway, as the file `status.json` in the runtime folder holds it and `wardlink status` tells it.
+
+Pure: the gateway fills it, the CLI reads it. No patient data, no network needed. Names end in their unit.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+STATUS_FILE = "status.json"
+METRICS_FILE = "metrics.prom"
+STALE_S = 15.0
+
+
+class PortStatus(msgspec.Struct, frozen=True):
+    """One port. `heard_s` is the age of the last observation, None if there was none in this session."""
+
+    path: str
+    driver: str
+    state: str
+    heard_s: float | None
+    frames: int
+    bad_frames: int
+    skipped_bytes: int
+
+
+class LinkStatus(msgspec.Struct, frozen=True):
+    """The uplink. Counts are since the start of this epoch."""
+
+    connected: bool
+    problem: str
+    hint: str
+    reconnects: int
+    sent_envelopes: int
+    acknowledged_envelopes: int
+    held_envelopes: int
+    live_left_envelopes: int
+    refused_envelopes: int
+    receipts_refused: int
+    outstanding_bytes: int
+    round_trip_s: float | None
+
+
+class ChainStatus(msgspec.Struct, frozen=True):
+    """One class in the spool. `room_h` is how long at the present rate until what is not held must give way."""
+
+    name: str
+    waiting_envelopes: int
+    waiting_bytes: int
+    used_bytes: int
+    quota_bytes: int
+    room_h: float | None
+
+
+class SpoolStatus(msgspec.Struct, frozen=True):
+    chains: list[ChainStatus]
+    commits: int
+    problem: str
+    damaged_frames: int
+    evicted_envelopes: int
+    dropped_envelopes: int
+
+
+class TaskStatus(msgspec.Struct, frozen=True):
+    name: str
+    failures: int
+    last_error: str
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Everything. `written_unix_s` tells a reader whether the daemon still writes."""
+
+    version: str
+    site: str
+    gateway: str
+    bed: str
+    epoch: int
+    written_unix_s: float
+    uptime_s: float
+    clock: str
+    ports: list[PortStatus]
+    link: LinkStatus
+    spool: SpoolStatus
+    tasks: list[TaskStatus]
+
+
+def pack(status: Status) -> bytes:
+    return msgspec.json.encode(status)
+
+
+def read(runtime: Path) -> Status:
+    """The last status written. Raises OSError, msgspec.DecodeError."""
+    return msgspec.json.decode((runtime / STATUS_FILE).read_bytes(), type=Status)
+
+
+def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
+    """What is wrong, worst first, as (what, what to do): the first line an engineer needs."""
+    found: list[tuple[str, str]] = []
+    if age_s > STALE_S:
+        found.append((f"the daemon has not written for {age_s:.0f} s", "systemctl status wardlink"))
+    if status.spool.problem:
+        found.append((f"storage: {status.spool.problem}", "live data still goes out; replace the card soon"))
+    for port in status.ports:
+        if port.state != "open":
+            found.append((f"{port.path}: {port.state}", "check the cable and the path; `ls -l /dev/serial/by-id`"))
+        elif port.heard_s is None and port.frames == 0:
+            what = "bytes come but no frame" if port.skipped_bytes else "nothing is heard"
+            found.append(
+                (f"{port.path}: {what}", f"`wardlink drivers {port.driver}` says how to wire and set the device")
+            )
+    if not status.link.connected:
+        found.append(
+            (f"no link: {status.link.problem or 'not connected'}", status.link.hint or "data is being stored here")
+        )
+    if status.clock != "ntp":
+        found.append((f"clock: {status.clock}", "times go out as uncertain until NTP answers"))
+    found += [
+        (f"{task.name} failed {task.failures} times: {task.last_error}", "send the log")
+        for task in status.tasks
+        if task.failures
+    ]
+    return found
+
+
+def summary(status: Status) -> str:
+    """One line for the service manager and a glance."""
+    heard = sum(1 for port in status.ports if port.heard_s is not None and port.heard_s < STALE_S)
+    waiting = sum(chain.waiting_envelopes for chain in status.spool.chains)
+    link = "sending" if status.link.connected else "storing here"
+    return f"{heard} of {len(status.ports)} devices heard, {link}, {waiting} envelopes not yet held"

@@ -1,0 +1,96 @@
+"""The spool on its one thread: fdatasync may take as long as the card likes, the event loop goes on.
+
+Every call to the spool is made here, in order. A storage failure is a state to show, not an exception to die of: live
+data still leaves by the other lane (DESIGN 3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from agent.spool.spool import Spool
+from agent.spool.terms import Commit, Lost, Stat, StorageError, Stored
+from wire.envelope import Header
+
+SAVE_ACKS_NS = 10_000_000_000
+T = TypeVar("T")
+log = logging.getLogger("wardlink.spool")
+
+
+class Keeping:
+    """Owns the spool and its thread. `problem` is empty while the disk does what it is told."""
+
+    def __init__(self, folder: Path, quotas: dict[int, int]) -> None:
+        self.problem = ""
+        self._lost: list[Lost] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._acks_at = 0
+        self.spool = self._thread.submit(Spool.open, folder, quotas).result()
+
+    def append(self, header: Header, data: bytes) -> None:
+        """Add one more envelope to the next `keep`. Only before the event loop uses the spool."""
+        self.spool.append(Stored(int(header.cls), header.epoch, header.hour, header.seq, data))
+
+    def was_durable(self, sealed: tuple[int, int, int]) -> bool:
+        """Whether an envelope (epoch, class, seq) of an earlier epoch was in the spool when this one began."""
+        epoch, cls, seq = sealed
+        return self.spool.tails().get((epoch, cls), 0) > seq
+
+    async def keep(self, envelopes: Sequence[tuple[Header, bytes]], now: int) -> bool:
+        """Append and make durable; False where the disk refused (what had to give way: `take_lost`)."""
+        commit, good = await self._on_thread(lambda: self._keep(envelopes, now))
+        self._lost += [*commit.evicted, *commit.dropped]
+        return good
+
+    def take_lost(self) -> list[Lost]:
+        """What had to give way since the last call; the centre is owed a word about each."""
+        lost, self._lost = self._lost, []
+        return lost
+
+    def _keep(self, envelopes: Sequence[tuple[Header, bytes]], now: int) -> tuple[Commit, bool]:
+        for header, data in envelopes:
+            self.append(header, data)
+        try:
+            commit = self.spool.commit()
+            if now >= self._acks_at:
+                self._acks_at = now + SAVE_ACKS_NS
+                self.spool.save_acks()
+        except StorageError as error:
+            if self.problem != str(error):
+                log.error("storage fails why=%r hint=%r", str(error), error.hint)
+            self.problem = str(error)
+            return error.commit, False
+        if self.problem:
+            log.warning("storage works again")
+        self.problem = ""
+        return commit, True
+
+    async def make_spare(self) -> None:
+        """Prepare the next segment, between commits, before it is needed."""
+        if self.spool.wants_spare:
+            await self._on_thread(self.spool.make_spare)
+
+    async def held(self, cls: int, epoch: int, ranges: Iterable[tuple[int, int]]) -> int:
+        listed = list(ranges)
+        return await self._on_thread(lambda: self.spool.held(cls, epoch, listed))
+
+    async def backlog(self, limit_bytes: int, skip: Callable[[int, int, int], bool]) -> list[Stored]:
+        return await self._on_thread(lambda: self.spool.backlog(limit_bytes, skip))
+
+    async def stat(self) -> Stat:
+        return await self._on_thread(self.spool.stat)
+
+    async def close(self) -> None:
+        try:
+            await self._on_thread(self.spool.close)
+        except StorageError as error:
+            log.error("storage fails why=%r hint=%r", str(error), error.hint)
+        self._thread.shutdown()
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

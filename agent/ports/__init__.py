@@ -1,0 +1,1 @@
+"""Ways to reach a device. A port moves bytes and times; it knows no protocol."""

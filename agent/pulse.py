@@ -1,0 +1,112 @@
+"""The beat of the data path: at each interval, what was heard becomes sealed envelopes. Synchronous, no I/O.
+
+It also says what is due by time: a new data key each hour, a manifest each minute, anchors, catalogues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from agent.clock import stepped
+from agent.sessions.ward import Ward
+from wire.bundle import pack_vital, pack_wave
+from wire.envelope import Header
+from wire.records import Anchor, Association, Block, EnvelopeGap, Record
+from wire.seal import Sealer
+from wire.topics import Class
+
+HOUR_NS = 3_600_000_000_000
+MANIFEST_NS = 60_000_000_000
+ANCHOR_NS = 900_000_000_000
+LINES_NS = 10_000_000_000
+RECORDS_LIMIT = 4000
+CODED_LIMIT_BYTES = 256 * 1024
+Envelope = tuple[Header, bytes]
+T = TypeVar("T")
+
+
+class Pulse:
+    """Turns a ward into envelopes. `now` is monotonic nanoseconds; `anchor` reads the clocks."""
+
+    def __init__(self, ward: Ward, sealer: Sealer, anchor: Callable[[], Anchor | None], bed: str) -> None:
+        self._ward = ward
+        self._sealer = sealer
+        self._read_anchor = anchor
+        self._bed = bed
+        self._hour_at = self._manifest_at = self._anchor_at = self._lines_at = 0
+        self._introduce = True
+        self._anchor: Anchor | None = None
+        self._declared: list[Record] = []
+
+    def introduce(self) -> None:
+        """Say who everybody is with the next beat: a reader may just have come."""
+        self._introduce = True
+
+    def lost(self, t: int, epoch: int, cls: int, ranges: Iterable[tuple[int, int]], cause: str) -> None:
+        """Declare sealed envelopes that are gone; `t` in microseconds."""
+        self._declared += [EnvelopeGap(t, epoch, cls, first, last, cause) for first, last in ranges]
+
+    def ended(self, tails: Sequence[tuple[int, int, int]]) -> list[Envelope]:
+        """State where earlier epochs end in the spool."""
+        return [self._sealer.ended(tails)] if tails else []
+
+    def beat(self, now: int, last: bool = False) -> list[Envelope]:
+        """Everything since the last beat, sealed; grants first. `last` closes the epoch with a manifest."""
+        t = now // 1000
+        made: list[Envelope] = []
+        if now >= self._hour_at:
+            self._hour_at = now + HOUR_NS
+            made.append(self._sealer.begin_hour())
+            self._introduce = True
+        records, blocks = self._ward.take(t)
+        records = self._due(now) + records
+        for some in _split(records, lambda _: 1, RECORDS_LIMIT):
+            made.append(self._sealer.seal(Class.VITAL, pack_vital(some)))
+        for blocks_of_one in _split(blocks, _size, CODED_LIMIT_BYTES):
+            made.append(self._sealer.seal(Class.WAVE, pack_wave(blocks_of_one)))
+        if now >= self._manifest_at or last:
+            self._manifest_at = now + MANIFEST_NS
+            manifest = self._sealer.manifest()
+            made += [manifest] if manifest else []
+        return made
+
+    def _due(self, now: int) -> list[Record]:
+        """What the time asks for, ahead of what was heard."""
+        t = now // 1000
+        records, self._declared = self._declared, []
+        anchor = self._read_anchor()
+        if anchor and (self._introduce or now >= self._anchor_at or self._moved(anchor)):
+            self._anchor, self._anchor_at = anchor, now + ANCHOR_NS
+            records.append(anchor)
+        if self._introduce:
+            self._introduce = False
+            records += self._ward.catalogues(t)
+            records.append(Association(t, "none", "unvalidated", "", "", self._bed))
+        if now >= self._lines_at:
+            self._lines_at = now + LINES_NS
+            records += self._ward.lines(t)
+        return records
+
+    def _moved(self, anchor: Anchor) -> bool:
+        """Whether the wall clock stepped, or became known (or unknown), since the last anchor."""
+        last = self._anchor
+        return last is None or stepped(last, anchor) or (last.error is None) != (anchor.error is None)
+
+
+def _size(block: Block) -> int:
+    return len(block.coded) + 32
+
+
+def _split(items: Sequence[T], size: Callable[[T], int], limit: int) -> Iterator[Sequence[T]]:
+    """Runs of items, none larger than the limit unless one item alone is."""
+    some: list[T] = []
+    total = 0
+    for item in items:
+        if some and total + size(item) > limit:
+            yield some
+            some, total = [], 0
+        some.append(item)
+        total += size(item)
+    if some:
+        yield some

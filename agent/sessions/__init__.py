@@ -1,0 +1,1 @@
+"""Sessions: stamped observations of devices being heard, shaped into records and blocks."""

@@ -1,0 +1,86 @@
+"""The ear of a port: gives its bytes to a fresh driver for each session, and takes what the driver says.
+
+Only bytes on the driver's own allow-list leave here (DESIGN 5, rule 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from agent.sessions.session import Session
+from agent.sessions.ward import Ward
+from drivers.contract import Counts, Driver, Output, Send
+
+TAIL_LIMIT_BYTES = 70_000
+
+
+class Hearing:
+    """One port, pinned to one kind of driver. Times are monotonic nanoseconds."""
+
+    def __init__(
+        self, ward: Ward, make: Callable[[], Driver], port: str, hurry: Callable[[], None] = lambda: None
+    ) -> None:
+        self.port = port
+        self.session: Session | None = None
+        self._ward = ward
+        self._make = make
+        self._hurry = hurry
+        self._driver = make()
+        self._tail = b""
+
+    @property
+    def driver_id(self) -> str:
+        return self._driver.info.id
+
+    @property
+    def counts(self) -> Counts:
+        return self._driver.counts
+
+    @property
+    def wake_at(self) -> int | None:
+        return self._driver.wake_at
+
+    def opened(self, now: int) -> list[bytes]:
+        if self.session is None:
+            self._begin(now)
+        return self._take(self._driver.on_open(now), now)
+
+    def heard(self, data: bytes, now: int) -> list[bytes]:
+        self._tail = (self._tail + data)[-TAIL_LIMIT_BYTES:]
+        return self._take(self._driver.on_bytes(data, now), now)
+
+    def resume(self, chunks: Iterable[tuple[int, bytes]]) -> None:
+        """Hear again what an earlier process had read and not made durable; the session goes on when the port opens."""
+        for now, data in chunks:
+            if self.session is None:
+                self._begin(now)
+            self.heard(data, now)
+
+    def half_frame(self) -> bytes:
+        """The bytes that wait in the driver for the rest of their frame."""
+        pending = min(self._driver.pending(), len(self._tail))
+        return self._tail[len(self._tail) - pending :]
+
+    def _begin(self, now: int) -> None:
+        self._driver = self._make()
+        self._tail = b""
+        self.session = self._ward.open(self._driver, self.port, now // 1000)
+
+    def woke(self, now: int) -> list[bytes]:
+        return self._take(self._driver.on_time(now), now)
+
+    def closed(self, now: int, reason: str) -> None:
+        if self.session is not None:
+            self._ward.close(self.session, now // 1000, reason)
+            self.session = None
+
+    def _take(self, outputs: Iterable[Output], now: int) -> list[bytes]:
+        assert self.session is not None, "a port speaks before it is open"
+        sends = self.session.hear(outputs, now // 1000)
+        if self.session.urgent:
+            self._hurry()
+        return [self._allowed(send) for send in sends]
+
+    def _allowed(self, send: Send) -> bytes:
+        assert send.data in self._driver.info.sends, f"{self.driver_id}: {send.data.hex()} is not on its allow-list"
+        return send.data

@@ -1,0 +1,199 @@
+"""One device being heard, from plug to unplug: its streams, its catalogue entry, and what it said, stamped.
+
+A session asks nobody for the time: `t` comes with the outputs. It numbers streams as they are first heard; the numbers
+are the gateway's, unique within the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+
+from agent.sessions.track import Run, Track
+from drivers.contract import (
+    Alarm,
+    DeviceTime,
+    Driver,
+    Identity,
+    Numeric,
+    Output,
+    PatientId,
+    Scale,
+    Send,
+    Status,
+    Subscribe,
+    Wave,
+)
+from drivers.vocabulary import mdc_of
+from wire.records import (
+    AlarmAt,
+    Catalogue,
+    DeviceTimeAt,
+    Line,
+    NumericAt,
+    PatientIdAt,
+    Ratio,
+    Record,
+    SessionAt,
+    StatusAt,
+    StreamGap,
+    StreamInfo,
+)
+
+STREAMS_LIMIT = 512
+TEXT_LIMIT_LETTERS = 200
+NO_SCALE = Scale(Fraction(0), "")
+
+
+class Session:
+    """Hears one driver. `records` collects what was said since the last `take`; `urgent` is set by an alarm."""
+
+    def __init__(self, number: int, driver: Driver, port: str, next_stream: Callable[[], int], t: int) -> None:
+        self.number = number
+        self.driver = driver
+        self.port = port
+        self.heard: int | None = None
+        self.urgent = False
+        self.changed = True
+        self.refused_streams = 0
+        self._next_stream = next_stream
+        self._identity = Identity()
+        self._streams: dict[tuple[str, Scale | str], StreamInfo] = {}
+        self._tracks: dict[int, Track] = {}
+        self._gaps: list[StreamGap] = []
+        self._records: list[Record] = [SessionAt(t, number, "open", "")]
+        self._skipped = 0
+        self._line = Line(0, number, 0, 0, 0)
+
+    def hear(self, outputs: Iterable[Output], t: int) -> list[Send]:
+        """Take a driver's outputs that are of time `t` (microseconds); returns what it wants sent."""
+        said = list(outputs)
+        self._watch_line(t)
+        sends: list[Send] = []
+        for output in said:
+            if isinstance(output, Wave):
+                self._wave(output, t)
+        for output in said:
+            if isinstance(output, Send):
+                sends.append(output)
+            elif not isinstance(output, Wave | Subscribe):
+                self._say(output, t)
+        if len(said) > len(sends):
+            self.heard = t
+        return sends
+
+    def _watch_line(self, t: int) -> None:
+        """Bytes that were in no frame may have been samples: say so on every wave (nobody can know how many)."""
+        counts = self.driver.counts
+        if counts.skipped > self._skipped:
+            for track in self._tracks.values():
+                if track.index:
+                    track.gap(None, "parse", t)
+        self._skipped = counts.skipped
+
+    def _wave(self, wave: Wave, t: int) -> None:
+        counter = -1 if wave.first is None else wave.first
+        info = self._stream(wave.channel, wave.scale, wave.scale.unit, wave.scale, counter)
+        if info is not None:
+            track = self._tracks.get(info.stream)
+            if track is None:
+                track = self._tracks[info.stream] = Track(info.stream, self._gaps)
+            track.take(wave, t)
+
+    def _say(self, output: Output, t: int) -> None:
+        match output:
+            case Numeric():
+                info = self._stream(output.channel, output.unit, output.unit, NO_SCALE)
+                if info is not None:
+                    self._records.append(NumericAt(t, info.stream, output.value, output.why or ""))
+            case Alarm():
+                self.urgent = True
+                text = _short(output.text)
+                self._records.append(
+                    AlarmAt(t, self.number, _short(output.code), text, output.priority, output.phase, output.channel)
+                )
+            case Status():
+                text = _short(output.text)
+                self._records.append(StatusAt(t, self.number, _short(output.code), output.phase, text, output.channel))
+            case DeviceTime():
+                self._records.append(DeviceTimeAt(t, self.number, output.iso, output.ticks, _ratio(output.hertz)))
+            case Identity():
+                self.changed = self.changed or output != self._identity
+                self._identity = output
+            case PatientId():
+                self._records.append(PatientIdAt(t, self.number, _short(output.code), _short(output.name)))
+
+    def _stream(self, channel: str, key: Scale | str, unit: str, scale: Scale, counter: int = -1) -> StreamInfo | None:
+        info = self._streams.get((channel, key))
+        if info is not None:
+            return info
+        if len(self._streams) >= STREAMS_LIMIT:
+            self.refused_streams += 1
+            return None
+        info = StreamInfo(
+            self._next_stream(),
+            channel,
+            mdc_of(channel) or 0,
+            unit,
+            _ratio(scale.rate),
+            _ratio(scale.gain),
+            _ratio(scale.offset),
+            scale.bits,
+            scale.filter,
+            counter,
+        )
+        self._streams[channel, key] = info
+        self.changed = True
+        return info
+
+    def take(self, t: int) -> tuple[list[Record], list[Run]]:
+        """What was said and heard since the last call; `t` is now, in microseconds."""
+        runs = [run for track in self._tracks.values() for run in track.close()]
+        records: list[Record] = [*self._records, *self._gaps]
+        self._records.clear()
+        self._gaps.clear()
+        self.urgent = False
+        return records, runs
+
+    def line(self, t: int) -> list[Record]:
+        """The line's counts, if they changed since they were last said."""
+        counts = self.driver.counts
+        line = Line(t, self.number, counts.frames, counts.bad, counts.skipped)
+        if (line.bad, line.skipped) == (self._line.bad, self._line.skipped):
+            return []
+        self._line = line
+        return [line]
+
+    def close(self, t: int, reason: str) -> None:
+        """The device was unplugged, or its driver failed."""
+        counts = self.driver.counts
+        self._records.append(Line(t, self.number, counts.frames, counts.bad, counts.skipped + self.driver.pending()))
+        self._records.append(SessionAt(t, self.number, "closed", _short(reason)))
+
+    def catalogue(self, t: int) -> Catalogue:
+        """Who this is and what its streams mean."""
+        self.changed = False
+        who, info = self._identity, self.driver.info
+        return Catalogue(
+            t=t,
+            session=self.number,
+            driver=info.id,
+            integrity=info.integrity,
+            port=_short(self.port),
+            maker=_short(who.maker),
+            model=_short(who.model),
+            serial=_short(who.serial),
+            firmware=_short(who.firmware),
+            streams=list(self._streams.values()),
+        )
+
+
+def _ratio(value: Fraction) -> Ratio:
+    return value.numerator, value.denominator
+
+
+def _short(text: str) -> str:
+    """Texts come from the line: bounded, and without what could pass for something else on a terminal or page."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)[
+        :TEXT_LIMIT_LETTERS
+    ]

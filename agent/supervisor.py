@@ -1,0 +1,55 @@
+"""Runs the tasks of the gateway and restarts one that fails: a driver's bug must not silence the other devices.
+
+The only place that catches whatever comes. A task that ends or fails is started again after a growing pause; what
+failed, how often and why is kept for status and metrics. The watchdog is not fed here: only by the data path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+PAUSE_FIRST_S = 0.5
+PAUSE_LIMIT_S = 30.0
+HEALTHY_S = 60.0
+log = logging.getLogger("wardlink.supervisor")
+
+
+@dataclass(slots=True)
+class Watched:
+    """One task's record."""
+
+    name: str
+    failures: int = 0
+    last_error: str = ""
+
+
+class Supervisor:
+    def __init__(self) -> None:
+        self.watched: list[Watched] = []
+
+    async def run(self, works: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+        """Run all until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for name, work in works.items():
+                watched = Watched(name)
+                self.watched.append(watched)
+                group.create_task(self._keep(watched, work), name=name)
+
+    async def _keep(self, watched: Watched, work: Callable[[], Awaitable[None]]) -> None:
+        pause = PAUSE_FIRST_S
+        clock = asyncio.get_running_loop().time
+        while True:
+            started = clock()
+            try:
+                await work()
+                watched.last_error = "ended by itself"
+            except Exception as error:
+                watched.last_error = f"{type(error).__name__}: {error}"
+                log.exception("task failed name=%s", watched.name)
+            watched.failures += 1
+            pause = PAUSE_FIRST_S if clock() - started > HEALTHY_S else pause
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, PAUSE_LIMIT_S)

@@ -1,0 +1,51 @@
+"""The tapes of all ports, turned at each beat and dropped once the beat's envelopes are durable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.ports.tape import Tape
+from agent.sessions.hearing import Hearing
+from wire.envelope import Header
+from wire.topics import Class
+
+PIECES_LIMIT = 600
+
+
+class Tapes:
+    def __init__(self) -> None:
+        self._pairs: list[tuple[Tape, Hearing]] = []
+        self._waiting: list[Path] = []
+
+    def add(self, tape: Tape, hearing: Hearing) -> None:
+        self._pairs.append((tape, hearing))
+
+    def turn(self, now: int) -> list[tuple[Tape, Path]]:
+        """What was read until now goes into the bundle that is being closed."""
+        return [(tape, tape.turn(hearing.half_frame(), now)) for tape, hearing in self._pairs]
+
+    def sealed(self, pieces: Sequence[tuple[Tape, Path]], headers: Sequence[Header]) -> None:
+        """Note which envelope says whether the pieces are durable: the last one that a commit writes."""
+        last = max((h for h in headers if h.cls is not Class.KEY), key=lambda h: (h.cls, h.seq), default=None)
+        for tape, piece in pieces:
+            if last is None:
+                piece.unlink()
+            else:
+                self._waiting.append(tape.label(piece, (last.epoch, int(last.cls), last.seq)))
+
+    def durable(self) -> None:
+        """Everything sealed so far is in the spool."""
+        for piece in self._waiting:
+            piece.unlink(missing_ok=True)
+        self._waiting.clear()
+
+    def not_durable(self) -> None:
+        """The disk fails: keep what a restart could use, within bounds."""
+        for piece in self._waiting[:-PIECES_LIMIT]:
+            piece.unlink(missing_ok=True)
+        del self._waiting[:-PIECES_LIMIT]
+
+    def close(self) -> None:
+        for tape, _ in self._pairs:
+            tape.close()

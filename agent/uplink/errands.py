@@ -1,0 +1,142 @@
+"""Errands to the spool: fetch backlog, say what is held. The only part of the uplink that waits for the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from agent.uplink.flow import Flow, Stored
+from agent.uplink.lanes import Parcel
+from agent.uplink.receipts import Receipts
+from wire.ranges import Ranges
+from wire.topics import Class
+
+INBOX_LIMIT_COUNT = 64
+log = logging.getLogger("wardlink.uplink")
+
+Skip = Callable[[int, int, int], bool]
+
+
+class Spool(Protocol):
+    """What the uplink needs of the spool. An OSError is counted and tried again; anything else ends `run`."""
+
+    async def backlog(self, limit_bytes: int, skip: Skip) -> Sequence[Stored]:
+        """Durable envelopes that are not held and that `skip(cls, epoch, seq)` does not refuse.
+
+        `skip` may be called from any thread. At least one envelope if there is any, whatever its size.
+        """
+        ...
+
+    async def held(self, cls: int, epoch: int, ranges: list[tuple[int, int]]) -> int:
+        """These are held; returns how many were not before."""
+        ...
+
+
+class Errands:
+    """Runs when poked. `receipts` None means that an envelope the broker acknowledged counts as held."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        flow: Flow,
+        receipts: Receipts | None,
+        clock: Callable[[], int],
+        on_backlog: Callable[[], None],
+    ) -> None:
+        self._spool = spool
+        self._flow = flow
+        self._receipts = receipts
+        self._clock = clock
+        self._on_backlog = on_backlog
+        self._inbox: deque[bytes] = deque()
+        self._confirmed: dict[tuple[Class, int], Ranges] = {}
+        self._report_due = False
+        self._silent = False
+        self._poked = asyncio.Event()
+        self._last_round = False
+        self.dropped: Counter[str] = Counter()  # what came and was not even read
+
+    def poke(self) -> None:
+        self._poked.set()
+
+    def begin(self) -> None:
+        self._last_round = False
+
+    def finish(self) -> None:
+        """One more round, then `run` returns."""
+        self._last_round = self._report_due = True
+        self._poked.set()
+
+    def receive(self, topic: str, data: bytes) -> None:
+        """Something came from the broker. Only receipts should."""
+        if self._receipts is None or not topic.endswith("/receipt"):
+            self.dropped["topic"] += 1
+        elif len(self._inbox) >= INBOX_LIMIT_COUNT:
+            self.dropped["overflow"] += 1
+        else:
+            self._inbox.append(data)
+            self._poked.set()
+
+    def confirm(self, parcel: Parcel) -> None:
+        """The broker acknowledged an envelope."""
+        if self._receipts is None:
+            self._confirmed.setdefault((parcel.cls, parcel.epoch), Ranges()).add(parcel.seq)
+
+    def tick(self) -> None:
+        """Once a second: what was confirmed goes to the spool in one batch."""
+        if self._confirmed:
+            self._report_due = True
+            self._poked.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._poked.wait()
+            self._poked.clear()
+            is_last = self._last_round
+            try:
+                await self._report_confirmed()
+                await self._read_receipts()
+                await self._fetch()
+                self._silent = False
+            except OSError as error:
+                self._failed(error)
+            if is_last:
+                return
+
+    def _failed(self, error: OSError) -> None:
+        self._flow.account.spool_errors += 1
+        self._flow.refill((), self._clock())
+        if not self._silent:
+            log.warning("uplink spool=failing error=%r", str(error))
+        self._silent = True
+
+    async def _report_confirmed(self) -> None:
+        if not self._report_due:
+            return
+        self._report_due = False
+        for cls, epoch in list(self._confirmed):
+            ranges = self._confirmed.pop((cls, epoch))
+            try:
+                self._flow.account.held[cls] += await self._spool.held(cls, epoch, list(ranges))
+            except OSError:
+                for first, last in ranges:
+                    self._confirmed.setdefault((cls, epoch), Ranges()).add(first, last)
+                raise
+
+    async def _read_receipts(self) -> None:
+        while self._inbox and self._receipts is not None:
+            for said in self._receipts.take(self._inbox.popleft()):
+                fresh = await self._spool.held(said.cls, said.epoch, said.ranges)
+                self._flow.account.held[Class(said.cls)] += fresh
+                self._flow.held(said, self._clock())
+
+    async def _fetch(self) -> None:
+        now = self._clock()
+        if self._flow.wants_backlog(now):
+            found = await self._spool.backlog(self._flow.trip.fetch_bytes(), self._flow.busy(now))
+            self._flow.refill(found, self._clock())
+            self._on_backlog()
+            await asyncio.sleep(0)

@@ -1,0 +1,224 @@
+"""Flow: every decision of the uplink, without a socket. Pure; times are monotonic nanoseconds.
+
+An envelope is live or backfill in a lane, then in flight, then rests as sent until it is held (DESIGN 7). Wherever it
+stops on the way (link lost, refused, over a limit) it is backlog again, because the spool has it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.uplink.account import Account
+from agent.uplink.lanes import LIVE_LIMIT_BYTES, Lane, Lanes, Parcel
+from agent.uplink.pace import FETCH_LEAST_BYTES, SECOND_NS, RoundTrip, Terms, Window
+from agent.uplink.receipts import PATIENCE_LEAST_S, Patience
+from agent.uplink.recent import Busy, Flight, Recent, busy
+from wire.ranges import Ranges
+from wire.receipt import Held
+from wire.topics import Class
+
+STALL_LEAST_S = 20.0
+LOOK_EVERY_S = 5.0
+PACKET_OVERHEAD_BYTES = 128  # MQTT's own bytes around an envelope: topic of 64, identifiers, lengths
+STRIKES_LIMIT_COUNT = 3
+STRUCK_LIMIT_COUNT = 1024
+REFUSALS_LIMIT_COUNT = 3
+
+
+class Stored(Protocol):
+    """An envelope as the spool gives it back."""
+
+    @property
+    def cls(self) -> int: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def hour(self) -> int: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def data(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Times and sizes; the defaults are for links from 9.6 kbit/s to loopback."""
+
+    stall_least_s: float = STALL_LEAST_S
+    patience_least_s: float = PATIENCE_LEAST_S
+    look_every_s: float = LOOK_EVERY_S
+    close_limit_s: float = 3.0
+    live_limit_bytes: int = LIVE_LIMIT_BYTES
+
+
+class Flow:
+    """Lanes, flight, window and what rests, as one thing. `up` and `down` bracket each connection."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._lanes = Lanes(limits.live_limit_bytes)
+        self._flight = Flight()
+        self._window = Window()
+        self._terms = Terms()
+        self._recent = Recent()
+        self._aside: set[int] = set()  # packets of ours that are no envelopes
+        self._strikes: Counter[tuple[int, int, int]] = Counter()
+        self._progress_ns = 0
+        self._look_ns = 0
+        self._stopping = False
+        self.trip = RoundTrip()
+        self.patience = Patience(limits.patience_least_s)
+        self.account = Account()
+        self._refusals = 0  # since the last envelope that was accepted
+        self._last_refusal = ""
+        self.is_up = False
+
+    def up(self, terms: Terms, now: int) -> None:
+        """A connection begins: a fresh window, and the backlog is looked at."""
+        self._terms = terms
+        self._window = Window()
+        self._window.receive_limit_count = terms.receive_limit_count
+        self._progress_ns = self._look_ns = now
+        self.is_up = True
+        self.account.connects += 1
+
+    def down(self, now: int) -> None:
+        """A connection ended: all that was queued or in flight is backlog again."""
+        self.is_up = False
+        self._aside.clear()
+        lost = self._flight.lose()
+        self.account.unanswered += len(lost)
+        self.account.live_left += len(self._lanes.park())
+        for parcel in lost:
+            self._strike(parcel, now)
+
+    def _strike(self, parcel: Parcel, now: int) -> None:
+        """What is in flight each time the link breaks may be what breaks it: let it rest, and others pass."""
+        if len(self._strikes) >= STRUCK_LIMIT_COUNT:
+            self._strikes.clear()
+        key = (parcel.cls, parcel.epoch, parcel.seq)
+        self._strikes[key] += 1
+        if self._strikes[key] >= STRIKES_LIMIT_COUNT:
+            self._refuse(parcel, "link-broke", now)
+
+    def stop(self) -> None:
+        """Nothing new from here on; what is live and queued still goes."""
+        self._stopping = True
+        self._lanes.drop_backfill(lambda _: True)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._flight and self._lanes.head() is None
+
+    def offer(self, parcel: Parcel, now: int) -> None:
+        """A live envelope. It goes to its lane, or is left to the backlog."""
+        left = self._lanes.offer(parcel) if self.is_up and not self._stopping else [parcel]
+        if left:
+            self.account.live_left += len(left)
+            self._look_ns = min(self._look_ns, now + SECOND_NS)  # the spool commits once a second
+
+    def aside(self, mid: int) -> None:
+        """A packet that is no envelope takes a place of the broker's Receive Maximum too."""
+        self._aside.add(mid)
+
+    def step(self, now: int, publish: Callable[[Parcel], int]) -> None:
+        """Hand over what the window admits."""
+        oldest = self._flight.oldest_ns()
+        if oldest is not None:
+            self._window.waited(now - oldest)
+        while (parcel := self._lanes.head()) is not None:
+            if len(parcel.data) + PACKET_OVERHEAD_BYTES > self._terms.packet_limit_bytes:
+                self._refuse(self._lanes.take(), "oversize", now)
+            elif self._admits(parcel):
+                self._flight.add(publish(self._lanes.take()), parcel, now)
+                self.account.sent(parcel)
+            else:
+                return
+
+    def _admits(self, parcel: Parcel) -> bool:
+        size, count = len(parcel.data), len(self._flight) + len(self._aside)
+        outstanding = self._flight.outstanding_bytes
+        if parcel.lane is Lane.LIVE:
+            return self._window.admits_live(size, self._flight.live_bytes, outstanding, count)
+        return self._window.admits(size, outstanding, count)
+
+    def settle(self, mid: int, failure: str | None, now: int) -> Parcel | None:
+        """The broker answered. Return the envelope if it was accepted."""
+        self._progress_ns = now
+        self._aside.discard(mid)
+        landed = self._flight.land(mid)
+        if landed is None:
+            return None
+        parcel, since = landed
+        size = len(parcel.data)
+        self.trip.sample(now - since, size)
+        self._window.acknowledged(size, now - since)
+        self._strikes.pop((parcel.cls, parcel.epoch, parcel.seq), None)
+        if failure is not None:
+            self._refuse(parcel, failure, now)
+            return None
+        self._refusals = 0
+        self.account.acked(parcel, now)
+        self.patience.sent(parcel, now)
+        self._recent.add(parcel, now, self.patience.ns)
+        return parcel
+
+    def _refuse(self, parcel: Parcel, why: str, now: int) -> None:
+        self._refusals += 1
+        self._last_refusal = why
+        self.account.refused[why] += 1
+        self._recent.add(parcel, now, self.patience.ns)
+
+    @property
+    def complaint(self) -> str:
+        """Why the broker takes nothing, once it is plain that it does not."""
+        return self._last_refusal if self._refusals >= REFUSALS_LIMIT_COUNT else ""
+
+    def is_answered(self, mid: int) -> bool:
+        """A packet put aside was acknowledged."""
+        return mid not in self._aside
+
+    def stalled(self, now: int) -> bool:
+        """Something is outstanding and the broker has been silent for too long: the link is half-open."""
+        oldest = self._flight.oldest_ns()
+        if oldest is None:
+            return False
+        least = int(self._limits.stall_least_s * SECOND_NS)
+        return now - max(oldest, self._progress_ns) >= self.trip.stall_ns(least, self._flight.largest_bytes())
+
+    def wants_backlog(self, now: int) -> bool:
+        low = self._lanes.backfill_bytes < FETCH_LEAST_BYTES // 2
+        return self.is_up and not self._stopping and low and now >= self._look_ns
+
+    def busy(self, now: int) -> Busy:
+        """What the spool must not give us; it may be asked from any thread."""
+        resting = self._recent.merged(now, self.patience.ns)
+        return busy(resting, [*self._lanes, *self._flight.parcels()])
+
+    def refill(self, found: Iterable[Stored], now: int) -> None:
+        """Backlog that the spool gave; nothing means that there is none for the present."""
+        since = self.busy(now)
+        fresh = [one for one in found if not since(one.cls, one.epoch, one.seq)]
+        if not fresh:
+            self._look_ns = now + int(self._limits.look_every_s * SECOND_NS)
+        elif self.is_up and not self._stopping:
+            self._lanes.refill(
+                Parcel(Lane.BACKFILL, Class(one.cls), one.epoch, one.hour, one.seq, one.data) for one in fresh
+            )
+
+    def held(self, said: Held, now: int) -> None:
+        """The centre holds these: they need not go."""
+        self.patience.held(said, now)
+        ranges = Ranges(said.ranges)
+        self._lanes.drop_backfill(lambda one: (one.cls, one.epoch) == (said.cls, said.epoch) and one.seq in ranges)
+
+    @property
+    def outstanding_bytes(self) -> int:
+        return self._flight.outstanding_bytes
+
+    @property
+    def rests_cut(self) -> int:
+        return self._recent.cut_short

@@ -1,0 +1,262 @@
+"""One connection to the broker: paho on the event loop's own selector, without its thread.
+
+Connecting (DNS, TCP, TLS) blocks and runs in a thread; from then on the loop tells us when the socket is ready.
+paho's callbacks only note what came and call `wake`; decisions are made by whoever owns the link. A link lives
+once. paho re-sends what is unacknowledged behind our back on reconnection, so every connection has a fresh client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import struct
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.exception import MQTTException
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from agent.uplink.pace import PACKET_LIMIT_BYTES, RECEIVE_LIMIT_COUNT, Terms
+from agent.uplink.tls import LinkError, explain, explain_text
+from wire.envelope import ENVELOPE_LIMIT_BYTES
+
+USER_TIMEOUT_MS = 60_000
+READS_LIMIT_COUNT = 64
+_NO_SUBSCRIBER = 0x10
+_TAKEN_OVER = 0x8E
+_SENT = frozenset({0, _NO_SUBSCRIBER})
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the broker is. `tls` None means in the clear: for tests and a broker on the same machine."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    keepalive_s: int = 60
+    connect_limit_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker says for us when we vanish; retained."""
+
+    topic: str
+    data: bytes
+
+
+class Link:
+    """One life of a connection. `acks` holds (packet identifier, None or why the broker refused)."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        client_id: str,
+        will: Will,
+        wake: Callable[[], None],
+        receive: Callable[[str, bytes], None],
+    ) -> None:
+        self._broker = broker
+        self._wake = wake
+        self._receive = receive
+        self.acks: deque[tuple[int, str | None]] = deque()
+        self.lost: LinkError | None = None
+        self.taken_over = False
+        self._terms: asyncio.Future[Terms] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # set while the socket is on the loop
+        self._fd = -1
+        self._writing = False
+        self._flushing = False
+        self._abandoned = False
+        self._last_words = ""
+        self._client = self._fresh(client_id, will)
+
+    def _fresh(self, client_id: str, will: Will) -> mqtt.Client:
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5, reconnect_on_failure=False
+        )
+        client.max_inflight_messages = 0  # no limit: the window is ours, and paho's queue must not hide anything
+        client.max_queued_messages = 0
+        client.connect_timeout = self._broker.connect_limit_s
+        if self._broker.tls is not None:
+            client.tls_set_context(self._broker.tls)
+        client.will_set(will.topic, will.data, qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        client.on_log = self._on_log
+        client.on_socket_open = _tune
+        client.on_socket_close = lambda *_: self._detach()
+        client.on_socket_register_write = lambda *_: self._want_write()
+        client.on_socket_unregister_write = lambda *_: self._stop_writing()
+        return client
+
+    async def open(self) -> Terms:
+        """Connect and wait for the broker's CONNACK. Raises LinkError."""
+        host, port = self._broker.host, self._broker.port
+        try:
+            async with asyncio.timeout(self._broker.connect_limit_s):
+                await asyncio.to_thread(self._dial)
+                loop = asyncio.get_running_loop()
+                self._terms = loop.create_future()
+                self._attach(loop)
+                return await self._terms
+        except OSError as error:  # TimeoutError is one
+            self.drop()
+            raise explain(error, host, port) from error
+        except UnicodeError as error:
+            self.drop()
+            raise LinkError(f"{host!r} is no name of a host", "check the broker's address") from error
+        except (LinkError, asyncio.CancelledError):
+            self.drop()
+            raise
+
+    def _dial(self) -> None:
+        """Blocks. Runs in a thread, where nothing may touch the loop."""
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = 0
+        broker = self._broker
+        self._client.connect(broker.host, broker.port, broker.keepalive_s, clean_start=True, properties=properties)
+        if self._abandoned:
+            self._close_socket()
+
+    def _attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        sock = self._client.socket()
+        if sock is None:
+            raise ConnectionResetError("closed while connecting")
+        self._loop, self._fd = loop, sock.fileno()
+        loop.add_reader(self._fd, self._readable)
+        self._flush()
+
+    def publish(self, topic: str, data: bytes, *, retain: bool = False) -> int:
+        """Hand one packet to paho, QoS 1; return its identifier."""
+        assert len(data) <= ENVELOPE_LIMIT_BYTES
+        return self._client.publish(topic, data, qos=1, retain=retain).mid
+
+    def subscribe(self, topic: str) -> None:
+        self._client.subscribe(topic, qos=1)
+
+    def tend(self) -> None:
+        """Keepalive; call it once a second."""
+        self._client.loop_misc()
+
+    def leave(self) -> None:
+        """Say goodbye, so that the broker does not publish the Will, and close."""
+        self._client.disconnect()
+        self._flush()
+        self.drop()
+
+    def drop(self) -> None:
+        """Close at once. What paho still holds dies with its client."""
+        self._abandoned = True
+        self._detach()
+        self._close_socket()
+
+    def _close_socket(self) -> None:
+        sock = self._client.socket()
+        if sock is not None:
+            sock.close()
+
+    def _detach(self) -> None:
+        if self._loop is not None:
+            self._loop.remove_reader(self._fd)
+            self._stop_writing()
+            self._loop = None
+
+    def _readable(self) -> None:
+        try:
+            for _ in range(READS_LIMIT_COUNT):
+                if self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS or not self._pending():
+                    break
+            else:
+                if self._loop is not None:  # the selector does not see what TLS has already decrypted
+                    self._loop.call_soon(self._readable)
+        except (struct.error, IndexError, KeyError, ValueError, MQTTException) as error:
+            self._lose(LinkError(f"the broker sent what is not MQTT: {error}", "check what listens on that port"))
+        self._wake()
+
+    def _pending(self) -> bool:
+        sock = self._client.socket()
+        return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+
+    def _want_write(self) -> None:
+        """paho has something to write: once per turn of the loop, whatever the number of packets."""
+        if self._loop is not None and not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._loop is None:
+            return
+        self._client.loop_write()
+        if self._client.want_write():
+            self._start_writing()
+        if self.lost is not None:
+            self._wake()
+
+    def _start_writing(self) -> None:
+        if self._loop is not None and not self._writing:
+            self._writing = True
+            self._loop.add_writer(self._fd, self._flush)
+
+    def _stop_writing(self) -> None:
+        if self._loop is not None and self._writing:
+            self._writing = False
+            self._loop.remove_writer(self._fd)
+
+    def _lose(self, error: LinkError) -> None:
+        if self.lost is None:
+            self.lost = error
+        if self._terms is not None and not self._terms.done():
+            self._terms.set_exception(error)
+        self._wake()
+
+    def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: ReasonCode, given: Properties | None) -> None:
+        if reason.is_failure:
+            hint = "the client id must be the certificate's common name, and the broker's ACL must know it"
+            self._lose(LinkError(f"the broker refuses the connection: {reason.getName()}", hint))
+        elif self._terms is not None and not self._terms.done():
+            self._terms.set_result(_terms(given))
+
+    def _on_disconnect(self, _client: Any, _data: Any, flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        host, port = self._broker.host, self._broker.port
+        if not flags.is_disconnect_packet_from_server:
+            self._lose(explain_text(self._last_words or "the other side closed it", host, port))
+            return
+        self.taken_over = reason.value == _TAKEN_OVER
+        hint = "two gateways have one identity: enrol one of them again" if self.taken_over else "see the broker's log"
+        self._lose(LinkError(f"the broker ended the link: {reason.getName()}", hint))
+
+    def _on_publish(self, _client: Any, _data: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
+        self.acks.append((mid, None if reason.value in _SENT else reason.getName()))
+
+    def _on_message(self, _client: Any, _data: Any, received: mqtt.MQTTMessage) -> None:
+        self._receive(received.topic, bytes(received.payload))
+
+    def _on_log(self, _client: Any, _data: Any, level: int, text: str) -> None:
+        """paho tells why a socket failed only here."""
+        if level == LogLevel.MQTT_LOG_ERR:
+            self._last_words = text.rpartition("socket: ")[2]
+
+
+def _tune(_client: Any, _data: Any, sock: Any) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+
+
+def _terms(given: Properties | None) -> Terms:
+    return Terms(
+        getattr(given, "ReceiveMaximum", RECEIVE_LIMIT_COUNT),
+        getattr(given, "MaximumPacketSize", PACKET_LIMIT_BYTES),
+    )

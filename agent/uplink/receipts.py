@@ -1,0 +1,86 @@
+"""Receipts as the gateway takes them, and how long to wait for one. Pure; times are monotonic nanoseconds."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from agent.uplink.lanes import Parcel
+from agent.uplink.pace import SECOND_NS
+from wire.receipt import RECEIPT_LIMIT_BYTES, SIGNATURE_BYTES, Held, ReceiptError, read
+from wire.topics import Class
+
+PATIENCE_LEAST_S = 30.0
+PATIENCE_LIMIT_S = 3600.0
+PATIENCE_DELAYS = 4
+_DOUBLINGS_LIMIT = 5
+
+
+class Receipts:
+    """Verifies with the centre's key and counts. What is refused frees nothing."""
+
+    def __init__(self, centre: Ed25519PublicKey, gateway: str) -> None:
+        self._centre = centre
+        self._gateway = gateway
+        self.good = 0
+        self.refused: Counter[str] = Counter()
+
+    def take(self, data: bytes) -> list[Held]:
+        """What the receipt says is held, by (epoch, known class); empty if it is refused."""
+        if not SIGNATURE_BYTES < len(data) <= RECEIPT_LIMIT_BYTES:
+            self.refused["size"] += 1
+            return []
+        try:
+            receipt = read(self._centre, self._gateway, data)
+        except ReceiptError as error:
+            self.refused["signature" if "signature" in str(error) else "malformed"] += 1
+            return []
+        known = [held for held in receipt.held if held.cls in Class.__members__.values()]
+        self.refused["class"] += len(receipt.held) - len(known)
+        self.good += 1
+        return known
+
+
+class Patience:
+    """How long a sent envelope may wait for its receipt before it is backlog again: max(30 s, 4 times the usual delay).
+
+    One envelope at a time is watched. If it has to be sent again the delay is unknown (was it lost, or is the
+    centre slow?), so patience doubles until a receipt answers in time, as TCP does (RFC 6298, Karn).
+    """
+
+    def __init__(self, least_s: float = PATIENCE_LEAST_S) -> None:
+        self._least_ns = int(least_s * SECOND_NS)
+        self._delay_ns: int | None = None
+        self._doublings = 0
+        self._watched: tuple[Parcel, int] | None = None
+
+    @property
+    def ns(self) -> int:
+        usual = max(self._least_ns, PATIENCE_DELAYS * (self._delay_ns or 0))
+        return min(int(PATIENCE_LIMIT_S * SECOND_NS), usual << self._doublings)
+
+    def sent(self, parcel: Parcel, now: int) -> None:
+        """The broker acknowledged `parcel`."""
+        if self._watched is None:
+            self._watched = (parcel, now)
+            return
+        watched = self._watched[0]
+        if (watched.cls, watched.epoch, watched.seq) == (parcel.cls, parcel.epoch, parcel.seq):
+            self._doublings = min(_DOUBLINGS_LIMIT, self._doublings + 1)
+            self._watched = None
+        elif now - self._watched[1] > int(PATIENCE_LIMIT_S * SECOND_NS):
+            self._watched = None
+
+    def held(self, said: Held, now: int) -> None:
+        """A receipt that was verified."""
+        if self._watched is None:
+            return
+        parcel, at = self._watched
+        if (said.cls, said.epoch) != (parcel.cls, parcel.epoch):
+            return
+        if any(first <= parcel.seq <= last for first, last in said.ranges):
+            delay = now - at
+            self._delay_ns = delay if self._delay_ns is None else self._delay_ns + (delay - self._delay_ns) // 4
+            self._doublings = 0
+            self._watched = None

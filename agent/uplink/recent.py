@@ -1,0 +1,127 @@
+"""What is on its way, and what went lately: both are not backlog. Pure; times are monotonic nanoseconds.
+
+An envelope is sent when the broker acknowledged it and held when the centre has it. In between it rests here for
+`patience`, then it is backlog again. Memory is bounded: past the limit the oldest rest is cut short, which costs
+duplicates.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from agent.uplink.lanes import Lane, Parcel
+from wire.ranges import Ranges
+
+RUNS_LIMIT_COUNT = 4096
+_SHARDS = 8  # a rest ends up to 1/8 late
+
+Key = tuple[int, int]  # (class, epoch)
+
+
+@dataclass(slots=True)
+class Rest:
+    """The numbers that began to rest between two moments."""
+
+    first_ns: int
+    last_ns: int
+    numbers: dict[Key, Ranges] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> int:
+        return sum(ranges.runs for ranges in self.numbers.values())
+
+
+class Recent:
+    """Envelopes that rest: sent and not known to be held, or refused by the broker."""
+
+    def __init__(self, runs_limit_count: int = RUNS_LIMIT_COUNT) -> None:
+        self._runs_limit_count = runs_limit_count
+        self._rests: deque[Rest] = deque()
+        self.cut_short = 0
+
+    def add(self, parcel: Parcel, now: int, patience_ns: int) -> None:
+        if not self._rests or now - self._rests[-1].first_ns >= patience_ns // _SHARDS:
+            self._expire(now, patience_ns)
+            self._rests.append(Rest(now, now))
+        rest = self._rests[-1]
+        rest.last_ns = now
+        rest.numbers.setdefault((parcel.cls, parcel.epoch), Ranges()).add(parcel.seq)
+
+    def merged(self, now: int, patience_ns: int) -> dict[Key, Ranges]:
+        """A copy of all that rests now."""
+        self._expire(now, patience_ns)
+        whole: dict[Key, Ranges] = {}
+        for rest in self._rests:
+            for key, ranges in rest.numbers.items():
+                into = whole.setdefault(key, Ranges())
+                for first, last in ranges:
+                    into.add(first, last)
+        return whole
+
+    def _expire(self, now: int, patience_ns: int) -> None:
+        while self._rests and now - self._rests[0].last_ns >= patience_ns:
+            self._rests.popleft()
+        while len(self._rests) > 1 and sum(rest.runs for rest in self._rests) > self._runs_limit_count:
+            self.cut_short += sum(map(len, self._rests.popleft().numbers.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """What must not be fetched, frozen at one moment: the spool asks from a thread of its own."""
+
+    numbers: Mapping[Key, Ranges]
+
+    def __call__(self, cls: int, epoch: int, seq: int) -> bool:
+        ranges = self.numbers.get((cls, epoch))
+        return ranges is not None and seq in ranges
+
+
+def busy(resting: dict[Key, Ranges], moving: Iterable[Parcel]) -> Busy:
+    """What rests together with what is queued or on its way."""
+    for parcel in moving:
+        resting.setdefault((parcel.cls, parcel.epoch), Ranges()).add(parcel.seq)
+    return Busy(resting)
+
+
+class Flight:
+    """What is handed over and not yet acknowledged, by packet identifier."""
+
+    def __init__(self) -> None:
+        self._out: dict[int, tuple[Parcel, int]] = {}
+        self.outstanding_bytes = 0
+        self.live_bytes = 0
+
+    def add(self, mid: int, parcel: Parcel, now: int) -> None:
+        self._out[mid] = (parcel, now)
+        self.outstanding_bytes += len(parcel.data)
+        self.live_bytes += len(parcel.data) if parcel.lane is Lane.LIVE else 0
+
+    def land(self, mid: int) -> tuple[Parcel, int] | None:
+        """The envelope and when it was handed over; None if `mid` is none of ours."""
+        found = self._out.pop(mid, None)
+        if found is not None:
+            self.outstanding_bytes -= len(found[0].data)
+            self.live_bytes -= len(found[0].data) if found[0].lane is Lane.LIVE else 0
+        return found
+
+    def lose(self) -> list[Parcel]:
+        """The link is gone and with it every answer."""
+        lost = self.parcels()
+        self._out.clear()
+        self.outstanding_bytes = self.live_bytes = 0
+        return lost
+
+    def parcels(self) -> list[Parcel]:
+        return [parcel for parcel, _ in self._out.values()]
+
+    def oldest_ns(self) -> int | None:
+        """When the oldest outstanding one was handed over."""
+        return next((at for _, at in self._out.values()), None)
+
+    def largest_bytes(self) -> int:
+        return max((len(parcel.data) for parcel, _ in self._out.values()), default=0)
+
+    def __len__(self) -> int:
+        return len(self._out)

@@ -1,0 +1,128 @@
+"""TLS 1.3 to the broker, and what went wrong in words that a field engineer can act on.
+
+RFC 8446. OpenSSL's verification codes are those of x509_vfy.h, its alert names those of RFC 8446 section 6.2.
+A broker that refuses our certificate says so after our handshake has ended, so that error comes with the first read.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from pathlib import Path
+
+_EXPIRED, _NOT_YET_VALID, _REVOKED = 10, 9, 23
+_FOREIGN = frozenset({18, 19, 20, 21, 24, 26})
+_WRONG_NAME = frozenset({62, 64})
+
+_ALERTS = {
+    "CERTIFICATE_EXPIRED": ("the broker says that the gateway's certificate has expired", "enrol the gateway again"),
+    "CERTIFICATE_REVOKED": ("the broker says that the gateway's certificate is revoked", "enrol the gateway again"),
+    "CERTIFICATE_REQUIRED": (
+        "the broker asks for a client certificate and got none",
+        "give the gateway its certificate and key: wardlink enrol",
+    ),
+    "UNKNOWN_CA": (
+        "the broker does not know who issued the gateway's certificate",
+        "the broker's cafile must hold the authority that enrolled this gateway",
+    ),
+    "BAD_CERTIFICATE": ("the broker refuses the gateway's certificate", "enrol the gateway again"),
+    "PROTOCOL_VERSION": ("the broker does not speak TLS 1.3", "enable TLS 1.3 at the broker"),
+    "UNSUPPORTED_PROTOCOL": ("the broker does not speak TLS 1.3", "enable TLS 1.3 at the broker"),
+    "WRONG_VERSION_NUMBER": ("what answers there does not speak TLS", "check the port: 8883 is usual for mqtts"),
+}
+_CLOSED = ("EOF", "RESET_BY_PEER", "BROKEN_PIPE", "CLOSED")
+
+
+class LinkError(Exception):
+    """The link cannot be made or kept, for a reason outside this program; `hint` says what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def context(ca_file: Path, certificate_file: Path, key_file: Path) -> ssl.SSLContext:
+    """Client side, TLS 1.3 only, own certificate, only the given authorities. Raises LinkError."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.minimum_version = ssl.TLSVersion.TLSv1_3
+    made.check_hostname = True
+    made.verify_mode = ssl.CERT_REQUIRED
+    for path in (ca_file, certificate_file, key_file):
+        _readable(path)
+    try:
+        made.load_verify_locations(cafile=ca_file)
+    except ssl.SSLError as error:
+        raise LinkError(f"{ca_file} holds no certificate authority in PEM: {error.reason}", "copy it again") from error
+    try:
+        made.load_cert_chain(certificate_file, key_file, password=_no_passphrase)
+    except ssl.SSLError as error:
+        raise _own_certificate(certificate_file, key_file, error) from error
+    return made
+
+
+def _no_passphrase() -> str:
+    """A daemon cannot be asked; without this OpenSSL asks on the terminal."""
+    return ""
+
+
+def _readable(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise LinkError(
+            f"cannot read {path}: {error.strerror}",
+            "check that the file exists and that the daemon's user may read it",
+        ) from error
+
+
+def _own_certificate(certificate: Path, key: Path, error: ssl.SSLError) -> LinkError:
+    if "MISMATCH" in (error.reason or ""):
+        return LinkError(f"{key} is not the key of {certificate}", "both files must come from the same enrolment")
+    why = error.reason or "not PEM, or the key has a passphrase"
+    return LinkError(f"{certificate} and {key} are no certificate and key in PEM: {why}", "enrol the gateway again")
+
+
+def explain(error: OSError, host: str, port: int) -> LinkError:
+    """What a failed connection means."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _foreign_certificate(error, host)
+    if isinstance(error, socket.gaierror):
+        return LinkError(f"the name {host} cannot be resolved", "check the broker's name and the network's DNS")
+    if isinstance(error, ConnectionRefusedError):
+        return LinkError(f"{host}:{port} refuses connections", "check the port, and that the broker runs")
+    if isinstance(error, TimeoutError):
+        return LinkError(f"{host}:{port} does not answer", "check the network and its firewall for the broker's port")
+    return explain_text(str(error), host, port)
+
+
+def explain_text(text: str, host: str, port: int) -> LinkError:
+    """The same for OpenSSL's or the system's own words."""
+    upper = text.upper().replace(" ", "_")
+    for name, (message, hint) in _ALERTS.items():
+        if name in upper:
+            return LinkError(message, hint)
+    if any(word in upper for word in _CLOSED):
+        return LinkError(f"{host}:{port} closed the connection", "see the broker's log; the gateway goes on trying")
+    return LinkError(f"the link to {host}:{port} broke: {text}", "check the network; the gateway goes on trying")
+
+
+def _foreign_certificate(error: ssl.SSLCertVerificationError, host: str) -> LinkError:
+    code = error.verify_code
+    if code == _EXPIRED:
+        return LinkError(
+            "the broker's certificate has expired", "renew it at the broker; or the gateway's clock runs ahead"
+        )
+    if code == _NOT_YET_VALID:
+        return LinkError("the broker's certificate is not valid yet", "the gateway's clock is behind: check its NTP")
+    if code in _FOREIGN:
+        return LinkError(
+            "the broker's certificate is from an authority we do not trust",
+            "check the CA file; a firewall that opens TLS must make an exception for the broker",
+        )
+    if code in _WRONG_NAME:
+        return LinkError(f"the broker's certificate is not for {host}", "use the name in it as the broker's address")
+    if code == _REVOKED:
+        return LinkError("the broker's certificate is revoked", "renew it at the broker")
+    return LinkError(f"the broker's certificate is refused: {error.verify_message}", "renew it at the broker")

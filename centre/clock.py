@@ -1,0 +1,23 @@
+"""The centre's clock and its dice: the only place of the centre that asks the machine for either."""
+
+from __future__ import annotations
+
+import random
+import time
+
+RETRY_LIMIT_S = 60
+
+
+def utc_us() -> int:
+    """Microseconds since 1970 by this machine."""
+    return time.time_ns() // 1000
+
+
+def monotonic_s() -> float:
+    """Seconds that only grow, for durations."""
+    return time.monotonic()
+
+
+def retry_s(attempt: int) -> int:
+    """Full jitter: whole seconds to wait before attempt number `attempt` (from 0), between 1 and a doubling cap."""
+    return 1 + random.randrange(min(RETRY_LIMIT_S, 2 ** min(attempt, 10)))

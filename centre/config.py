@@ -1,0 +1,135 @@
+"""Configuration of the centre: TOML, two mandatory keys; `config/centre.toml` is the documentation.
+
+What is wrong is said once, with the line and what to do: ConfigError.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from config import load
+from config.load import ConfigError
+from wire import keys
+from wire.topics import is_name
+
+KEY_LIMIT_BYTES = 65536
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_STORES = ("sqlite:///", "postgresql+psycopg://")
+
+
+class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An enrolled gateway. `bed` is for people; the gateway's own word for it, once said, goes before."""
+
+    id: str
+    site: str
+    bed: str = ""
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All keys of `config/centre.toml`, checked by `read`."""
+
+    broker: str
+    keys: str
+    name: str = "centre"
+    store: str = "sqlite:///wardlink.db"
+    listen: str = "127.0.0.1:8480"
+    sites: tuple[str, ...] = ()
+    accept: Literal["enrolled", "any-genuine"] = "enrolled"
+    gateways: tuple[Gateway, ...] = ()
+
+    @property
+    def broker_address(self) -> tuple[str, int]:
+        """(host, port)."""
+        parts = urlsplit(self.broker)
+        return parts.hostname or "", parts.port or _PORTS[parts.scheme]
+
+    @property
+    def tls(self) -> bool:
+        return self.broker.startswith("mqtts:")
+
+    @property
+    def listen_address(self) -> tuple[str, int]:
+        """(host, port)."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The centre's own: opens envelopes, signs receipts."""
+
+    recipient: keys.RecipientSecret
+    signer: Ed25519PrivateKey
+
+
+def read(path: Path) -> Config:
+    """Raises ConfigError."""
+    config = load.read(path, Config)
+    try:
+        _check(config)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}", error.hint) from error
+    return config
+
+
+def load_keys(config: Config) -> Keys:
+    """Read the two secrets. Raises ConfigError, which never holds what a file held."""
+    folder = Path(config.keys)
+    try:
+        recipient = keys.recipient_secret(_key_text(folder / "recipient.key"))
+    except keys.KeyFormatError as error:
+        raise ConfigError(f"{folder / 'recipient.key'}: {error}", "it begins with xwing-secret:") from error
+    try:
+        return Keys(recipient, keys.signer(_key_text(folder / "centre.key")))
+    except keys.KeyFormatError as error:
+        raise ConfigError(f"{folder / 'centre.key'}: {error}", "it begins with ed25519-secret:") from error
+
+
+def tls_files(config: Config) -> tuple[Path, Path, Path]:
+    """(authority, certificate, private key), all readable. Raises ConfigError."""
+    folder = Path(config.keys)
+    authority, certificate, private = folder / "ca.crt", folder / "centre.crt", folder / "centre.tls.key"
+    for path in (authority, certificate, private):
+        _key_text(path)
+    return authority, certificate, private
+
+
+def _key_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(KEY_LIMIT_BYTES).decode("ascii")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", "`keys` names the folder that holds it") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not text", "a key is one line of text, a certificate is PEM") from error
+
+
+def _check(config: Config) -> None:
+    scheme = config.broker.partition("://")[0]
+    if scheme not in _PORTS or not _is_address(config, "broker_address"):
+        raise ConfigError(f"`broker` is {config.broker!r}", "mqtts://host:8883")
+    if not config.store.startswith(_STORES):
+        raise ConfigError("`store` is not one we know", " or ".join(s + "..." for s in _STORES))
+    if not _is_address(config, "listen_address"):
+        raise ConfigError(f"`listen` is {config.listen!r}", "127.0.0.1:8480")
+    for name in (config.name, *config.sites, *(part for g in config.gateways for part in (g.id, g.site))):
+        if not is_name(name):
+            raise ConfigError(f"{name!r} is no name", "1 to 24 of a-z, 0-9 and '-'")
+    ids = [gateway.id for gateway in config.gateways]
+    if len(set(ids)) != len(ids):
+        twice = next(name for name in ids if ids.count(name) > 1)
+        raise ConfigError(f"gateway {twice} is listed twice", "a gateway has one bed; delete one of the two")
+
+
+def _is_address(config: Config, which: str) -> bool:
+    try:
+        host, port = getattr(config, which)
+    except ValueError:
+        return False
+    return bool(host) and 0 < port < 65536

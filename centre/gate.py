@@ -1,0 +1,39 @@
+"""Whose envelopes are taken: enrolled gateways at their site, or any that proves its id. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from centre.config import Config
+from wire.topics import Address
+
+GATEWAYS_LIMIT_COUNT = 10_000
+
+
+class Gate:
+    """`sites` maps enrolled gateways to their site; None lets any genuine one in."""
+
+    def __init__(self, sites: Mapping[str, str] | None, proven: Iterable[str] = ()) -> None:
+        self._sites = sites
+        self._proven = set(proven)
+
+    def admits(self, address: Address) -> bool:
+        """Whether this gateway may be listened to at all."""
+        if self._sites is not None:
+            return self._sites.get(address.gateway) == address.site
+        return address.gateway in self._proven or len(self._proven) < GATEWAYS_LIMIT_COUNT
+
+    def trusts(self, address: Address) -> bool:
+        """Whether unsigned words of this gateway may cost space: it is enrolled, or has signed something before."""
+        return self._sites is not None or address.gateway in self._proven
+
+    def prove(self, address: Address) -> None:
+        """A signature of this gateway was verified."""
+        self._proven.add(address.gateway)
+
+
+def gate_of(config: Config, proven: Iterable[str]) -> Gate:
+    """`proven` are gateways that the store knows."""
+    if config.accept == "any-genuine":
+        return Gate(None, proven)
+    return Gate({gateway.id: gateway.site for gateway in config.gateways})

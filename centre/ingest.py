@@ -1,0 +1,238 @@
+"""From what arrived to what is held: open, verify, decode, commit, tell. One thread calls it.
+
+Nothing that arrives raises out of it: what is refused is counted by reason, what lacks its grant is parked until the
+grant comes (backfill comes newest first, so that is usual). Only the store's own failure does (StoreError), and then
+nothing has happened and the same arrivals may be given again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from centre import opening, rows
+from centre.counts import Counts
+from centre.gate import Gate
+from centre.lateness import Front
+from centre.live import Update
+from centre.opening import Openers, Reason, RefusedError
+from centre.store import Batch, Entry, Parked, Store
+from wire import codec, presence
+from wire.codec import CodecError
+from wire.keys import RecipientSecret
+from wire.presence import PresenceError
+from wire.records import Block
+from wire.seal import NoGrantError
+from wire.statement import Grant
+from wire.topics import Address, Class
+
+PARKED_CHUNK_LIMIT_ROWS = 200
+EARLY_LIMIT_COUNT = 1000
+_CLASSES = {cls.word: cls for cls in Class}
+_Hour = tuple[str, int, int]
+
+
+class Arrival(NamedTuple):
+    """What a topic brought, and when (microseconds since 1970 by the centre)."""
+
+    address: Address
+    word: str
+    data: bytes
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Gateways to send a receipt to; those in `online` have just come and wait for one."""
+
+    touched: frozenset[Address]
+    online: frozenset[Address]
+
+
+@dataclass(slots=True)
+class _Work:
+    """One batch in the making; thrown away if the store fails."""
+
+    batch: Batch = field(default_factory=Batch)
+    seen: set[tuple[str, int, int, int]] = field(default_factory=set)
+    samples: dict[int, list[rows.Samples]] = field(default_factory=dict)  # by id of the entry
+    counts: Counter[str] = field(default_factory=Counter)
+    touched: set[Address] = field(default_factory=set)
+    early: dict[Address, bool] = field(default_factory=dict)
+    done: _Hour | None = None  # nothing of it waits any more
+
+
+class Ingest:
+    """`listeners` are called after each commit, in the order of arrival, once or twice for each envelope."""
+
+    def __init__(self, store: Store, gate: Gate, secrets: Sequence[RecipientSecret], counts: Counts) -> None:
+        self._store = store
+        self._gate = gate
+        self._counts = counts
+        self._openers = Openers(secrets, store.grants)
+        self._openable: dict[_Hour, None] = dict.fromkeys(store.openable())
+        self._fronts: dict[str, Front] = {}
+        self._early: dict[Address, bool] = {}  # presence of gateways that have proven nothing yet
+        self.listeners: list[Callable[[Update], None]] = []
+
+    @property
+    def behind(self) -> bool:
+        """Whether parked envelopes can be opened now: call `take` again, even with nothing."""
+        return bool(self._openable)
+
+    def take(self, arrivals: Iterable[Arrival]) -> Outcome:
+        """Commit what arrived and a chunk of what was parked. Raises StoreError."""
+        work = _Work()
+        for arrival in sorted(arrivals, key=lambda a: _CLASSES.get(a.word, Class.KEY)):  # grants first
+            self._counted(work, arrival)
+        hour = next(iter(self._openable), None)
+        if hour is not None:
+            self._unpark(work, hour)
+        for address in {entry.address for entry in work.batch.entries}:
+            self._front(address.gateway)  # as it was before this batch
+        fresh = self._store.write(work.batch)
+        self._committed(work, fresh)
+        for entry in fresh:
+            self._tell(entry, work.samples.get(id(entry), []))
+        online = frozenset(address for address, here in work.batch.online.items() if here)
+        return Outcome(frozenset(work.touched | {entry.address for entry in work.batch.entries}), online)
+
+    def disconnected(self) -> None:
+        """The broker is gone, and with it all knowledge of who is online. Raises StoreError."""
+        self._store.all_offline()
+
+    def _counted(self, work: _Work, arrival: Arrival) -> None:
+        try:
+            self._one(work, arrival)
+        except RefusedError as refused:
+            work.counts[refused.reason] += 1
+
+    def _one(self, work: _Work, arrival: Arrival) -> None:
+        if not self._gate.admits(arrival.address):
+            raise RefusedError(Reason.FOREIGN)
+        if arrival.word == "state":
+            self._presence(work, arrival)
+        elif arrival.word in _CLASSES:
+            self._envelope(work, arrival)
+        else:
+            raise RefusedError(Reason.TOPIC)
+
+    def _presence(self, work: _Work, arrival: Arrival) -> None:
+        try:
+            online = presence.read(arrival.data).state == "online"
+        except PresenceError as error:
+            raise RefusedError(Reason.PRESENCE) from error
+        if self._gate.trusts(arrival.address) or arrival.address in work.touched:
+            work.batch.online[arrival.address] = online
+        elif len(self._early) + len(work.early) < EARLY_LIMIT_COUNT:
+            work.early[arrival.address] = online
+
+    def _envelope(self, work: _Work, arrival: Arrival) -> None:
+        address, data = arrival.address, arrival.data
+        header = opening.header(data, _CLASSES[arrival.word])
+        key = (address.gateway, header.epoch, int(header.cls), header.seq)
+        place = Entry(address, header, arrival.received, len(data), b"").place
+        if key in work.seen or self._store.holds(place, header.seq):
+            work.batch.repeats[place] += 1
+            work.touched.add(address)  # sent again: our receipt was lost
+            return
+        if header.cls is Class.KEY:
+            self._add(work, self._openers.statement(address, arrival.received, data))
+            return
+        if not self._gate.trusts(address) and address not in work.touched:
+            raise RefusedError(Reason.UNPROVEN)
+        try:
+            self._add(work, self._openers.envelope(address, arrival.received, data))
+        except NoGrantError:
+            digest = hashlib.sha256(data).digest()
+            work.batch.parked.append(Parked(address, header, arrival.received, digest, data))
+            work.counts["parked"] += 1
+
+    def _add(self, work: _Work, entry: Entry) -> None:
+        samples = [run for block in entry.blocks for run in _decoded(entry.header.epoch, block)]
+        work.batch.entries.append(entry)
+        work.samples[id(entry)] = samples
+        work.seen.add((entry.address.gateway, entry.header.epoch, int(entry.header.cls), entry.header.seq))
+        work.touched.add(entry.address)
+        heard = work.batch.heard
+        heard[entry.address] = max(entry.received, heard.get(entry.address, 0))
+        early = {**self._early, **work.early}
+        if entry.address in early:
+            work.batch.online.setdefault(entry.address, early[entry.address])
+
+    def _unpark(self, work: _Work, hour: _Hour) -> None:
+        """Open a chunk of what waited for this grant; what then does not open is refused like any other."""
+        found = self._store.parked(hour, PARKED_CHUNK_LIMIT_ROWS)
+        for parked in found:
+            before = len(work.batch.parked)
+            word = parked.header.cls.word
+            self._counted(work, Arrival(parked.address, word, parked.data, parked.received))
+            if len(work.batch.parked) > before:  # the stored grant is not for our key of today
+                del work.batch.parked[before:]
+                found = []
+                break
+            work.batch.taken.append(parked)
+        if len(found) < PARKED_CHUNK_LIMIT_ROWS:
+            work.done = hour
+
+    def _committed(self, work: _Work, fresh: Sequence[Entry]) -> None:
+        self._early |= work.early
+        for entry in work.batch.entries:
+            self._gate.prove(entry.address)
+            self._early.pop(entry.address, None)
+        if work.done is not None:
+            del self._openable[work.done]
+        for entry in fresh:
+            if isinstance(entry.said, Grant):
+                self._openable[entry.address.gateway, entry.header.epoch, entry.header.hour] = None
+        work.counts["envelopes"] += len(fresh)
+        work.counts["envelope_bytes"] += sum(entry.size for entry in fresh)
+        work.counts["duplicates"] += work.batch.repeats.total()
+        work.counts["parked_dropped"] += work.batch.dropped
+        for name, by in work.counts.items():
+            self._counts.add(str(name), by)
+
+    def _front(self, gateway: str) -> Front:
+        if gateway not in self._fronts:
+            self._fronts[gateway] = Front(*self._store.newest(gateway))
+        return self._fronts[gateway]
+
+    def _tell(self, entry: Entry, samples: Sequence[rows.Samples]) -> None:
+        front, epoch = self._front(entry.address.gateway), entry.header.epoch
+        new_records = [record for record in entry.records if front.admits_record(epoch, record)]
+        new_streams = {
+            (stream, block.first)
+            for block in entry.blocks
+            if front.admits_block(epoch, block)
+            for stream in range(block.stream, block.stream + block.rows)
+        }
+        new_ids = {id(record) for record in new_records}
+        late_records = [record for record in entry.records if id(record) not in new_ids]
+        new = [run for run in samples if (run.stream, run.first) in new_streams]
+        late = [run for run in samples if (run.stream, run.first) not in new_streams]
+        for records, runs, live in ((new_records, new, True), (late_records, late, False)):
+            if records or runs:
+                for listener in self.listeners:
+                    listener(Update(entry.address, epoch, records, runs, live))
+
+
+def _decoded(epoch: int, block: Block) -> list[rows.Samples]:
+    """The block's runs, one for each stream. Raises RefusedError."""
+    try:
+        values = codec.decode(block.coded, block.rows, block.count)
+    except CodecError as error:
+        raise RefusedError(Reason.CODEC) from error
+    return [
+        rows.Samples(
+            epoch=epoch,
+            stream=block.stream + row,
+            first=block.first,
+            t=block.t,
+            values=values[row],
+            marks=tuple(mark for mark in block.marks if mark.row == row),
+        )
+        for row in range(block.rows)
+    ]

@@ -1,0 +1,122 @@
+"""The one ingest thread: gathers deliveries, commits them together, acknowledges them, sends receipts.
+
+A thread of its own because commits block, and the network must not.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from queue import Empty
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from centre import clock, receipts
+from centre.counts import Counts
+from centre.ingest import Ingest, Outcome
+from centre.receipts import Schedule
+from centre.store import Store, StoreError
+from centre.subscriber import Delivery, Subscriber
+
+GROUP_LIMIT_S = 0.05
+GROUP_LIMIT_COUNT = 200
+IDLE_LIMIT_S = 1.0
+_LOG = logging.getLogger("wardlink.centre")
+
+
+class Intake:
+    """`stop` ends it after the batch at hand; `failed` says that it ended by itself, which is a bug of ours."""
+
+    def __init__(
+        self, store: Store, ingest: Ingest, subscriber: Subscriber, signer: Ed25519PrivateKey, counts: Counts
+    ) -> None:
+        self._store = store
+        self._ingest = ingest
+        self._subscriber = subscriber
+        self._signer = signer
+        self._counts = counts
+        self._schedule = Schedule()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ingest")
+        self.failed = False
+        self.on_failure: Callable[[], None] = self._stop.set
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        done = False
+        try:
+            while not self._stop.is_set():
+                self._step()
+            done = True
+        finally:
+            if not done:
+                self.failed = True
+                self.on_failure()
+
+    def _step(self) -> None:
+        group = self._gather()
+        if self._subscriber.gone.is_set():
+            self._subscriber.gone.clear()
+            self._until_done(self._ingest.disconnected)
+        if group or self._ingest.behind:
+            self._commit(group)
+        for address in self._schedule.due(clock.monotonic_s()):
+            held = self._store.receipt(address.gateway)
+            data = receipts.made(self._signer, address.gateway, clock.utc_us(), held)
+            self._subscriber.publish_receipt(address, data)
+            self._counts.add("receipts")
+
+    def _gather(self) -> list[Delivery]:
+        """What arrives within 50 ms of the first delivery, at most 200; nothing where nothing came in time."""
+        group: list[Delivery] = []
+        end = clock.monotonic_s() + self._patience_s()
+        while len(group) < GROUP_LIMIT_COUNT:
+            try:
+                group.append(self._subscriber.deliveries.get(timeout=max(0.0, end - clock.monotonic_s())))
+            except Empty:
+                break
+            if len(group) == 1:
+                end = clock.monotonic_s() + GROUP_LIMIT_S
+        return group
+
+    def _patience_s(self) -> float:
+        if self._ingest.behind:
+            return 0.0
+        wait = self._schedule.wait_s(clock.monotonic_s())
+        return IDLE_LIMIT_S if wait is None else min(wait, IDLE_LIMIT_S)
+
+    def _commit(self, group: list[Delivery]) -> None:
+        outcomes: list[Outcome] = []
+        arrivals = [delivery.arrival for delivery in group]
+        if not self._until_done(lambda: outcomes.append(self._ingest.take(arrivals))):
+            return
+        for delivery in group:
+            self._subscriber.acknowledge(delivery)
+        for outcome in outcomes:
+            self._schedule.touch(outcome.touched)
+            self._schedule.hurry(outcome.online)
+
+    def _until_done(self, step: Callable[[], None]) -> bool:
+        """Try until the store can; False where we were stopped first."""
+        attempt = 0
+        while True:
+            try:
+                step()
+            except StoreError as error:
+                self._counts.add("store_failures")
+                if attempt == 0:
+                    _LOG.error("%s hint=%s", error, error.hint)
+                if self._stop.wait(clock.retry_s(attempt)):
+                    return False
+                attempt += 1
+                continue
+            if attempt:
+                _LOG.info("the store works again")
+            return True

@@ -1,0 +1,128 @@
+"""The ledger: what came, twice, or not at all, by (gateway, epoch, class). Pure; the store keeps what it knows durable.
+
+An envelope is missing where a greater seq of its class is known to have been sealed (because it came, a manifest lists
+it, or an end of the epoch says so), it is not held, and no gap statement declares it lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from wire.ranges import Ranges
+from wire.receipt import Held
+from wire.topics import Class
+
+RECEIPT_EPOCHS_LIMIT_COUNT = 16
+RECEIPT_RANGES_LIMIT_COUNT = 64
+
+
+class Place(NamedTuple):
+    """One sequence of envelopes."""
+
+    gateway: str
+    epoch: int
+    cls: Class
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Envelopes of one gateway, all epochs: held, missing (nobody said why), declared lost, and copies refused."""
+
+    held: int = 0
+    missing: int = 0
+    lost: int = 0
+    duplicates: int = 0
+
+
+@dataclass(slots=True)
+class Account:
+    """One place: `following` is one past the greatest seq known to have been sealed."""
+
+    held: Ranges = field(default_factory=Ranges)
+    declared: Ranges = field(default_factory=Ranges)
+    following: int = 0
+    duplicates: int = 0
+
+    def missing(self) -> list[tuple[int, int]]:
+        holes = self.held.missing(0, self.following - 1) if self.following else []
+        return [part for hole in holes for part in self.declared.missing(*hole)]
+
+    def lost(self) -> int:
+        """Declared lost, and indeed not here."""
+        return sum(b - a + 1 for run in self.declared for a, b in self.held.missing(*run))
+
+
+class Ledger:
+    """All accounts of a centre."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, dict[tuple[int, Class], Account]] = {}
+
+    def holds(self, place: Place, seq: int) -> bool:
+        account = self._find(place)
+        return account is not None and seq in account.held
+
+    def hold(self, place: Place, first: int, last: int | None = None) -> None:
+        """Take `first..last` into the account: they are in the durable store."""
+        account = self._account(place)
+        account.held.add(first, last)
+        account.following = max(account.following, account.held.last + 1)
+
+    def repeat(self, place: Place, times: int = 1) -> None:
+        """Count copies of what was held already."""
+        self._account(place).duplicates += times
+
+    def declare(self, place: Place, first: int, last: int) -> None:
+        """A gap statement: `first..last` were sealed and are lost."""
+        account = self._account(place)
+        account.declared.add(first, last)
+        account.following = max(account.following, last + 1)
+
+    def follow(self, place: Place, following: int) -> None:
+        """A manifest or an end of the epoch: everything below `following` was sealed."""
+        account = self._account(place)
+        account.following = max(account.following, following)
+
+    def missing(self, place: Place) -> list[tuple[int, int]]:
+        """Ranges that nobody has, nor has declared."""
+        account = self._find(place)
+        return account.missing() if account else []
+
+    def gateways(self) -> list[str]:
+        return list(self._accounts)
+
+    def epochs(self, gateway: str) -> list[int]:
+        """Epochs of which something is held, the newest first."""
+        accounts = self._accounts.get(gateway, {})
+        return sorted({epoch for (epoch, _), account in accounts.items() if account.held}, reverse=True)
+
+    def summary(self, gateway: str) -> Summary:
+        accounts = self._accounts.get(gateway, {}).values()
+        return Summary(
+            held=sum(len(a.held) for a in accounts),
+            missing=sum(last - first + 1 for a in accounts for first, last in a.missing()),
+            lost=sum(a.lost() for a in accounts),
+            duplicates=sum(a.duplicates for a in accounts),
+        )
+
+    def receipt(self, gateway: str) -> list[Held]:
+        """What a receipt says: the newest epochs, of each class the lowest ranges."""
+        accounts = self._accounts.get(gateway, {})
+        newest = self.epochs(gateway)[:RECEIPT_EPOCHS_LIMIT_COUNT]
+        return [
+            Held(epoch, int(cls), list(_lowest(account.held)))
+            for (epoch, cls), account in sorted(accounts.items())
+            if epoch in newest and account.held
+        ]
+
+    def _find(self, place: Place) -> Account | None:
+        return self._accounts.get(place.gateway, {}).get((place.epoch, place.cls))
+
+    def _account(self, place: Place) -> Account:
+        return self._accounts.setdefault(place.gateway, {}).setdefault((place.epoch, place.cls), Account())
+
+
+def _lowest(held: Ranges) -> Iterable[tuple[int, int]]:
+    return list(held)[:RECEIPT_RANGES_LIMIT_COUNT]

@@ -1,0 +1,113 @@
+"""The centre's composition root: store, ingest, broker and pages in one process, until it is told to end."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import signal
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from centre.config import Config, Keys, load_keys
+from centre.counts import Counts
+from centre.gate import gate_of
+from centre.ingest import Ingest
+from centre.intake import Intake
+from centre.live import Live
+from centre.store import Store
+from centre.subscriber import Subscriber
+from wire.topics import Address
+
+if TYPE_CHECKING:
+    import uvicorn
+
+PAGE_END_LIMIT_S = 5
+_LOG = logging.getLogger("wardlink.centre")
+
+
+def run(config: Config, stop: threading.Event | None = None) -> int:
+    """Run until `stop`, SIGTERM or SIGINT (0), or until a part of it dies (1). Raises ConfigError, StoreError."""
+    ending = stop or threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        _end_on_signals(ending)
+    own = load_keys(config)
+    counts = Counts()
+    store = Store(config.store, counts)
+    try:
+        return _serve(config, own, store, counts, ending)
+    finally:
+        store.close()
+
+
+def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: threading.Event) -> int:
+    subscriber = Subscriber(config, counts)
+    store.enrol((Address(gateway.site, gateway.id), gateway.bed) for gateway in config.gateways)
+    store.all_offline()
+    live = Live(counts)
+    ingest = Ingest(store, gate_of(config, store.gateways()), (own.recipient,), counts)
+    ingest.listeners.append(live.tell)
+    intake = Intake(store, ingest, subscriber, own.signer, counts)
+    intake.on_failure = ending.set
+    page = _Page(config, store, live, ending)
+    intake.start()
+    subscriber.start()
+    page.start()
+    ending.wait()
+    page.stop()
+    intake.stop()
+    subscriber.stop()
+    return 1 if intake.failed or page.failed else 0
+
+
+def _end_on_signals(ending: threading.Event) -> None:
+    def end(_number: int, _frame: FrameType | None) -> None:
+        ending.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+
+
+class _Page:
+    """The web server in a thread with an asyncio loop of its own; nothing where its libraries are not installed."""
+
+    def __init__(self, config: Config, store: Store, live: Live, ending: threading.Event) -> None:
+        self._ending = ending
+        self._server = _server(config, store, live)
+        self._thread = threading.Thread(target=self._run, name="page")
+        self.failed = False
+
+    def start(self) -> None:
+        if self._server is not None:
+            self._thread.start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.should_exit = True
+            self._thread.join()
+
+    def _run(self) -> None:
+        assert self._server is not None
+        try:
+            self._server.run()
+        finally:
+            if not self._ending.is_set():  # uvicorn leaves by itself where the address is taken
+                self.failed = True
+                _LOG.error("the page cannot be served; is `listen` free?")
+                self._ending.set()
+
+
+def _server(config: Config, store: Store, live: Live) -> uvicorn.Server | None:
+    if any(importlib.util.find_spec(name) is None for name in ("uvicorn", "fastapi")):
+        _LOG.warning("no page: install wardlink[centre]")
+        return None
+    import uvicorn  # noqa: PLC0415
+
+    from centre.web.app import LOCAL_HOSTS, make_app  # noqa: PLC0415
+
+    host, port = config.listen_address
+    app = make_app(store, live, (*LOCAL_HOSTS, host))
+    settings = uvicorn.Config(
+        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=PAGE_END_LIMIT_S
+    )
+    return uvicorn.Server(settings)

@@ -1,0 +1,209 @@
+"""The durable store of the centre, and its ledger: one thread writes, several read (DESIGN 3, 6).
+
+The same for SQLite and PostgreSQL. Every method raises StoreError where the database fails, and then nothing of the
+call has happened.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from centre import rows
+from centre.counts import Counts
+from centre.ledger import Place, Summary
+from centre.store import books, read, waves, write
+from centre.store.engine import StoreError, open_engine, said
+from centre.store.entry import Batch, Entry, Parked
+from wire.receipt import Held
+from wire.topics import Address
+
+__all__ = ["Batch", "Entry", "Parked", "Store", "StoreError"]
+
+
+class Store:
+    """An open database with the ledger in memory. `counts` are the counters that pages show."""
+
+    def __init__(self, url: str, counts: Counts | None = None) -> None:
+        self._counts = counts or Counts()
+        self._engine = open_engine(url)
+        self._lock = threading.Lock()  # of the ledger: the writer changes it while pages read it
+        with self._reading() as connection:
+            self._numbers = books.numbers(connection)
+            self._ledger = books.ledger(connection)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    # The writer's side: one thread.
+
+    def enrol(self, beds: Iterable[tuple[Address, str]]) -> None:
+        """Gateways that are known before they are heard, each with its bed."""
+        numbers = dict(self._numbers)
+        with self._writing() as connection:
+            for address, bed in beds:
+                write.enrol(connection, numbers, address, bed)
+        self._numbers = numbers
+
+    def write(self, batch: Batch) -> list[Entry]:
+        """Commit a batch; return the entries that were not there before, which are held from now on."""
+        numbers = dict(self._numbers)
+        with self._writing() as connection:
+            fresh = write.write(connection, numbers, batch)
+        self._numbers = numbers
+        with self._lock:
+            self._enter(batch, fresh)
+        return fresh
+
+    def all_offline(self) -> None:
+        with self._writing() as connection:
+            write.all_offline(connection)
+
+    def holds(self, place: Place, seq: int) -> bool:
+        with self._lock:
+            return self._ledger.holds(place, seq)
+
+    def gateways(self) -> list[str]:
+        """Ids of all that are enrolled or were ever heard."""
+        return list(self._numbers)
+
+    def grants(self, gateway: str, epoch: int, hour: int) -> list[bytes]:
+        """Signed grants of one data key, as they came."""
+        number = self._numbers.get(gateway)
+        if number is None:
+            return []
+        with self._reading() as connection:
+            return books.grants(connection, number, epoch, hour)
+
+    def openable(self) -> list[tuple[str, int, int]]:
+        """(gateway, epoch, hour) of parked envelopes whose grant is here."""
+        with self._reading() as connection:
+            return books.openable(connection)
+
+    def parked(self, key: tuple[str, int, int], limit_rows: int) -> list[Parked]:
+        """Envelopes that wait for the grant of (gateway, epoch, hour)."""
+        with self._reading() as connection:
+            return books.parked(connection, key, limit_rows)
+
+    def newest(self, gateway: str) -> tuple[int, int, dict[int, int]]:
+        """(epoch, latest t of vital, one past the newest sample by stream) of the newest epoch; -1 where none."""
+        held = self.epochs(gateway)
+        if not held:
+            return -1, -1, {}
+        number = self._numbers[gateway]
+        with self._reading() as connection:
+            latest = books.newest_t(connection, number, held[0])
+            return held[0], latest, waves.ends(connection, number, held[0])
+
+    def receipt(self, gateway: str) -> list[Held]:
+        with self._lock:
+            return self._ledger.receipt(gateway)
+
+    def _enter(self, batch: Batch, fresh: list[Entry]) -> None:
+        new = {id(entry) for entry in fresh}
+        for entry in batch.entries:
+            if id(entry) in new:
+                self._ledger.hold(entry.place, entry.header.seq)
+                for place, following in write.tails(entry):
+                    self._ledger.follow(place, following)
+                for place, first, last in write.losses(entry):
+                    self._ledger.declare(place, first, last)
+            else:
+                self._ledger.hold(entry.place, entry.header.seq)
+                self._ledger.repeat(entry.place)
+        for place, times in batch.repeats.items():
+            self._ledger.repeat(place, times)
+
+    # The readers' side: any thread.
+
+    def beds(self) -> list[rows.Bed]:
+        """All gateways enrolled or heard, by site and bed."""
+        with self._lock:
+            summaries = {gateway: self._ledger.summary(gateway) for gateway in self._ledger.gateways()}
+            newest = {gateway: next(iter(self._ledger.epochs(gateway)), 0) for gateway in summaries}
+        with self._reading() as connection:
+            return read.beds(connection, summaries, newest)
+
+    def epochs(self, gateway: str) -> list[int]:
+        """Epochs of which anything is held, the newest first."""
+        with self._lock:
+            return self._ledger.epochs(gateway)
+
+    def summary(self, gateway: str) -> Summary:
+        """The ledger of a gateway in four numbers."""
+        with self._lock:
+            return self._ledger.summary(gateway)
+
+    def missing(self, place: Place) -> list[tuple[int, int]]:
+        """Ranges of seq that nobody has, nor has declared lost."""
+        with self._lock:
+            return self._ledger.missing(place)
+
+    def counters(self) -> Mapping[str, int]:
+        """What happened since the centre started, refusals by reason among it."""
+        return self._counts.snapshot()
+
+    def streams(self, gateway: str, epoch: int | None = None) -> list[rows.Stream]:
+        """Streams of an epoch by number; None: the newest epoch with a catalogue."""
+        number = self._numbers.get(gateway)
+        if number is None:
+            return []
+        with self._reading() as connection:
+            asked = read.newest_catalogue(connection, number) if epoch is None else epoch
+            return [] if asked is None else read.streams(connection, gateway, number, asked)
+
+    def samples(
+        self, gateway: str, epoch: int, stream: int, first: int, last: int, limit_samples: int
+    ) -> list[rows.Samples]:
+        """Whole blocks with samples of `first` up to, not with, `last`, by index; at most `limit_samples` of them."""
+        with self._reading() as connection:
+            return waves.samples(connection, self._of(gateway), epoch, stream, (first, last), limit_samples)
+
+    def last_index(self, gateway: str, epoch: int, stream: int) -> int | None:
+        """One past the newest sample of a wave."""
+        with self._reading() as connection:
+            return waves.last_index(connection, self._of(gateway), epoch, stream)
+
+    def readings(self, gateway: str, epoch: int, since_t: int | None, limit_rows: int) -> list[rows.Reading]:
+        """By time, from `since_t` on, the first `limit_rows`; None: the newest of each stream."""
+        with self._reading() as connection:
+            return read.readings(connection, self._of(gateway), epoch, since_t, limit_rows)
+
+    def notices(self, gateway: str, epoch: int, since_t: int | None, limit_rows: int) -> list[rows.Notice]:
+        """By time, from `since_t` on, the first `limit_rows`; None: the newest `limit_rows`."""
+        with self._reading() as connection:
+            return read.notices(connection, self._of(gateway), epoch, since_t, limit_rows)
+
+    def gaps(self, gateway: str, epoch: int, stream: int | None = None) -> list[rows.Gap]:
+        """Declared gaps by time, of one stream or of all."""
+        with self._reading() as connection:
+            return read.gaps(connection, self._of(gateway), epoch, stream)
+
+    def anchors(self, gateway: str, epoch: int) -> list[rows.Anchored]:
+        """Anchors of an epoch by time."""
+        with self._reading() as connection:
+            return read.anchors(connection, self._of(gateway), epoch)
+
+    def _of(self, gateway: str) -> int:
+        """Its number; 0, which has no rows, where the gateway is not known."""
+        return self._numbers.get(gateway, 0)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise said(error) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise said(error) from error

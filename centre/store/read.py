@@ -1,0 +1,161 @@
+"""The reader's side of the store: beds, streams, readings, notices, gaps, anchors. Each function is one question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, func, select
+
+from centre import rows
+from centre.ledger import Summary
+from centre.store import schema
+
+_NOTHING = ("none", "unvalidated", "", "")
+
+
+def beds(connection: Connection, summaries: Mapping[str, Summary], newest: Mapping[str, int]) -> list[rows.Bed]:
+    """All gateways, by site and bed. `summaries` and `newest` (epochs) are the ledger's."""
+    found = [
+        _bed(connection, row, summaries.get(row["gateway"], Summary()), newest.get(row["gateway"], 0))
+        for row in connection.execute(select(schema.GATEWAY)).mappings()
+    ]
+    return sorted(found, key=lambda bed: (bed.site, bed.bed, bed.gateway))
+
+
+def _bed(connection: Connection, row: RowMapping, summary: Summary, epoch: int) -> rows.Bed:
+    method, status, pseudonym, bed = _association(connection, row["gw"])
+    return rows.Bed(
+        site=row["site"],
+        gateway=row["gateway"],
+        bed=bed or row["bed"],
+        online=row["online"],
+        heard_utc=row["heard_utc"],
+        epoch=epoch,
+        method=method,
+        status=status,
+        pseudonym=pseudonym,
+        missing=summary.missing,
+        lost=summary.lost,
+        duplicates=summary.duplicates,
+    )
+
+
+def _association(connection: Connection, gw: int) -> tuple[str, str, str, str]:
+    """(method, status, pseudonym, bed) of the latest."""
+    a = schema.ASSOCIATION.c
+    latest = select(a.method, a.status, a.pseudonym, a.bed).where(a.gw == gw)
+    row = (
+        connection.execute(latest.order_by(a.epoch.desc(), a.t.desc(), a.seq.desc(), a.item.desc()).limit(1))
+        .mappings()
+        .first()
+    )
+    return (row["method"], row["status"], row["pseudonym"], row["bed"]) if row else _NOTHING
+
+
+def newest_catalogue(connection: Connection, gw: int) -> int | None:
+    """The newest epoch that has said what its streams are."""
+    s = schema.STREAM.c
+    return connection.execute(select(func.max(s.epoch)).where(s.gw == gw)).scalar()
+
+
+def streams(connection: Connection, gateway: str, gw: int, epoch: int) -> list[rows.Stream]:
+    """Streams of an epoch by number."""
+    stream, session = schema.STREAM, schema.SESSION
+    same = (stream.c.gw == session.c.gw) & (stream.c.epoch == session.c.epoch) & (stream.c.session == session.c.session)
+    device = (session.c.driver, session.c.integrity, session.c.maker, session.c.model, session.c.serial, session.c.port)
+    wanted = select(stream, *device).join_from(stream, session, same)
+    found = connection.execute(
+        wanted.where(stream.c.gw == gw, stream.c.epoch == epoch).order_by(stream.c.stream)
+    ).mappings()
+    return [_stream(gateway, row) for row in found]
+
+
+def _stream(gateway: str, row: RowMapping) -> rows.Stream:
+    return rows.Stream(
+        gateway=gateway,
+        epoch=row["epoch"],
+        stream=row["stream"],
+        session=row["session"],
+        channel=row["channel"],
+        mdc=row["mdc"],
+        unit=row["unit"],
+        rate=Fraction(row["rate"]),
+        gain=Fraction(row["gain"]),
+        offset=Fraction(row["offset"]),
+        bits=row["bits"],
+        filter=row["filter"],
+        driver=row["driver"],
+        integrity=row["integrity"],
+        maker=row["maker"],
+        model=row["model"],
+        serial=row["serial"],
+        port=row["port"],
+    )
+
+
+def readings(connection: Connection, gw: int, epoch: int, since_t: int | None, limit_rows: int) -> list[rows.Reading]:
+    """From `since_t` on, by time; None: the newest of each stream."""
+    n = schema.NUMERIC.c
+    here = select(schema.NUMERIC).where(n.gw == gw, n.epoch == epoch)
+    if since_t is not None:
+        found: Iterable[RowMapping] = connection.execute(
+            here.where(n.t >= since_t).order_by(n.t, n.seq, n.item).limit(limit_rows)
+        ).mappings()
+    else:
+        numbers = connection.execute(
+            select(schema.STREAM.c.stream).where(
+                schema.STREAM.c.gw == gw, schema.STREAM.c.epoch == epoch, schema.STREAM.c.rate == "0/1"
+            )
+        ).scalars()
+        found = [row for number in list(numbers)[:limit_rows] for row in _latest(connection, here, number)]
+    return [
+        rows.Reading(r["epoch"], r["stream"], r["t"], None if r["value"] is None else Decimal(r["value"]), r["why"])
+        for r in found
+    ]
+
+
+def _latest(connection: Connection, here: Select[*tuple[Any, ...]], stream: int) -> Iterable[RowMapping]:
+    n = schema.NUMERIC.c
+    order = (n.t.desc(), n.seq.desc(), n.item.desc())
+    return connection.execute(here.where(n.stream == stream).order_by(*order).limit(1)).mappings()
+
+
+def notices(connection: Connection, gw: int, epoch: int, since_t: int | None, limit_rows: int) -> list[rows.Notice]:
+    """From `since_t` on, by time; None: the newest `limit_rows`, by time."""
+    n = schema.NOTICE.c
+    here = select(schema.NOTICE).where(n.gw == gw, n.epoch == epoch).limit(limit_rows)
+    if since_t is not None:
+        found = list(connection.execute(here.where(n.t >= since_t).order_by(n.t, n.seq, n.item)).mappings())
+    else:
+        found = list(connection.execute(here.order_by(n.t.desc(), n.seq.desc(), n.item.desc())).mappings())[::-1]
+    return [
+        rows.Notice(
+            r["epoch"], r["session"], r["t"], r["kind"], r["code"], r["phase"], r["text"], r["channel"], r["priority"]
+        )
+        for r in found
+    ]
+
+
+def gaps(connection: Connection, gw: int, epoch: int, stream: int | None) -> list[rows.Gap]:
+    """Declared gaps by time, of one stream or of all."""
+    g = schema.GAP.c
+    wanted = select(schema.GAP).where(g.gw == gw, g.epoch == epoch).order_by(g.t, g.stream, g.seq, g.item)
+    if stream is not None:
+        wanted = wanted.where(g.stream == stream)
+    return [
+        rows.Gap(r["epoch"], r["stream"], r["t"], r["first"], r["count"], r["cause"])
+        for r in connection.execute(wanted).mappings()
+    ]
+
+
+def anchors(connection: Connection, gw: int, epoch: int) -> list[rows.Anchored]:
+    """Anchors of an epoch by time."""
+    a = schema.ANCHOR.c
+    wanted = select(schema.ANCHOR).where(a.gw == gw, a.epoch == epoch).order_by(a.t, a.seq, a.item)
+    return [
+        rows.Anchored(r["epoch"], r["t"], r["utc"], r["error"], r["source"])
+        for r in connection.execute(wanted).mappings()
+    ]

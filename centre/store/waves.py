@@ -1,0 +1,85 @@
+"""Reading waves: blocks as they came, decoded here. A band is a run of streams that were coded together."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from functools import lru_cache
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, RowMapping, select
+
+from centre import rows
+from centre.store import schema
+from wire import codec
+from wire.records import MarkAt
+
+DECODED_LIMIT_BLOCKS = 256
+_MARKS = msgspec.json.Decoder(list[MarkAt])
+
+
+def last_index(connection: Connection, gw: int, epoch: int, stream: int) -> int | None:
+    """One past the newest sample."""
+    return max((band["next"] for band in _bands(connection, gw, epoch, stream)), default=None)
+
+
+def ends(connection: Connection, gw: int, epoch: int) -> dict[int, int]:
+    """One past the newest sample, by stream."""
+    found: dict[int, int] = {}
+    b = schema.BAND.c
+    for band in connection.execute(select(schema.BAND).where(b.gw == gw, b.epoch == epoch)).mappings():
+        for stream in range(band["stream"], band["stream"] + band["rows"]):
+            found[stream] = max(found.get(stream, 0), band["next"])
+    return found
+
+
+def samples(
+    connection: Connection, gw: int, epoch: int, stream: int, span: tuple[int, int], limit_samples: int
+) -> list[rows.Samples]:
+    """Whole blocks with samples of `span` (first, one past the last), by index, as many as stay in `limit_samples`."""
+    bands = [_blocks(connection, band, span) for band in _bands(connection, gw, epoch, stream)]
+    found: list[rows.Samples] = []
+    total = 0
+    for row in heapq.merge(*bands, key=lambda row: int(row["first"])):
+        total += row["count"]
+        if total > limit_samples:
+            break
+        found.append(_samples(row, stream))
+    return found
+
+
+def _bands(connection: Connection, gw: int, epoch: int, stream: int) -> list[RowMapping]:
+    b = schema.BAND.c
+    within = (b.stream <= stream) & (b.stream + b.rows > stream)
+    return list(connection.execute(select(schema.BAND).where(b.gw == gw, b.epoch == epoch, within)).mappings())
+
+
+def _blocks(connection: Connection, band: RowMapping, span: tuple[int, int]) -> Iterator[RowMapping]:
+    b = schema.BLOCK.c
+    here = (b.gw == band["gw"], b.epoch == band["epoch"], b.stream == band["stream"], b.rows == band["rows"])
+    near = (b.first > span[0] - band["longest"], b.first < span[1], b.first + b.count > span[0])
+    with connection.execute(select(schema.BLOCK).where(*here, *near).order_by(b.first, b.seq)) as found:
+        yield from found.mappings()
+
+
+def _samples(row: RowMapping, stream: int) -> rows.Samples:
+    channel = stream - row["stream"]
+    marks = _MARKS.decode(row["marks"]) if row["marks"] else ()
+    return rows.Samples(
+        epoch=row["epoch"],
+        stream=stream,
+        first=row["first"],
+        t=row["t"],
+        values=_decoded(bytes(row["coded"]), row["rows"], row["count"])[channel],
+        marks=tuple(mark for mark in marks if mark.row == channel),
+    )
+
+
+@lru_cache(maxsize=DECODED_LIMIT_BLOCKS)
+def _decoded(coded: bytes, channels: int, count: int) -> NDArray[np.int32]:
+    """Pages ask for one channel after the other of the same block."""
+    values: NDArray[np.int32] = codec.decode(coded, channels, count)
+    values.flags.writeable = False
+    return values

@@ -1,0 +1,215 @@
+"""The writer's side of the store: a batch is a transaction. An envelope and all that it carried are there, or nothing.
+
+Whether an envelope is new is the database's word (its primary key), not the ledger's in memory.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, case, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from centre.ledger import Place
+from centre.store import schema
+from centre.store.entry import Batch, Entry, Parked
+from centre.store.spread import Row, spread
+from wire.records import EnvelopeGap
+from wire.statement import Ended, Manifest
+from wire.topics import Address, Class
+
+PARKED_LIMIT_COUNT = 50_000
+PARKED_LIMIT_BYTES = 256 << 20
+_PARKED_ROOM_COUNT = 5_000  # dropped at once when full, the oldest first
+_LATEST = (schema.SESSION, schema.STREAM)
+
+
+def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list[Entry]:
+    """Put a batch into the transaction; return the entries that were new. `numbers` learns gateways met first."""
+    for address in (*batch.heard, *batch.online, *(p.address for p in batch.parked)):
+        if address.gateway not in numbers:
+            numbers[address.gateway] = _introduce(connection, address)
+    fresh = _insert_envelopes(connection, numbers, batch.entries)
+    _insert_rows(connection, numbers, fresh)
+    new = {id(entry) for entry in fresh}
+    copies = [entry.place for entry in batch.entries if id(entry) not in new]
+    _count_sequences(connection, numbers, fresh, [*copies, *batch.repeats.elements()])
+    _park(connection, numbers, batch)
+    _hear(connection, numbers, batch)
+    return fresh
+
+
+def enrol(connection: Connection, numbers: dict[str, int], address: Address, bed: str) -> None:
+    """Make a gateway known, or say anew where it stands."""
+    if address.gateway not in numbers:
+        numbers[address.gateway] = _introduce(connection, address)
+    here = schema.GATEWAY.c.gw == numbers[address.gateway]
+    connection.execute(update(schema.GATEWAY).where(here).values(site=address.site, bed=bed))
+
+
+def all_offline(connection: Connection) -> None:
+    """Nobody's presence is known any more."""
+    connection.execute(update(schema.GATEWAY).where(schema.GATEWAY.c.online).values(online=False))
+
+
+def tails(entry: Entry) -> Iterator[tuple[Place, int]]:
+    """(sequence, one past its last known seq) that a statement tells of."""
+    gateway = entry.address.gateway
+    match entry.said:
+        case Manifest():
+            for sealed in entry.said.sealed:
+                yield Place(gateway, entry.header.epoch, Class(sealed.cls)), sealed.first + sealed.count
+        case Ended():
+            for epoch, cls, following in entry.said.tails:
+                yield Place(gateway, epoch, Class(cls)), following
+
+
+def losses(entry: Entry) -> Iterator[tuple[Place, int, int]]:
+    """(sequence, first, last) of envelopes that the gateway declares lost."""
+    for record in entry.records:
+        if isinstance(record, EnvelopeGap):
+            yield Place(entry.address.gateway, record.epoch, Class(record.cls)), record.first, record.last
+
+
+def _introduce(connection: Connection, address: Address) -> int:
+    values = {"gateway": address.gateway, "site": address.site, "bed": "", "online": False}
+    return int(connection.execute(insert(schema.GATEWAY).values(values).returning(schema.GATEWAY.c.gw)).scalar_one())
+
+
+def _insert_envelopes(connection: Connection, numbers: dict[str, int], entries: Sequence[Entry]) -> list[Entry]:
+    by_key = {(numbers[e.place.gateway], e.place.epoch, int(e.place.cls), e.header.seq): e for e in entries}
+    if not by_key:
+        return []
+    table = schema.ENVELOPE
+    key = (table.c.gw, table.c.epoch, table.c.cls, table.c.seq)
+    values = [
+        {
+            "gw": k[0],
+            "epoch": k[1],
+            "cls": k[2],
+            "seq": k[3],
+            "received": e.received,
+            "size": e.size,
+            "digest": e.digest,
+        }
+        for k, e in by_key.items()
+    ]
+    statement = _upsert(connection, table).on_conflict_do_nothing().returning(*key)
+    new = {tuple(row) for row in connection.execute(statement, values)}
+    return [entry for k, entry in by_key.items() if k in new]
+
+
+def _insert_rows(connection: Connection, numbers: dict[str, int], fresh: Sequence[Entry]) -> None:
+    by_table: dict[Table, list[Row]] = defaultdict(list)
+    for entry in fresh:
+        for table, row in spread(numbers[entry.place.gateway], entry):
+            by_table[table].append(row)
+    for table in schema.METADATA.sorted_tables:  # a session before its streams
+        rows = by_table.get(table)
+        if not rows:
+            continue
+        if table in _LATEST:
+            _replace_older(connection, table, rows)
+        elif table is schema.LOST:
+            connection.execute(_upsert(connection, table).on_conflict_do_nothing(), rows)
+        else:
+            connection.execute(insert(table), rows)
+    _widen_bands(connection, by_table.get(schema.BLOCK, ()))
+
+
+def _replace_older(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+    keys = [column.name for column in table.primary_key]
+    latest: dict[tuple[Any, ...], Row] = {}
+    for row in sorted(rows, key=lambda row: int(row["t"])):
+        latest[tuple(row[key] for key in keys)] = row
+    statement = _upsert(connection, table)
+    news = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
+    said = statement.on_conflict_do_update(index_elements=keys, set_=news, where=table.c.t <= statement.excluded.t)
+    connection.execute(said, list(latest.values()))
+
+
+def _widen_bands(connection: Connection, blocks: Iterable[Row]) -> None:
+    bands: dict[tuple[int, int, int, int], tuple[int, int]] = {}
+    for b in blocks:
+        key = (b["gw"], b["epoch"], b["stream"], b["rows"])
+        following, longest = bands.get(key, (0, 0))
+        bands[key] = max(following, b["first"] + b["count"]), max(longest, b["count"])
+    names = ("gw", "epoch", "stream", "rows", "next", "longest")
+    rows = [dict(zip(names, (*key, *ends), strict=True)) for key, ends in bands.items()]
+    if rows:
+        statement = _upsert(connection, schema.BAND)
+        greater = {name: _greater(schema.BAND, statement, name) for name in names[4:]}
+        connection.execute(statement.on_conflict_do_update(index_elements=names[:4], set_=greater), rows)
+
+
+def _count_sequences(
+    connection: Connection, numbers: dict[str, int], fresh: Sequence[Entry], copies: Iterable[Place]
+) -> None:
+    told: dict[Place, list[int]] = defaultdict(lambda: [0, 0])
+    for place in copies:
+        told[place][1] += 1
+    for entry in fresh:
+        for place, following in tails(entry):
+            told[place][0] = max(told[place][0], following)
+    names = ("gw", "epoch", "cls", "following", "duplicates")
+    rows = [
+        dict(zip(names, (numbers[place.gateway], place.epoch, int(place.cls), *counted), strict=True))
+        for place, counted in told.items()
+    ]
+    if rows:
+        table = schema.SEQUENCE
+        statement = _upsert(connection, table)
+        news = {
+            "following": _greater(table, statement, "following"),
+            "duplicates": table.c.duplicates + statement.excluded.duplicates,
+        }
+        connection.execute(statement.on_conflict_do_update(index_elements=names[:3], set_=news), rows)
+
+
+def _park(connection: Connection, numbers: dict[str, int], batch: Batch) -> None:
+    for parked in batch.taken:
+        connection.execute(delete(schema.PARKED).filter_by(**_parked_key(numbers, parked)))
+    if batch.parked:
+        rows = [{**_parked_key(numbers, p), "received": p.received, "data": p.data} for p in batch.parked]
+        connection.execute(_upsert(connection, schema.PARKED).on_conflict_do_nothing(), rows)
+        batch.dropped = _make_room(connection)
+
+
+def _parked_key(numbers: dict[str, int], parked: Parked) -> Row:
+    header = parked.header
+    place = {"gw": numbers[parked.address.gateway], "epoch": header.epoch, "hour": header.hour}
+    return {**place, "cls": int(header.cls), "seq": header.seq, "digest": parked.digest}
+
+
+def _make_room(connection: Connection) -> int:
+    """Drop the oldest where too much waits: no receipt was given, so its gateway will send it again. How many."""
+    table = schema.PARKED
+    totals = select(func.count(), func.coalesce(func.sum(func.length(table.c.data)), 0)).select_from(table)
+    count, size = connection.execute(totals).one()
+    if count <= PARKED_LIMIT_COUNT and size <= PARKED_LIMIT_BYTES:
+        return 0
+    oldest = select(table.c.received).order_by(table.c.received).offset(_PARKED_ROOM_COUNT).limit(1)
+    until = connection.execute(oldest).scalar()
+    first = delete(table) if until is None else delete(table).where(table.c.received <= until)
+    return connection.execute(first).rowcount
+
+
+def _hear(connection: Connection, numbers: dict[str, int], batch: Batch) -> None:
+    for address, utc in batch.heard.items():
+        here = schema.GATEWAY.c.gw == numbers[address.gateway]
+        connection.execute(update(schema.GATEWAY).where(here).values(site=address.site, heard_utc=utc))
+    for address, online in batch.online.items():
+        here = schema.GATEWAY.c.gw == numbers[address.gateway]
+        connection.execute(update(schema.GATEWAY).where(here).values(online=online))
+
+
+def _upsert(connection: Connection, table: Table) -> Any:
+    """The dialect's own insert: the standard one knows no `on conflict`."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def _greater(table: Table, statement: Any, name: str) -> Any:
+    old, new = table.c[name], statement.excluded[name]
+    return case((new > old, new), else_=old)

@@ -1,0 +1,163 @@
+"""The centre's line to the broker: MQTT 5, QoS 1, a session the broker keeps for 7 days, acknowledged after our commit.
+
+A PUBACK goes out only for what is committed, so what the centre loses in a crash the broker still has. paho's network
+thread (a library of blocking sockets needs one) hands deliveries to the one ingest thread through a bounded queue; the
+broker never has more of them unacknowledged than the queue holds, because that is our Receive Maximum.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Full, Queue
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from centre import clock
+from centre.config import Config, tls_files
+from centre.counts import Counts
+from centre.ingest import Arrival
+from wire import topics
+from wire.envelope import ENVELOPE_LIMIT_BYTES
+from wire.topics import Address, TopicError
+
+QUEUE_LIMIT_DELIVERIES = 1000
+SESSION_LIMIT_S = 7 * 86400
+KEEPALIVE_S = 60
+PACKET_LIMIT_BYTES = ENVELOPE_LIMIT_BYTES + 1024
+WORDS = ("key", "vital", "wave", "state")
+_LOG = logging.getLogger("wardlink.centre")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An arrival that waits to be acknowledged on the connection it came by."""
+
+    arrival: Arrival
+    mid: int
+    connection: int
+
+
+class Subscriber:
+    """`gone` is set when the connection ends, for the ingest thread to clear."""
+
+    def __init__(self, config: Config, counts: Counts, now: Callable[[], int] = clock.utc_us) -> None:
+        self._config = config
+        self._counts = counts
+        self._now = now
+        self._connection = 0
+        self._attempt = 0
+        self.deliveries: Queue[Delivery] = Queue(QUEUE_LIMIT_DELIVERIES)
+        self.gone = threading.Event()
+        self._client = _client(config)
+        self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+
+    def start(self) -> None:
+        """Connect, and stay connected, in the background."""
+        host, port = self._config.broker_address
+        self._pace()
+        self._client.connect_async(
+            host, port, keepalive=KEEPALIVE_S, clean_start=False, properties=_session_properties()
+        )
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """End the connection; the broker keeps the session and what we have not acknowledged."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        """Its contents are durable here. On a later connection the broker delivers it anew, so nothing is due."""
+        if delivery.connection == self._connection:
+            self._client.ack(delivery.mid, 1)
+
+    def publish_receipt(self, address: Address, data: bytes) -> None:
+        """Retained, so that a gateway has it when it comes back. Nothing waits here while there is no broker."""
+        if self._client.is_connected():
+            self._client.publish(address.topic("receipt"), data, qos=1, retain=True)
+
+    def _on_connect(
+        self, client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            _LOG.warning("broker refuses reason=%s", reason)
+            self._pace()
+            return
+        self._connection += 1
+        sites = self._config.sites or ("+",)
+        client.subscribe([(topics.everything(word, site), 1) for word in WORDS for site in sites])
+        _LOG.info("broker connected")
+
+    def _on_connect_fail(self, _client: Client, _data: object) -> None:
+        self._pace()
+
+    def _on_disconnect(
+        self,
+        _client: Client,
+        _data: object,
+        _flags: DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        self._connection += 1  # what waits was delivered by a connection that is no more
+        self.gone.set()
+        self._pace()
+        _LOG.warning("broker gone reason=%s", reason)
+
+    def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
+        self._attempt = 0  # success is what arrives, not that a socket opened
+        try:
+            address, word = topics.parse(message.topic)
+            arrival = Arrival(address, word, bytes(message.payload), self._now())
+            self.deliveries.put_nowait(Delivery(arrival, message.mid, self._connection))
+        except (TopicError, UnicodeDecodeError):
+            self._counts.add("refused_topic")
+            client.ack(message.mid, message.qos)
+        except Full:  # a broker that ignores our Receive Maximum; what is not acknowledged comes again
+            self._counts.add("deliveries_dropped")
+
+    def _pace(self) -> None:
+        """The next attempt waits a random time, so that many centres and gateways do not return at once."""
+        delay = clock.retry_s(self._attempt)
+        self._attempt += 1
+        self._client.reconnect_delay_set(min_delay=delay, max_delay=delay)
+
+
+def _client(config: Config) -> Client:
+    client = Client(
+        CallbackAPIVersion.VERSION2, client_id=config.name, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
+    )
+    if config.tls:
+        client.tls_set_context(_tls(*tls_files(config)))
+    return client
+
+
+def _tls(authority: Path, certificate: Path, private: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_verify_locations(authority)
+    context.load_cert_chain(certificate, private)
+    return context
+
+
+def _session_properties() -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    limits = {
+        "SessionExpiryInterval": SESSION_LIMIT_S,
+        "ReceiveMaximum": QUEUE_LIMIT_DELIVERIES,
+        "MaximumPacketSize": PACKET_LIMIT_BYTES,
+    }
+    for name, value in limits.items():  # paho's class declares none of its attributes
+        setattr(properties, name, value)
+    return properties

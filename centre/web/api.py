@@ -1,0 +1,184 @@
+"""The JSON interface: what is stored, as sent, with what is missing said as plainly as what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import PlainTextResponse
+
+from centre import rows
+from centre.web import covering, models, telling
+from centre.web.plain import plain
+from centre.web.sources import Counted, Store
+
+SAMPLES_LIMIT = 200_000  # of one answer
+ROWS_LIMIT = 5_000
+DEFAULT_RANGE_SECONDS = 10
+_INDEX_LIMIT = 2**53 - 1  # what a JSON number holds exactly
+_BLOCK_LIMIT_SAMPLES = 100_000  # a range may begin and end within blocks that the store reads whole
+
+GatewayPath = Annotated[str, Path(pattern="^[a-z0-9-]{1,24}$", description="Gateway id")]
+Count = Annotated[int, Query(ge=0, le=_INDEX_LIMIT)]
+EpochAsked = Annotated[int | None, Query(ge=0, le=_INDEX_LIMIT, description="Default: the newest with a catalogue")]
+SinceAsked = Annotated[
+    int | None,
+    Query(ge=0, le=_INDEX_LIMIT, description="From this `t` of the epoch on, the first `limit`; else the newest"),
+]
+LimitAsked = Annotated[int, Query(ge=1, le=ROWS_LIMIT, description="At most so many rows")]
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    404: {"model": models.Problem, "description": "There is no such bed, epoch or stream"},
+    503: {"model": models.Problem, "description": "The store does not answer"},
+    422: {"model": models.Problem, "description": "The question cannot be read"},
+}
+
+
+class NotThereError(Exception):
+    """What was asked for is not stored. `hint` says where to look."""
+
+    def __init__(self, error: str, hint: str) -> None:
+        super().__init__(error)
+        self.hint = hint
+
+
+class Interface:
+    """One method per path. `now` is the centre's clock in microseconds since 1970."""
+
+    def __init__(self, store: Store, now: Callable[[], int]) -> None:
+        self._store = store
+        self._now = now
+
+    def router(self) -> APIRouter:
+        router = APIRouter(responses=PROBLEMS)
+        bed = "/api/beds/{gateway}"
+        router.add_api_route("/api/beds", self.beds, summary="All beds")
+        router.add_api_route(f"{bed}/streams", self.streams, summary="The catalogue of an epoch")
+        router.add_api_route(f"{bed}/samples", self.samples, summary="A range of a wave")
+        router.add_api_route(f"{bed}/numerics", self.numerics, summary="Readings")
+        router.add_api_route(f"{bed}/notices", self.notices, summary="Alarms and states, as said by the device")
+        router.add_api_route(f"{bed}/ledger", self.ledger, summary="What came, twice, or not at all")
+        router.add_api_route("/healthz", self.healthz, summary="Whether pages and store answer")
+        router.add_api_route("/metrics", self.metrics, summary="Counters", response_class=PlainTextResponse)
+        return router
+
+    def beds(self) -> models.Beds:
+        """Every gateway this centre has heard of or waits for."""
+        beds = sorted(self._store.beds(), key=lambda b: (b.site, b.bed, b.gateway))
+        return models.Beds(now=self._now(), beds=[telling.bed(b) for b in beds])
+
+    def streams(self, gateway: GatewayPath, epoch: EpochAsked = None) -> models.Streams:
+        """What the integers and readings of an epoch mean, and which device said them."""
+        self._bed(gateway)
+        found = sorted(self._store.streams(gateway, epoch), key=lambda s: s.stream)
+        return models.Streams(
+            now=self._now(),
+            gateway=gateway,
+            epoch=found[0].epoch if found else epoch,
+            epochs=sorted(self._store.epochs(gateway)),
+            streams=[telling.stream(s) for s in found],
+        )
+
+    def samples(
+        self,
+        gateway: GatewayPath,
+        stream: Annotated[int, Query(ge=0, le=_INDEX_LIMIT, description="Number of the stream")],
+        epoch: EpochAsked = None,
+        first: Annotated[Count | None, Query(description="First index; default: 10 s before `last`")] = None,
+        last: Annotated[Count | None, Query(description="One past the last index; default: all there is")] = None,
+    ) -> models.WaveRange:
+        """The device's integers of a wave, at most 200 000 a call, holes said with their cause."""
+        row = self._wave(gateway, epoch, stream)
+        end = self._store.last_index(gateway, row.epoch, stream) or 0
+        asked = end if last is None else min(last, end)
+        begin = max(0, asked - int(row.rate * DEFAULT_RANGE_SECONDS)) if first is None else min(first, asked)
+        stop = min(asked, begin + SAMPLES_LIMIT)
+        limit_samples = stop - begin + 2 * _BLOCK_LIMIT_SAMPLES
+        found = self._store.samples(gateway, row.epoch, stream, begin, stop, limit_samples)
+        gaps = [gap for gap in self._store.gaps(gateway, row.epoch) if gap.stream == stream]
+        runs, holes = covering.cover(found, gaps, row.rate, begin, stop)
+        anchors = self._anchors(gateway, row.epoch)
+        return models.WaveRange(
+            now=self._now(),
+            wave=telling.stream(row),
+            first=begin,
+            last=stop,
+            end=end,
+            next=stop if stop < asked else None,
+            runs=[telling.wave(run, anchors) for run in runs],
+            holes=[models.Hole(stream=stream, first=h.first, last=h.last, cause=plain(h.cause)) for h in holes],
+        )
+
+    def numerics(
+        self, gateway: GatewayPath, epoch: EpochAsked = None, since: SinceAsked = None, limit: LimitAsked = 1000
+    ) -> models.Numerics:
+        """Readings as the device said them; absent ones have a reason. Without `since` the newest of each stream."""
+        asked = self._epoch(gateway, epoch)
+        anchors = self._anchors(gateway, asked)
+        found = sorted(self._store.readings(gateway, asked, since, limit), key=lambda r: (r.t, r.stream))
+        return models.Numerics(now=self._now(), epoch=asked, numerics=[telling.reading(r, anchors) for r in found])
+
+    def notices(
+        self, gateway: GatewayPath, epoch: EpochAsked = None, since: SinceAsked = None, limit: LimitAsked = 1000
+    ) -> models.Notices:
+        """What the devices announced themselves. No notice does not mean no alarm."""
+        asked = self._epoch(gateway, epoch)
+        anchors = self._anchors(gateway, asked)
+        found = sorted(self._store.notices(gateway, asked, since, limit), key=lambda n: n.t)
+        return models.Notices(now=self._now(), epoch=asked, notices=[telling.notice(n, anchors) for n in found])
+
+    def ledger(self, gateway: GatewayPath, epoch: EpochAsked = None) -> models.Ledger:
+        """Envelopes of all epochs, and the declared gaps of one."""
+        bed = self._bed(gateway)
+        asked = epoch if epoch is not None else next((s.epoch for s in self._store.streams(gateway)), None)
+        anchors = [] if asked is None else self._anchors(gateway, asked)
+        gaps = [] if asked is None else sorted(self._store.gaps(gateway, asked), key=lambda g: g.t)
+        return models.Ledger(
+            now=self._now(),
+            gateway=gateway,
+            epoch=asked,
+            missing=bed.missing,
+            lost=bed.lost,
+            duplicates=bed.duplicates,
+            gaps=[telling.gap(g, anchors) for g in gaps],
+        )
+
+    def healthz(self) -> models.Health:
+        """Reads the store, so that an answer means both work."""
+        return models.Health(state="ok", beds=len(self._store.beds()))
+
+    def metrics(self) -> PlainTextResponse:
+        """Counters of the store and of the ledger, in the text format of Prometheus."""
+        beds = self._store.beds()
+        counts = {"beds": len(beds), "beds_online": sum(b.online for b in beds)}
+        counts |= {
+            f"envelopes_{name}": sum(getattr(b, name) for b in beds) for name in ("missing", "lost", "duplicates")
+        }
+        if isinstance(self._store, Counted):
+            counts |= dict(self._store.counters())
+        return PlainTextResponse("".join(f"wardlink_centre_{name} {value}\n" for name, value in sorted(counts.items())))
+
+    def _bed(self, gateway: str) -> rows.Bed:
+        for bed in self._store.beds():
+            if bed.gateway == gateway:
+                return bed
+        raise NotThereError(f"no bed has the gateway {gateway}", "see /api/beds")
+
+    def _anchors(self, gateway: str, epoch: int) -> list[rows.Anchored]:
+        return telling.in_order(self._store.anchors(gateway, epoch))
+
+    def _epoch(self, gateway: str, epoch: int | None) -> int:
+        self._bed(gateway)
+        if epoch is not None:
+            return epoch
+        streams = self._store.streams(gateway)
+        if not streams:
+            raise NotThereError(f"{gateway} has said no catalogue yet", "ask again once a device is connected")
+        return streams[0].epoch
+
+    def _wave(self, gateway: str, epoch: int | None, stream: int) -> rows.Stream:
+        asked = self._epoch(gateway, epoch)
+        for row in self._store.streams(gateway, asked):
+            if row.stream == stream and row.rate > 0:
+                return row
+        raise NotThereError(f"epoch {asked} of {gateway} has no wave {stream}", f"see /api/beds/{gateway}/streams")

@@ -1,0 +1,53 @@
+// Elements with text. Text only ever goes in as text: there is no way here to put in markup.
+
+export function el(tag, name = "", text = undefined) {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+// Words of strangers: isolated, so that their direction cannot turn ours around.
+export function said(text, name = "said") {
+  const element = el("bdi", name, text);
+  element.dir = "auto";
+  return element;
+}
+
+export function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function row(...cells) {
+  const line = el("tr");
+  for (const cell of cells) {
+    const data = el("td");
+    data.append(cell);
+    line.append(data);
+  }
+  return line;
+}
+
+// Shape, word and colour together: no meaning by colour alone.
+export function chip(kind, shape, text) {
+  const element = el("li", `chip ${kind}`);
+  const sign = el("span", "shape", shape);
+  sign.setAttribute("aria-hidden", "true");
+  element.append(sign, document.createTextNode(text));
+  return element;
+}
+
+// Replaces the children only where the words changed, so that screen readers are not told the same again.
+export function refill(element, children) {
+  const words = children.map((child) => child.className + child.textContent).join("\n");
+  if (element.dataset.words === words) return;
+  element.dataset.words = words;
+  element.replaceChildren(...children);
+}
+
+export async function ask(path) {
+  const answer = await fetch(path, { cache: "no-store", credentials: "same-origin" });
+  const body = await answer.json();
+  if (!answer.ok) throw new Error(body.error);
+  return body;
+}

@@ -1,0 +1,1 @@
+"""Annotated default configurations, and the one way to read a configuration file."""

@@ -1,0 +1,1 @@
+"""The pure parts of the Philips IntelliVue protocol; `drivers.devices.philips_intellivue` joins them."""

@@ -1,0 +1,117 @@
+"""A headless Chromium spoken to over its own debugging socket: open a page, await a condition, take a picture."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import connect
+
+ANSWER_SECONDS = 20.0
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+# Resolves once `condition` holds, looked at with every frame.
+_AWAIT = """new Promise((done) => {{
+  const look = () => ({condition}) ? done(true) : requestAnimationFrame(look);
+  look();
+}})"""
+
+
+class Page:
+    """One tab. `errors` is what its console and its policy complained about."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = connect(address, max_size=2**26)
+        self._number = 0
+        self.errors: list[str] = []
+        for domain in ("Page", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self._number += 1
+        self._socket.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
+        while True:
+            said = json.loads(self._socket.recv(ANSWER_SECONDS))
+            if said.get("id") == self._number:
+                assert "error" not in said, said
+                return dict(said["result"])
+            self._note(said)
+
+    def _note(self, said: dict[str, Any]) -> None:
+        if said.get("method") == "Runtime.exceptionThrown":
+            self.errors.append(str(said["params"]["exceptionDetails"]))
+        if said.get("method") == "Log.entryAdded" and said["params"]["entry"]["level"] == "error":
+            self.errors.append(said["params"]["entry"]["text"])
+
+    def open(self, url: str, condition: str) -> None:
+        """`condition` is a JavaScript expression awaited on the new page."""
+        self.call("Page.navigate", url=url)
+        self.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete' && ({condition})")
+
+    def until(self, condition: str) -> None:
+        self.ask(_AWAIT.format(condition=condition))
+
+    def ask(self, expression: str) -> Any:
+        said = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in said, said["exceptionDetails"]
+        return said["result"].get("value")
+
+    def look(self, width: int, height: int, path: Path, scheme: str = "light", ratio: float = 1) -> None:
+        self.size(width, height, scheme, ratio)
+        self.ask("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
+        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=False)
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+    def size(self, width: int, height: int, scheme: str = "light", ratio: float = 1) -> None:
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=ratio, mobile=False
+        )
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@contextmanager
+def browser() -> Iterator[Page]:
+    """A Chromium of our own, with an empty profile."""
+    assert CHROMIUM
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
+        started = subprocess.Popen(
+            [*command, f"--user-data-dir={profile}", "--hide-scrollbars", "about:blank"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield from _tab(started)
+        finally:
+            started.terminate()
+            started.wait(10)
+
+
+def _tab(started: subprocess.Popen[str]) -> Iterator[Page]:
+    assert started.stderr
+    for line in started.stderr:
+        found = re.search(r"ws://(\S+?)/devtools/browser/\S+", line)
+        if found:
+            break
+    else:
+        raise AssertionError("chromium did not start")
+    control = Page.__new__(Page)
+    control._socket, control._number, control.errors = connect(found.group(0)), 0, []
+    target = control.call("Target.createTarget", url="about:blank")["targetId"]
+    page = Page(f"ws://{found.group(1)}/devtools/page/{target}")
+    try:
+        yield page
+    finally:
+        page.close()
+        control.close()

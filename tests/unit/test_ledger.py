@@ -1,0 +1,83 @@
+"""The ledger: what came, twice, or not at all."""
+
+from __future__ import annotations
+
+from centre.ledger import RECEIPT_EPOCHS_LIMIT_COUNT, RECEIPT_RANGES_LIMIT_COUNT, Ledger, Place, Summary
+from wire.receipt import Held
+from wire.topics import Class
+
+VITAL = Place("gw", 1, Class.VITAL)
+
+
+def held(*seqs: int) -> Ledger:
+    ledger = Ledger()
+    for seq in seqs:
+        ledger.hold(VITAL, seq)
+    return ledger
+
+
+def test_a_hole_is_missing_until_it_comes() -> None:
+    ledger = held(0, 1, 4)
+    assert ledger.missing(VITAL) == [(2, 3)]
+    ledger.hold(VITAL, 2, 3)
+    assert ledger.missing(VITAL) == []
+
+
+def test_a_declared_hole_is_lost_not_missing() -> None:
+    ledger = held(0, 4)
+    ledger.declare(VITAL, 1, 2)
+    assert ledger.missing(VITAL) == [(3, 3)]
+    assert ledger.summary("gw") == Summary(held=2, missing=1, lost=2)
+
+
+def test_what_was_declared_lost_and_came_is_held() -> None:
+    ledger = held(0, 3)
+    ledger.declare(VITAL, 1, 2)
+    ledger.hold(VITAL, 1)
+    assert ledger.summary("gw") == Summary(held=3, missing=0, lost=1)
+
+
+def test_the_end_of_an_epoch_shows_a_tail_that_never_came() -> None:
+    ledger = held(0, 1)
+    ledger.follow(VITAL, 5)
+    assert ledger.missing(VITAL) == [(2, 4)]
+
+
+def test_a_manifest_that_tells_less_than_came_changes_nothing() -> None:
+    ledger = held(0, 1, 2)
+    ledger.follow(VITAL, 1)
+    ledger.hold(VITAL, 4)
+    assert ledger.missing(VITAL) == [(3, 3)]
+
+
+def test_nothing_is_missing_of_what_nobody_knows() -> None:
+    ledger = Ledger()
+    assert ledger.missing(VITAL) == []
+    assert ledger.summary("gw") == Summary()
+    assert ledger.receipt("gw") == []
+
+
+def test_copies_are_counted() -> None:
+    ledger = held(0)
+    ledger.repeat(VITAL, 3)
+    assert ledger.summary("gw") == Summary(held=1, duplicates=3)
+
+
+def test_a_gap_statement_alone_is_no_epoch_held() -> None:
+    ledger = Ledger()
+    ledger.declare(VITAL, 0, 9)
+    assert ledger.epochs("gw") == []
+    assert ledger.receipt("gw") == []
+
+
+def test_a_receipt_names_the_newest_epochs_and_the_lowest_ranges() -> None:
+    ledger = Ledger()
+    for epoch in range(RECEIPT_EPOCHS_LIMIT_COUNT + 4):
+        ledger.hold(Place("gw", epoch, Class.WAVE), 0)
+    newest = RECEIPT_EPOCHS_LIMIT_COUNT + 3
+    for seq in range(2, 2 * RECEIPT_RANGES_LIMIT_COUNT + 20, 2):
+        ledger.hold(Place("gw", newest, Class.WAVE), seq)
+    receipt = ledger.receipt("gw")
+    assert [said.epoch for said in receipt] == list(range(4, newest + 1))
+    assert receipt[0] == Held(4, 2, [(0, 0)])
+    assert receipt[-1].ranges == [(2 * i, 2 * i) for i in range(RECEIPT_RANGES_LIMIT_COUNT)]

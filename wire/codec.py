@@ -1,0 +1,110 @@
+"""Lossless coding of one chunk of waveforms: integers in, the same integers out.
+
+samples -> common step -> mixed rows (wire.mixing) -> prediction (wire.predict) -> codes (wire.entropy),
+or, where that would be longer, the samples as they are. A chunk needs nothing but itself, its number of
+channels and of samples. Floating point is used to choose, never to restore. The bytes are described in
+docs/formats-codec.md; tests/vectors/codec.json holds examples.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wire import entropy, mixing, predict
+from wire.bits import CodecError, Fields, Ints, Reader
+
+__all__ = ["CHANNELS_MAX", "SAMPLES_MAX", "CodecError", "decode", "encode"]
+
+CHANNELS_MAX = 64
+SAMPLES_MAX = 65535
+VERSION = 1
+# The low four bits of the first byte; VERSION is in the high four.
+RAW_16, RAW_32, CODED, STEPPED = 0, 1, 2, 3
+RAW_TYPES = {RAW_16: "<i2", RAW_32: "<i4"}
+STEP_RICE = 6
+STEP_SAMPLES = 16  # enough to see that there is no common step
+RESIDUAL_LIMIT = 1 << 31
+INT32 = np.iinfo(np.int32)
+
+
+def encode(samples: NDArray[Any]) -> bytes:
+    """One chunk of int32 (or int64 within its range) samples, shape (channels, n)."""
+    _check_shape(*samples.shape)
+    values = samples.astype(np.int64)
+    if values.min() < INT32.min or values.max() > INT32.max:
+        raise CodecError("a sample does not fit 32 bits")
+    coded = _encode_rows(values)
+    kind = RAW_16 if values.min() >= -32768 and values.max() < 32768 else RAW_32
+    if coded is None or len(coded) > samples.size * np.dtype(RAW_TYPES[kind]).itemsize:
+        return bytes([VERSION << 4 | kind]) + samples.astype(RAW_TYPES[kind]).tobytes()
+    return coded
+
+
+def decode(data: bytes, channels: int, n: int) -> NDArray[np.int32]:
+    """The samples again, shape (channels, n); `CodecError` for what `encode` cannot have written."""
+    _check_shape(channels, n)
+    if not data or data[0] >> 4 != VERSION:
+        raise CodecError(f"not a chunk of version {VERSION}")
+    kind = data[0] & 15
+    if kind in RAW_TYPES:
+        return _decode_raw(data[1:], channels, n, RAW_TYPES[kind])
+    if kind > STEPPED:
+        raise CodecError(f"unknown kind of chunk: {kind}")
+    values = _decode_rows(Reader(data[1:]), channels, n, stepped=kind == STEPPED)
+    if values.min() < INT32.min or values.max() > INT32.max:
+        raise CodecError("a sample does not fit 32 bits")
+    return values.astype(np.int32)
+
+
+def _check_shape(channels: int, n: int) -> None:
+    if not (1 <= channels <= CHANNELS_MAX and 1 <= n <= SAMPLES_MAX):
+        raise CodecError(f"a chunk cannot have {channels} channels of {n} samples")
+
+
+def _decode_raw(body: bytes, channels: int, n: int, kind: str) -> NDArray[np.int32]:
+    if len(body) != channels * n * np.dtype(kind).itemsize:
+        raise CodecError("a plain chunk of the wrong length")
+    return np.frombuffer(body, kind).astype(np.int32).reshape(channels, n)
+
+
+def _encode_rows(values: Ints) -> bytes | None:
+    out = Fields()
+    step = _common_step(values)
+    if step > 1:
+        offsets = values[:, 0] % step
+        out.put_signed(step, STEP_RICE)
+        for offset in offsets.tolist():
+            out.put(offset, step.bit_length())
+        values = (values - offsets[:, None]) // step
+    mixed, aside = mixing.write_mixed(out, values)
+    residuals = predict.write_predicted(out, mixed, aside)
+    if int(np.abs(residuals).max()) >= RESIDUAL_LIMIT:
+        return None
+    entropy.write_rows(out, residuals)
+    return bytes([VERSION << 4 | (STEPPED if step > 1 else CODED)]) + out.pack()
+
+
+def _decode_rows(source: Reader, channels: int, n: int, *, stepped: bool) -> Ints:
+    step, offsets = 1, np.zeros(channels, np.int64)
+    if stepped:
+        step = source.take_signed(STEP_RICE)
+        if not 1 < step < 1 << 33:
+            raise CodecError(f"no chunk has the step {step}")
+        offsets[:] = [source.take(step.bit_length()) for _ in range(channels)]
+    mode, main, weights = mixing.read_mixed(source, channels)
+    seeds, ways, taps = predict.read_predicted(source, channels)
+    residuals = entropy.read_rows(source, channels, n)
+    source.expect_end()
+    rows = predict.undo_prediction(residuals, seeds, ways, taps)
+    return mixing.undo_mix(rows, mode, main, weights) * step + offsets[:, None]
+
+
+def _common_step(values: Ints) -> int:
+    """The largest number all differences within each channel are multiples of; 1 if they do not move."""
+    moved = values - values[:, :1]
+    if np.gcd.reduce(moved[:, :STEP_SAMPLES], axis=None) == 1:
+        return 1
+    return max(int(np.gcd.reduce(moved, axis=None)), 1)
