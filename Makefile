@@ -6,6 +6,7 @@ WARDLINK_CORPUS ?= $(wildcard ../shared/devices/captures)
 WARDLINK_RECORDS ?= $(wildcard ../shared/records)
 export WARDLINK_CORPUS WARDLINK_RECORDS
 SYSTEM := mosquitto pkg-config libsystemd-dev gcc python3-dev python3-venv
+FOR_TESTS := postgresql nodejs chromium
 ARGS ?=
 PINS := --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
@@ -15,7 +16,7 @@ PINS := --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-h
 demo: $(VENV)/.ready  ## real ECG through real programs, on this machine
 	$(PY) -m agent.cli.entry demo $(ARGS)
 
-test: $(VENV)/.ready $(VENV)/.postgresql  ## everything that is tested in minutes
+test: $(VENV)/.ready $(VENV)/.for_tests  ## everything that is tested in minutes
 	$(PY) -m pytest $(ARGS)
 
 check: $(VENV)/.ready  ## style, types, house rules
@@ -33,7 +34,7 @@ figures: $(VENV)/.ready  ## every figure that the documents name
 bless: $(VENV)/.ready  ## write what the drivers now say into the captures; then read the difference
 	$(PY) tests/bless.py $(ARGS)
 
-screenshot: $(VENV)/.ready $(VENV)/.chromium  ## docs/bed.png, made by the demo itself
+screenshot: $(VENV)/.ready $(VENV)/.for_tests  ## docs/bed.png, made by the demo itself
 	$(PY) -m agent.cli.entry demo --seconds 40 --screenshot docs/bed.png
 
 $(VENV)/.ready: requirements/all.txt requirements/demo.txt | $(VENV)/.system
@@ -47,12 +48,8 @@ $(VENV)/.system:
 	@sh packages.sh $(SYSTEM)
 	mkdir -p $(VENV) && touch $@
 
-$(VENV)/.postgresql: | $(VENV)/.system
-	@sh packages.sh postgresql
-	touch $@
-
-$(VENV)/.chromium: | $(VENV)/.system
-	@sh packages.sh chromium
+$(VENV)/.for_tests: | $(VENV)/.system
+	@sh packages.sh $(FOR_TESTS)
 	touch $@
 
 requirements:  ## pin again what pyproject.toml asks for

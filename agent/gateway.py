@@ -24,6 +24,7 @@ from agent.ports.tape import Tape
 from agent.pulse import Pulse
 from agent.sessions.hearing import Hearing
 from agent.sessions.ward import Ward
+from agent.spool.terms import Lost
 from agent.supervisor import Supervisor
 from agent.tapes import Tapes
 from agent.uplink.link import Broker
@@ -46,17 +47,17 @@ class Gateway:
     """One epoch of one gateway."""
 
     def __init__(self, config: Config) -> None:
-        who = identity.load(Path(config.keys))
-        if config.confirm == "receipt" and who.centre is None:
-            raise ConfigError(f"{config.keys}/centre.pub is missing", 'or say confirm = "broker"')
+        who = identity.load(Path(config.keys), receipts=config.confirm == "receipt")
+        Path(config.runtime).mkdir(parents=True, exist_ok=True)
         self.config = config
+        Path(config.runtime).mkdir(parents=True, exist_ok=True)
         self.address = Address(config.site, who.gateway)
         self.supervisor = Supervisor()
         self.started = clock.now()
         self.keeping = Keeping(Path(config.state) / "spool", _quotas(config))
         spool = self.keeping.spool
         self.epoch = spool.epoch
-        self.ward = Ward(codec.encode)
+        self.ward = Ward(lambda: codec.Encoder().encode)
         self.tapes = Tapes()
         self.pulse = Pulse(
             self.ward, Sealer(who.signer, who.recipients, spool.epoch, spool.nonce), clock.anchor, config.bed
@@ -64,18 +65,20 @@ class Gateway:
         self.uplink = Uplink(
             Origin(self.address, spool.epoch),
             _broker(config),
-            who.centre if config.confirm == "receipt" else None,
+            who.centre,
             self.keeping,
             Seams(lambda state: None, self.pulse.introduce, clock.now, random.uniform),
         )
         self._hurry = asyncio.Event()
+        self._owed: list[Lost] = []
         self.ports = [self._port(port) for port in config.port]
 
     def _port(self, port: Port) -> tuple[SerialPort, Hearing]:
         kind = registry.driver(port.driver)
         hearing = Hearing(self.ward, partial(kind, port.options), port.path, self._hurry.set)
         tape = Tape(Path(self.config.runtime) / "tape", port.path)
-        hearing.resume(tape.left(self.keeping.was_durable))
+        for now, data in tape.left(self.keeping.was_durable):
+            self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now))
         self.tapes.add(tape, hearing)
         return SerialPort(port.path, _line(kind, port), hearing, clock.now, tape), hearing
 
@@ -101,11 +104,8 @@ class Gateway:
 
     async def _begin(self) -> None:
         """The first grant, and what this epoch knows of earlier ones, durable before anything else."""
-        t = clock.now() // 1000
         spool = self.keeping.spool
-        for damage in spool.damage:
-            if damage.epoch is not None and damage.first is not None and damage.last is not None:
-                self.pulse.lost(t, damage.epoch, damage.cls, [(damage.first, damage.last)], "storage")
+        self._owe(spool.undeclared())
         tails = sorted((epoch, cls, following) for (epoch, cls), following in spool.tails().items())
         recent = [tail for tail in tails if tail[0] >= self.epoch - ENDED_EPOCHS_LIMIT]
         for header, data in self.pulse.ended(recent):
@@ -130,20 +130,26 @@ class Gateway:
         pieces = self.tapes.turn(now)
         envelopes = self.pulse.beat(now, last)
         self.tapes.sealed(pieces, [header for header, _ in envelopes])
-        kept = asyncio.ensure_future(self.keeping.keep(envelopes, now))
-        await asyncio.wait([kept], timeout=PATIENCE_S)
+        keeping = asyncio.ensure_future(self.keeping.keep(envelopes, self._owed, now))
+        await asyncio.wait([keeping], timeout=PATIENCE_S)
         for header, data in envelopes:
             self.uplink.offer(header, data)
-        if await kept:
+        kept = await keeping
+        if kept.durable:
             self.tapes.durable()
         else:
             self.tapes.not_durable()
-        for lost in self.keeping.take_lost():
-            self.pulse.lost(now // 1000, lost.epoch, lost.cls, [(lost.first, lost.last)], lost.cause)
+        self._owe(kept.owed)
+
+    def _owe(self, losses: list[Lost]) -> None:
+        """The next beat declares these; they are owed until that beat is durable."""
+        self._owed = losses
+        for lost in losses:
+            self.pulse.lost(clock.now() // 1000, lost.epoch, lost.cls, [(lost.first, lost.last)], lost.cause)
 
     async def _show(self) -> None:
         """Write status and metrics where the CLI and the node exporter look."""
-        runtime = Path(self.config.runtime)  # made by the tapes
+        runtime = Path(self.config.runtime)
         while True:
             now = picture(self, await self.keeping.stat())
             notify.replace(runtime / status.STATUS_FILE, status.pack(now))

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the keys folder holds. `centre` is None where nobody signs receipts."""
+    """What the keys folder holds. `centre` is None where no receipts are asked for."""
 
     signer: Ed25519PrivateKey
     recipients: tuple[keys.Recipient, ...]
@@ -38,8 +38,8 @@ class Identity:
         return keys.gateway_id(self.signer.public_key())
 
 
-def load(folder: Path) -> Identity:
-    """Read the keys folder. Raises ConfigError."""
+def load(folder: Path, *, receipts: bool) -> Identity:
+    """Read the keys folder; with `receipts` the centre's key must be there. Raises ConfigError."""
     signer = _signer(folder / "gateway.key")
     files = sorted((folder / "recipients").glob("*.pub"))
     if not files:
@@ -47,8 +47,8 @@ def load(folder: Path) -> Identity:
     if len(files) > RECIPIENTS_LIMIT:
         raise ConfigError(f"{folder}/recipients holds {len(files)} keys", f"at most {RECIPIENTS_LIMIT}")
     recipients = tuple(_parsed(file, keys.recipient) for file in files)
-    centre = folder / "centre.pub"
-    return Identity(signer, recipients, _parsed(centre, keys.verifier) if centre.exists() else None)
+    centre = _parsed(folder / "centre.pub", keys.verifier) if receipts else None
+    return Identity(signer, recipients, centre)
 
 
 def _signer(file: Path) -> Ed25519PrivateKey:

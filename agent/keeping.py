@@ -7,14 +7,16 @@ data still leaves by the other lane (DESIGN 3).
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from agent.spool.spool import Spool
-from agent.spool.terms import Commit, Lost, Stat, StorageError, Stored
+from agent.spool.terms import Lost, Stat, StorageError, Stored
 from wire.envelope import Header
 
 SAVE_ACKS_NS = 10_000_000_000
@@ -22,12 +24,19 @@ T = TypeVar("T")
 log = logging.getLogger("wardlink.spool")
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How a beat ended: whether all is durable, and the losses that the centre is still owed a word about."""
+
+    durable: bool
+    owed: list[Lost]
+
+
 class Keeping:
     """Owns the spool and its thread. `problem` is empty while the disk does what it is told."""
 
     def __init__(self, folder: Path, quotas: dict[int, int]) -> None:
         self.problem = ""
-        self._lost: list[Lost] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._acks_at = 0
         self.spool = self._thread.submit(Spool.open, folder, quotas).result()
@@ -41,22 +50,16 @@ class Keeping:
         epoch, cls, seq = sealed
         return self.spool.tails().get((epoch, cls), 0) > seq
 
-    async def keep(self, envelopes: Sequence[tuple[Header, bytes]], now: int) -> bool:
-        """Append and make durable; False where the disk refused (what had to give way: `take_lost`)."""
-        commit, good = await self._on_thread(lambda: self._keep(envelopes, now))
-        self._lost += [*commit.evicted, *commit.dropped]
-        return good
+    async def keep(self, envelopes: Sequence[tuple[Header, bytes]], told: Sequence[Lost], now: int) -> Kept:
+        """Append and make durable. `told` are the losses that these envelopes declare."""
+        return await self._on_thread(lambda: self._keep(envelopes, told, now))
 
-    def take_lost(self) -> list[Lost]:
-        """What had to give way since the last call; the centre is owed a word about each."""
-        lost, self._lost = self._lost, []
-        return lost
-
-    def _keep(self, envelopes: Sequence[tuple[Header, bytes]], now: int) -> tuple[Commit, bool]:
+    def _keep(self, envelopes: Sequence[tuple[Header, bytes]], told: Sequence[Lost], now: int) -> Kept:
         for header, data in envelopes:
             self.append(header, data)
         try:
-            commit = self.spool.commit()
+            self.spool.commit()
+            self.spool.declared(told)
             if now >= self._acks_at:
                 self._acks_at = now + SAVE_ACKS_NS
                 self.spool.save_acks()
@@ -64,11 +67,11 @@ class Keeping:
             if self.problem != str(error):
                 log.error("storage fails why=%r hint=%r", str(error), error.hint)
             self.problem = str(error)
-            return error.commit, False
+            return Kept(False, self.spool.undeclared())
         if self.problem:
             log.warning("storage works again")
         self.problem = ""
-        return commit, True
+        return Kept(True, self.spool.undeclared())
 
     async def make_spare(self) -> None:
         """Prepare the next segment, between commits, before it is needed."""
@@ -77,10 +80,10 @@ class Keeping:
 
     async def held(self, cls: int, epoch: int, ranges: Iterable[tuple[int, int]]) -> int:
         listed = list(ranges)
-        return await self._on_thread(lambda: self.spool.held(cls, epoch, listed))
+        return await self._on_thread(lambda: _as_os_error(lambda: self.spool.held(cls, epoch, listed)))
 
     async def backlog(self, limit_bytes: int, skip: Callable[[int, int, int], bool]) -> list[Stored]:
-        return await self._on_thread(lambda: self.spool.backlog(limit_bytes, skip))
+        return await self._on_thread(lambda: _as_os_error(lambda: self.spool.backlog(limit_bytes, skip)))
 
     async def stat(self) -> Stat:
         return await self._on_thread(self.spool.stat)
@@ -94,3 +97,11 @@ class Keeping:
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _as_os_error(work: Callable[[], T]) -> T:
+    """The uplink knows no spool: to it a disk that refuses is the system's error, counted and tried again."""
+    try:
+        return work()
+    except StorageError as error:
+        raise OSError(errno.EIO, str(error)) from error

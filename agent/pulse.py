@@ -12,7 +12,7 @@ from agent.clock import stepped
 from agent.sessions.ward import Ward
 from wire.bundle import pack_vital, pack_wave
 from wire.envelope import Header
-from wire.records import Anchor, Association, Block, EnvelopeGap, Record
+from wire.records import Anchor, Association, EnvelopeGap, Record
 from wire.seal import Sealer
 from wire.topics import Class
 
@@ -20,8 +20,7 @@ HOUR_NS = 3_600_000_000_000
 MANIFEST_NS = 60_000_000_000
 ANCHOR_NS = 900_000_000_000
 LINES_NS = 10_000_000_000
-RECORDS_LIMIT = 4000
-CODED_LIMIT_BYTES = 256 * 1024
+BUNDLE_GOAL_BYTES = 256 * 1024  # a larger bundle is sent in parts
 Envelope = tuple[Header, bytes]
 T = TypeVar("T")
 
@@ -61,10 +60,8 @@ class Pulse:
             self._introduce = True
         records, blocks = self._ward.take(t)
         records = self._due(now) + records
-        for some in _split(records, lambda _: 1, RECORDS_LIMIT):
-            made.append(self._sealer.seal(Class.VITAL, pack_vital(some)))
-        for blocks_of_one in _split(blocks, _size, CODED_LIMIT_BYTES):
-            made.append(self._sealer.seal(Class.WAVE, pack_wave(blocks_of_one)))
+        made += [self._sealer.seal(Class.VITAL, bundle) for bundle in _bundles(records, pack_vital)]
+        made += [self._sealer.seal(Class.WAVE, bundle) for bundle in _bundles(blocks, pack_wave)]
         if now >= self._manifest_at or last:
             self._manifest_at = now + MANIFEST_NS
             manifest = self._sealer.manifest()
@@ -94,19 +91,14 @@ class Pulse:
         return last is None or stepped(last, anchor) or (last.error is None) != (anchor.error is None)
 
 
-def _size(block: Block) -> int:
-    return len(block.coded) + 32
-
-
-def _split(items: Sequence[T], size: Callable[[T], int], limit: int) -> Iterator[Sequence[T]]:
-    """Runs of items, none larger than the limit unless one item alone is."""
-    some: list[T] = []
-    total = 0
-    for item in items:
-        if some and total + size(item) > limit:
-            yield some
-            some, total = [], 0
-        some.append(item)
-        total += size(item)
-    if some:
-        yield some
+def _bundles(items: Sequence[T], pack: Callable[[Sequence[T]], bytes]) -> Iterator[bytes]:
+    """The items packed, halved until each part is of a good size or one item."""
+    if not items:
+        return
+    packed = pack(items)
+    if len(packed) <= BUNDLE_GOAL_BYTES or len(items) == 1:
+        yield packed
+        return
+    middle = len(items) // 2
+    yield from _bundles(items[:middle], pack)
+    yield from _bundles(items[middle:], pack)

@@ -30,13 +30,28 @@ class Supervisor:
     def __init__(self) -> None:
         self.watched: list[Watched] = []
 
+    def once(self, name: str, work: Callable[[], None]) -> None:
+        """Do this now. Should it fail, it is kept as a failure of the task `name`, and everything else goes on."""
+        try:
+            work()
+        except Exception as error:
+            watched = self._record(name)
+            watched.failures += 1
+            watched.last_error = _said(error)
+            log.exception("task failed name=%s", name)
+
     async def run(self, works: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
         """Run all until cancelled."""
         async with asyncio.TaskGroup() as group:
             for name, work in works.items():
-                watched = Watched(name)
-                self.watched.append(watched)
-                group.create_task(self._keep(watched, work), name=name)
+                group.create_task(self._keep(self._record(name), work), name=name)
+
+    def _record(self, name: str) -> Watched:
+        for watched in self.watched:
+            if watched.name == name:
+                return watched
+        self.watched.append(Watched(name))
+        return self.watched[-1]
 
     async def _keep(self, watched: Watched, work: Callable[[], Awaitable[None]]) -> None:
         pause = PAUSE_FIRST_S
@@ -47,9 +62,13 @@ class Supervisor:
                 await work()
                 watched.last_error = "ended by itself"
             except Exception as error:
-                watched.last_error = f"{type(error).__name__}: {error}"
+                watched.last_error = _said(error)
                 log.exception("task failed name=%s", watched.name)
             watched.failures += 1
             pause = PAUSE_FIRST_S if clock() - started > HEALTHY_S else pause
             await asyncio.sleep(pause)
             pause = min(pause * 2, PAUSE_LIMIT_S)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

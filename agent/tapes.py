@@ -23,7 +23,8 @@ class Tapes:
 
     def turn(self, now: int) -> list[tuple[Tape, Path]]:
         """What was read until now goes into the bundle that is being closed."""
-        return [(tape, tape.turn(hearing.half_frame(), now)) for tape, hearing in self._pairs]
+        turned = [(tape, tape.turn(hearing.half_frame(), now)) for tape, hearing in self._pairs]
+        return [(tape, piece) for tape, piece in turned if piece is not None]
 
     def sealed(self, pieces: Sequence[tuple[Tape, Path]], headers: Sequence[Header]) -> None:
         """Note which envelope says whether the pieces are durable: the last one that a commit writes."""

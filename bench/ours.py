@@ -2,28 +2,25 @@
 
     ours.py --serial PTY [--serial PTY ...] --broker HOST:PORT --proto ecg|oxi --state DIR
 
-The gateway is the product, unchanged; only the drivers of the bench's two protocols are added to the folder of drivers.
-Keys are made once in DIR; the recipient's secret lies beside them for `decode.py`.
+What runs is `wardlink run`, unchanged; only the drivers of the bench's two protocols are added to the folder of
+drivers. Keys are made once in DIR; the recipient's secret lies where `decode.py` finds it.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import drivers.devices  # noqa: E402
-
-drivers.devices.__path__.append(str(ROOT / "bench" / "devices"))
-
-from agent import config, gateway  # noqa: E402
-from agent.cli.run import set_up_log  # noqa: E402
-from agent.lab import keyring  # noqa: E402
+SECRET = "/tmp/wardlink-bench-recipient.key"
+MAKE_KEYS = "import sys; from pathlib import Path; from agent.lab import keyring; keyring.make(Path(sys.argv[1]))"
+RUN = (
+    "import sys, drivers.devices; drivers.devices.__path__.append(sys.argv[2]); "
+    "from agent.cli.entry import main; sys.exit(main(['run', '--config', sys.argv[1]]))"
+)
 
 
 def main() -> None:
@@ -33,25 +30,31 @@ def main() -> None:
     parser.add_argument("--proto", choices=("ecg", "oxi"), required=True)
     parser.add_argument("--state", type=Path, required=True)
     args = parser.parse_args()
+    os.environ["PYTHONPATH"] = str(ROOT)
     keys: Path = args.state / "keys"
     if not keys.exists():
-        keyring.make(keys)
-        secret = Path(os.environ.get("BENCH_SECRET", "/tmp/wardlink-bench-recipient.key"))
+        subprocess.run([sys.executable, "-c", MAKE_KEYS, str(keys)], check=True)
+        secret = Path(os.environ.get("BENCH_SECRET", SECRET))
         secret.write_bytes((keys / "centre" / "recipient.key").read_bytes())
+    file: Path = args.state / "gateway.toml"
+    file.write_text(configuration(args, keys), encoding="utf-8")
+    os.execv(sys.executable, [sys.executable, "-c", RUN, str(file), str(ROOT / "bench" / "devices")])
+
+
+def configuration(args: argparse.Namespace, keys: Path) -> str:
+    memory = Path("/dev/shm")  # /run of a real gateway: not the card, and not lost with the process
+    runtime = memory / f"wardlink-{args.state.resolve().parent.name}" if memory.is_dir() else args.state / "run"
     lines = [
         'site = "b"',
         f'broker = "mqtt://{args.broker}"',
         f'keys = "{keys / "gateway"}"',
         f'state = "{args.state}"',
-        f'runtime = "{args.state / "run"}"',
+        f'runtime = "{runtime}"',
         'confirm = "broker"',
     ]
     for path in args.serial:
         lines += ["[[port]]", f'path = "{path}"', f'driver = "bench_{args.proto}"']
-    file: Path = args.state / "gateway.toml"
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    set_up_log(as_json=False)
-    asyncio.run(gateway.run(config.load(file)))
+    return "\n".join(lines) + "\n"
 
 
 main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,37 +40,51 @@ def read(path: Path, kind: type[T]) -> T:
 
 
 def _explained(path: Path, text: str, kind: type[object], said: str) -> ConfigError:
+    """msgspec says what, and where as `$.port[0].baud`."""
+    found = re.search(r" - at `\$\.?([^`]*)`", said)
+    place = found.group(1) if found else ""
     unknown = re.search(r"unknown field `([^`]*)`", said)
     if unknown:
         key = unknown.group(1)
-        near = difflib.get_close_matches(key, sorted(_keys(kind)), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(_keys(kind)))}"
-        return ConfigError(f"{path}{_line(text, key)}: unknown key {key!r}", hint)
+        known = _keys(kind, place)
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+        return ConfigError(f"{path}{_line(text, place, key)}: unknown key {key!r}", hint)
     missing = re.search(r"missing required field `([^`]*)`", said)
     if missing:
-        return ConfigError(f"{path}: the key {missing.group(1)!r} is missing", "the annotated default file explains it")
-    place = re.search(r"`\$\.?([^`]*)`", said)
-    key = re.split(r"[.\[]", place.group(1))[-1] or place.group(1) if place else ""
-    return ConfigError(f"{path}{_line(text, key)}: {said}", "the annotated default file explains each key")
+        where = f"{path}{_line(text, place, '')}"
+        return ConfigError(
+            f"{where}: the key {missing.group(1)!r} is missing", "the annotated default file explains it"
+        )
+    table, _, key = place.rpartition(".")
+    return ConfigError(f"{path}{_line(text, table, key)}: {said}", "the annotated default file explains each key")
 
 
-def _line(text: str, key: str) -> str:
-    pattern = re.compile(rf"^\s*(\[+\s*)?{re.escape(key)}\b")
+def _line(text: str, table: str, key: str) -> str:
+    """`:number` of the line of `key` in `table` (`spool`, `port[1]`), or of the table itself; empty if not found."""
+    here = ""
+    seen: Counter[str] = Counter()
     for number, line in enumerate(text.splitlines(), 1):
-        if key and pattern.match(line):
+        header = re.match(r"\s*(\[\[?)\s*([\w.-]+)", line)
+        if header:
+            name = header.group(2)
+            here = name if header.group(1) == "[" else f"{name}[{seen[name]}]"
+            seen[name] += 1
+        wanted = re.match(rf"\s*[\"']?{re.escape(key)}\b", line) if key else header
+        if here == table and wanted:
             return f":{number}"
     return ""
 
 
-def _keys(kind: type[object]) -> set[str]:
-    """Every key of a structure and of those within it."""
-    keys: set[str] = set()
-    waiting: list[msgspec.inspect.Type] = [msgspec.inspect.type_info(kind)]
-    while waiting:
-        info = waiting.pop()
-        if isinstance(info, msgspec.inspect.StructType):
-            keys.update(field.encode_name for field in info.fields)
-            waiting.extend(field.type for field in info.fields)
-        elif isinstance(info, msgspec.inspect.ListType | msgspec.inspect.VarTupleType):
-            waiting.append(info.item_type)
-    return keys
+def _keys(kind: type[object], place: str) -> list[str]:
+    """The keys of the structure at a place such as `port[0]`."""
+    info: msgspec.inspect.Type = msgspec.inspect.type_info(kind)
+    for part in place.split(".") if place else ():
+        assert isinstance(info, msgspec.inspect.StructType)
+        name, bracket, _ = part.partition("[")
+        info = next(field.type for field in info.fields if field.encode_name == name)
+        if bracket:
+            assert isinstance(info, msgspec.inspect.ListType | msgspec.inspect.VarTupleType)
+            info = info.item_type
+    assert isinstance(info, msgspec.inspect.StructType)
+    return sorted(field.encode_name for field in info.fields)

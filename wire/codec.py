@@ -8,7 +8,7 @@ docs/formats-codec.md; tests/vectors/codec.json holds examples.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wire import entropy, mixing, predict
 from wire.bits import CodecError, Fields, Ints, Reader
 
-__all__ = ["CHANNELS_MAX", "SAMPLES_MAX", "CodecError", "decode", "encode"]
+__all__ = ["CHANNELS_MAX", "SAMPLES_MAX", "CodecError", "Encoder", "decode", "encode"]
 
 CHANNELS_MAX = 64
 SAMPLES_MAX = 65535
@@ -27,20 +27,71 @@ RAW_TYPES = {RAW_16: "<i2", RAW_32: "<i4"}
 STEP_RICE = 6
 STEP_SAMPLES = 16  # enough to see that there is no common step
 RESIDUAL_LIMIT = 1 << 31
+PLAN_CHUNKS = 8
+CALMED_CHUNKS = 2
+PATIENCE = 0.1  # a chunk larger than the plan's own by this share asks for a new plan
+PATIENCE_BYTES = 16
 INT32 = np.iinfo(np.int32)
+
+
+class Plan(NamedTuple):
+    """How a chunk is coded: chosen by estimate, said in the chunk, exact whatever was chosen."""
+
+    mix: mixing.Mix
+    prediction: predict.Prediction
 
 
 def encode(samples: NDArray[Any]) -> bytes:
     """One chunk of int32 (or int64 within its range) samples, shape (channels, n)."""
-    _check_shape(*samples.shape)
-    values = samples.astype(np.int64)
-    if values.min() < INT32.min or values.max() > INT32.max:
-        raise CodecError("a sample does not fit 32 bits")
-    coded = _encode_rows(values)
-    kind = RAW_16 if values.min() >= -32768 and values.max() < 32768 else RAW_32
-    if coded is None or len(coded) > samples.size * np.dtype(RAW_TYPES[kind]).itemsize:
-        return bytes([VERSION << 4 | kind]) + samples.astype(RAW_TYPES[kind]).tobytes()
-    return coded
+    return Encoder().encode(samples)
+
+
+class Encoder:
+    """Codes chunk after chunk of the same channels. Each chunk stands alone; only the choosing has a memory.
+
+    Choosing costs more than coding, and what suits one second of a heart suits the next: a plan is kept for PLAN_CHUNKS
+    chunks, or until a chunk takes clearly more than the one it was made for.
+    """
+
+    def __init__(self) -> None:
+        self._plan: Plan | None = None
+        self._left = 0
+        self._bits = 0.0  # a sample, when the plan was made
+
+    def encode(self, samples: NDArray[Any]) -> bytes:
+        """As `encode` of this module."""
+        _check_shape(*samples.shape)
+        values = samples.astype(np.int64)
+        if values.min() < INT32.min or values.max() > INT32.max:
+            raise CodecError("a sample does not fit 32 bits")
+        coded = self._coded(values)
+        kind = RAW_16 if values.min() >= -32768 and values.max() < 32768 else RAW_32
+        if coded is None or len(coded) > samples.size * np.dtype(RAW_TYPES[kind]).itemsize:
+            return bytes([VERSION << 4 | kind]) + samples.astype(RAW_TYPES[kind]).tobytes()
+        return coded
+
+    def _coded(self, values: Ints) -> bytes | None:
+        step, offsets = _common_step(values), np.zeros(0, np.int64)
+        if step > 1:
+            offsets = values[:, 0] % step
+            values = (values - offsets[:, None]) // step
+        if self._plan is not None and self._left and len(self._plan.prediction.ways) == len(values):
+            self._left -= 1
+            coded = _encode_rows(values, self._plan, step, offsets)
+            if coded is not None and self._is_as_hoped(len(coded), values.size):
+                return coded
+        self._plan = _plan(values)
+        coded = _encode_rows(values, self._plan, step, offsets)
+        self._left = PLAN_CHUNKS if coded is not None else 0
+        self._bits = 8 * len(coded) / values.size if coded is not None else 0.0
+        return coded
+
+    def _is_as_hoped(self, size: int, samples: int) -> bool:
+        """Not clearly larger than the plan's own chunk; where it is clearly smaller, the plan's days are numbered."""
+        hoped = self._bits * samples / 8
+        if size < hoped * (1 - PATIENCE):
+            self._left = min(self._left, CALMED_CHUNKS)
+        return size <= hoped * (1 + PATIENCE) + PATIENCE_BYTES
 
 
 def decode(data: bytes, channels: int, n: int) -> NDArray[np.int32]:
@@ -70,19 +121,28 @@ def _decode_raw(body: bytes, channels: int, n: int, kind: str) -> NDArray[np.int
     return np.frombuffer(body, kind).astype(np.int32).reshape(channels, n)
 
 
-def _encode_rows(values: Ints) -> bytes | None:
+def _plan(values: Ints) -> Plan:
+    mix = mixing.plan_mix(values)
+    mixed = mixing.mix(values, mix)
+    if mixed is None:
+        mix, mixed = mixing.Mix(), values
+    return Plan(mix, predict.plan_prediction(mixed, mix.aside))
+
+
+def _encode_rows(values: Ints, plan: Plan, step: int, offsets: Ints) -> bytes | None:
+    """A coded chunk, or None where the plan does not fit these samples or they leave what the codes can say."""
+    mixed = mixing.mix(values, plan.mix)
+    predicted = None if mixed is None else predict.predict(mixed, plan.prediction)
+    if predicted is None or int(np.abs(predicted[0]).max()) >= RESIDUAL_LIMIT:
+        return None
+    residuals, seeds = predicted
     out = Fields()
-    step = _common_step(values)
     if step > 1:
-        offsets = values[:, 0] % step
         out.put_signed(step, STEP_RICE)
         for offset in offsets.tolist():
             out.put(offset, step.bit_length())
-        values = (values - offsets[:, None]) // step
-    mixed, aside = mixing.write_mixed(out, values)
-    residuals = predict.write_predicted(out, mixed, aside)
-    if int(np.abs(residuals).max()) >= RESIDUAL_LIMIT:
-        return None
+    mixing.write_mix(out, plan.mix)
+    predict.write_prediction(out, plan.prediction, seeds)
     entropy.write_rows(out, residuals)
     return bytes([VERSION << 4 | (STEPPED if step > 1 else CODED)]) + out.pack()
 

@@ -38,15 +38,14 @@ class Taps(NamedTuple):
 NO_TAPS = Taps(np.zeros(len(SPANS), np.int64), 1)
 
 
-def fit(rows: Ints, guess: Ints, asked: Ints) -> tuple[Taps, Ints]:
-    """Taps for rows of shape (rows, n) and their residuals.
+def fit(rows: Ints, guess: Ints, asked: Ints) -> Taps:
+    """Taps for rows of shape (rows, n).
 
     `guess` are residuals of a first prediction: where they are large, samples count for little.
     Only the rows in `asked` have a say.
     """
-    sums = _span_sums(rows)
     target = rows[asked].astype(np.float64).ravel()
-    inputs = sums[:, asked].reshape(len(SPANS), -1)
+    inputs = _span_sums(rows[asked]).reshape(len(SPANS), -1)
     shape = (len(asked), rows.shape[1])
     residuals: Floats = guess[asked].astype(np.float64).ravel()
     weights: Floats = np.zeros(len(SPANS))
@@ -58,9 +57,14 @@ def fit(rows: Ints, guess: Ints, asked: Ints) -> tuple[Taps, Ints]:
         residuals = target - weights @ inputs
     precision = _precision(inputs, residuals)
     whole = np.clip(np.rint(weights * (1 << precision)), -TAP_LIMIT, TAP_LIMIT)
-    predicted = np.floor((whole @ sums.reshape(len(SPANS), -1) + (1 << precision - 1)) / (1 << precision))
-    taps = Taps(whole.astype(np.int64), precision)
-    return taps, rows - predicted.astype(np.int64).reshape(rows.shape)
+    return Taps(whole.astype(np.int64), precision)
+
+
+def residuals_of(rows: Ints, taps: Taps) -> Ints:
+    """What the taps leave, shape (rows, n); exact in float64 within VALUE_LIMIT."""
+    sums = _span_sums(rows).reshape(len(SPANS), -1)
+    predicted = np.floor((taps.weights @ sums + (1 << taps.precision - 1)) / (1 << taps.precision))
+    return rows - predicted.astype(np.int64).reshape(rows.shape)
 
 
 def undo_fit(residuals: Ints, taps: Taps) -> Ints:

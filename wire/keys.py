@@ -123,7 +123,12 @@ def recipient(text: str) -> Recipient:
     kind, data = _split(text, "", _PUBLIC_BYTES)
     if kind not in _SUITES:
         raise KeyFormatError(f"a recipient's key is x25519 or xwing, not {kind}")
-    return Recipient(kind, data)
+    found = Recipient(kind, data)
+    try:
+        found.seal(b"", b"")
+    except ValueError as error:
+        raise KeyFormatError(f"nothing can be sealed to this {kind} key") from error
+    return found
 
 
 def recipient_secret(text: str) -> RecipientSecret:

@@ -9,6 +9,8 @@ three integer shears, so that no noise is amplified.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +21,7 @@ ALONE, CHAIN, TURN = 0, 1, 2
 MODE_BITS = 2
 ROWS_MAX = 16  # beyond, the weights would cost more than they save
 ROW_BITS = 4
-CHAIN_SHIFT, CHAIN_RICE = 6, 4
+CHAIN_SHIFT, CHAIN_RICE = 4, 2  # coarse on purpose: -1, 1 and 1/2 of the limb leads are hit exactly
 TURN_SHIFT, TURN_RICE = 9, 7
 WEIGHT_LIMIT = 1 << 11
 VALUE_LIMIT = 1 << 34  # of mixed rows: what a start can say
@@ -29,33 +31,52 @@ NOISE = 2  # a row whose unexplained second differences have less variance is ro
 Floats = NDArray[np.float64]
 
 
-def write_mixed(out: Fields, values: Ints) -> tuple[Ints, int | None]:
-    """Choose and apply; append what `read_mixed` needs; return the mixed rows and `main` of a turn."""
+class Mix(NamedTuple):
+    """How rows are mixed: `weights` of a chain, shape (rows, rows), or shares of a turn around `main`."""
+
+    mode: int = ALONE
+    main: int = 0
+    weights: Ints = np.zeros(0, np.int64)
+
+    @property
+    def aside(self) -> int | None:
+        """The row that collects what the others share, if there is one."""
+        return self.main if self.mode == TURN else None
+
+
+def plan_mix(values: Ints) -> Mix:
+    """The way that costs least, by estimate."""
     rows, n = values.shape
     if not 1 < rows <= ROWS_MAX or n < 2 * rows:
-        out.put(ALONE, MODE_BITS)
-        return values, None
+        return Mix()
     first = differences(values - values[:, :1], 1)
     weights = _plan_chain(differences(first, 2).astype(np.float64))
     main, shares = _plan_turn(first.astype(np.float64))
-    chained, turned = chain(values, weights), turn(values, main, shares)
-    if max(int(np.abs(chained).max()), int(np.abs(turned).max())) >= VALUE_LIMIT:
-        out.put(ALONE, MODE_BITS)
-        return values, None
     costs = (
         _price(values),
-        _price(chained) + CHAIN_COST_BITS * rows * rows // 2,
-        _price(turned) + TURN_COST_BITS * rows,
+        _price(chain(values, weights)) + CHAIN_COST_BITS * rows * rows // 2,
+        _price(turn(values, main, shares)) + TURN_COST_BITS * rows,
     )
-    mode = int(np.argmin(costs))
-    out.put(mode, MODE_BITS)
-    if mode == CHAIN:
-        _write_chain(out, weights)
-    elif mode == TURN:
-        out.put(main, ROW_BITS)
-        for share in np.delete(shares, main).tolist():
+    return (Mix(), Mix(CHAIN, 0, weights), Mix(TURN, main, shares))[int(np.argmin(costs))]
+
+
+def mix(values: Ints, plan: Mix) -> Ints | None:
+    """The mixed rows; None where they would leave what can be undone."""
+    if plan.mode == ALONE:
+        return values
+    mixed = chain(values, plan.weights) if plan.mode == CHAIN else turn(values, plan.main, plan.weights)
+    return mixed if int(np.abs(mixed).max()) < VALUE_LIMIT else None
+
+
+def write_mix(out: Fields, plan: Mix) -> None:
+    """What `read_mixed` needs."""
+    out.put(plan.mode, MODE_BITS)
+    if plan.mode == CHAIN:
+        _write_chain(out, plan.weights)
+    elif plan.mode == TURN:
+        out.put(plan.main, ROW_BITS)
+        for share in np.delete(plan.weights, plan.main).tolist():
             out.put_signed(share, TURN_RICE)
-    return (values, chained, turned)[mode], main if mode == TURN else None
 
 
 def read_mixed(source: Reader, rows: int) -> tuple[int, int, Ints]:

@@ -8,6 +8,8 @@ its seeds, and leave no residual.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +21,7 @@ NIMBLE, FITTED = 4, 5
 WAYS = 6
 WAY_BITS = 3
 RICE_BITS = 5  # width of a Rice parameter
-SEED_RICE = 6
+SEED_RICE = 5
 START_SAMPLES = 8
 BLOCK = 16
 SMALL = 0.4  # what a residual costs at least counts as this size
@@ -27,38 +29,68 @@ SMALL = 0.4  # what a residual costs at least counts as this size
 Floats = NDArray[np.float64]
 
 
-def write_predicted(out: Fields, values: Ints, aside: int | None) -> Ints:
-    """Choose and apply; append what `read_predicted` needs; return the residuals. Shapes (rows, n).
+class Prediction(NamedTuple):
+    """The way of each row, shape (rows,), and the taps of the fitted ones."""
+
+    ways: Ints
+    taps: fitted.Taps
+
+
+def plan_prediction(values: Ints, aside: int | None) -> Prediction:
+    """The way that costs least for each row, by estimate.
 
     The row `aside` is unlike the others: it has no say in the fitted taps and may be nimble.
     """
-    starts = np.rint(values[:, :START_SAMPLES].mean(axis=1)).astype(np.int64)
-    moved = values - starts[:, None]
+    moved = values - _starts(values)[:, None]
     tried = [moved]
     for order in range(1, ORDERS):
         tried.append(differences(tried[-1], order))
     tried.append(_nimble_rows(moved, aside))
     costs = [price(residuals) for residuals in tried]
-    taps, residuals = _fit(moved, tried, costs, aside)
-    tried.append(residuals)
-    costs.append(price(residuals))
+    taps = _plan_taps(moved, tried, costs, aside)
+    costs.append(price(fitted.residuals_of(moved, taps)) if taps is not fitted.NO_TAPS else costs[0] + np.inf)
     if np.maximum(np.min(costs[:FITTED], axis=0) - costs[FITTED], 0).sum() < fitted.COST_BITS:
         costs[FITTED] += np.inf
-    ways = np.argmin(costs, axis=0)
-    residuals = _pick(tried, ways)
-    seeds = _take_seeds(residuals, ways)
-    seeds[:, 0] += starts
-    _write_ways(out, seeds, ways)
-    if FITTED in ways:
-        fitted.write_taps(out, taps)
-    return residuals
+    return Prediction(np.argmin(costs, axis=0), taps)
 
 
-def _fit(moved: Ints, tried: list[Ints], costs: list[Floats], aside: int | None) -> tuple[fitted.Taps, Ints]:
+def _plan_taps(moved: Ints, tried: list[Ints], costs: list[Floats], aside: int | None) -> fitted.Taps:
     if moved.size < fitted.SAMPLES_MIN or int(np.abs(moved).max()) >= fitted.VALUE_LIMIT:
-        return fitted.NO_TAPS, moved
+        return fitted.NO_TAPS
     asked = np.array([row for row in range(len(moved)) if row != aside], np.int64)
     return fitted.fit(moved, _pick(tried, np.argmin(costs, axis=0)), asked)
+
+
+def predict(values: Ints, plan: Prediction) -> tuple[Ints, Ints] | None:
+    """(residuals, seeds); None where the plan is of other rows and these leave what can be undone."""
+    starts = _starts(values)
+    residuals = values - starts[:, None]
+    limit = min(nimble.VALUE_LIMIT, fitted.VALUE_LIMIT)
+    if int(plan.ways.max()) >= NIMBLE and int(np.abs(residuals).max()) >= limit:
+        return None
+    for order in range(1, ORDERS):
+        deep = (plan.ways >= order) & (plan.ways < ORDERS)
+        if deep.any():
+            residuals[deep] = differences(residuals[deep], order)
+    for way, undone in ((NIMBLE, nimble.residuals_of), (FITTED, lambda rows: fitted.residuals_of(rows, plan.taps))):
+        taken = plan.ways == way
+        if taken.any():
+            residuals[taken] = undone(residuals[taken])
+    seeds = _take_seeds(residuals, plan.ways)
+    seeds[:, 0] += starts
+    return residuals, seeds
+
+
+def write_prediction(out: Fields, plan: Prediction, seeds: Ints) -> None:
+    """What `read_predicted` needs."""
+    _write_ways(out, seeds, plan.ways)
+    if FITTED in plan.ways:
+        fitted.write_taps(out, plan.taps)
+
+
+def _starts(values: Ints) -> Ints:
+    starts: Ints = np.rint(values[:, :START_SAMPLES].mean(axis=1)).astype(np.int64)
+    return starts
 
 
 def _take_seeds(residuals: Ints, ways: Ints) -> Ints:

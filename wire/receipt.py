@@ -8,12 +8,11 @@ Receipts are cumulative: an old one replayed says nothing false, a forged one fr
 
 from __future__ import annotations
 
-from typing import Any
-
 import cbor2
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from wire import cbor
 from wire.keys import verifies
 
 SIGNATURE_BYTES = 64
@@ -53,9 +52,8 @@ def read(verifier: Ed25519PublicKey, gateway: str, data: bytes) -> Receipt:
     if not verifies(verifier, signature, _signed(gateway, body)):
         raise ReceiptError("the signature is not our centre's, or the receipt is another gateway's")
     try:
-        whole: Any = cbor2.loads(body)
-        receipt = msgspec.convert(whole, type=Receipt)
-    except (cbor2.CBORDecodeError, msgspec.ValidationError, RecursionError, ValueError) as error:
+        receipt = msgspec.convert(cbor.loads(body), type=Receipt)
+    except (cbor.CBORError, msgspec.ValidationError) as error:
         raise ReceiptError(f"not a receipt: {error}") from error
     if any(not 0 <= first <= last for held in receipt.held for first, last in held.ranges):
         raise ReceiptError("a range that ends before it starts")

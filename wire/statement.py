@@ -7,12 +7,11 @@ are cheaper than an order of arrival that matters.
 
 from __future__ import annotations
 
-from typing import Any
-
 import cbor2
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from wire import cbor
 from wire.envelope import HEADER_BYTES, EnvelopeError, Header, header_of
 from wire.keys import gateway_id, verifies
 from wire.topics import Class
@@ -79,9 +78,8 @@ def read(gateway: str, data: bytes) -> tuple[Header, Statement]:
 
 def _body(body: bytes) -> tuple[bytes, Statement]:
     try:
-        parts: Any = cbor2.loads(body)
-        public, said = msgspec.convert(parts, type=tuple[bytes, Statement], builtin_types=(bytes,))
-    except (cbor2.CBORDecodeError, msgspec.ValidationError, RecursionError, UnicodeDecodeError) as error:
+        public, said = msgspec.convert(cbor.loads(body), type=tuple[bytes, Statement], builtin_types=(bytes,))
+    except (cbor.CBORError, msgspec.ValidationError) as error:
         raise EnvelopeError(f"not a statement: {error}") from error
     if len(public) != 32:
         raise EnvelopeError("not a public key")

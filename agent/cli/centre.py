@@ -28,5 +28,5 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(
             f"the centre's packages are missing: {error.name}", "pip install 'wardlink[centre]'"
         ) from error
-    code: int = room.run(config.load(Path(args.config)))
+    code: int = room.run(config.read(Path(args.config)))
     return code

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
 
     found = config.load(Path(args.config))
     keys = Path(found.keys)
-    who = identity.load(keys)
+    who = identity.load(keys, receipts=found.confirm == "receipt")
     try:
         if found.broker_tls:
             context(keys / "ca.crt", keys / "gateway.crt", keys / "gateway.key")

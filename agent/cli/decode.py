@@ -22,6 +22,8 @@ from drivers.vocabulary import mdc_of
 
 CHUNK_BYTES = 4096
 CAPTURE_LIMIT_BYTES = 64 << 20
+LINE_LIMIT_BYTES = 65536
+_CAPTURE = re.compile(rb"(#[^\n]*\n)*driver:")
 _HEX_TEXT = re.compile(rb"[0-9A-Fa-f\s]+\Z")
 _HEX_LINE = re.compile(r"(?:.*\b(?P<way>RX|TX)\b)?\s*(?P<hex>(?:[0-9A-Fa-f]{2}\s*)+)$")
 _encode = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
@@ -57,7 +59,7 @@ def line_of(driver: Driver) -> Serial:
 def chunks(source: IO[bytes], line: Serial) -> Iterator[tuple[int, bytes]]:
     """(nanoseconds, bytes) of a file in any of the three forms."""
     head = source.read(CHUNK_BYTES)
-    if head.startswith(b"driver:") or head.startswith(b"#"):
+    if _CAPTURE.match(head):
         text = (head + source.read(CAPTURE_LIMIT_BYTES)).decode("utf-8")
         return capture.parse(text).chunks()
     if _HEX_TEXT.match(head) or re.search(rb"^\S+ \S+ [RT]X [0-9A-Fa-f]+\s*$", head, re.MULTILINE):
@@ -76,6 +78,10 @@ def _hex_lines(head: bytes, source: IO[bytes]) -> Iterator[bytes]:
     rest = b""
     for piece in _pieces(head, source):
         *lines, rest = (rest + piece).split(b"\n")
+        if len(rest) > LINE_LIMIT_BYTES:  # one line may be the whole file
+            cut = rest.rfind(b" ") + 1 or len(rest) // 2 * 2
+            lines.append(rest[:cut])
+            rest = rest[cut:]
         yield from _hex_bytes(lines)
     yield from _hex_bytes([rest])
 

@@ -19,8 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="wardlink", description="the gateway at the hospital bed")
     commands = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    wanted = [verb for verb in words if verb in VERBS][:1] or list(VERBS)
-    for verb in wanted if wanted[0] in words else VERBS:  # only the verb that is asked for is loaded
+    for verb in words[:1] if words[:1] and words[0] in VERBS else VERBS:  # only the verb that is asked for is loaded
         importlib.import_module(f"agent.cli.{verb}").add(commands)
     args = parser.parse_args(words)
     return _run(args)
@@ -39,11 +38,15 @@ def _run(args: argparse.Namespace) -> int:
     except (CommandError, UnknownDriverError, CaptureError) as error:
         fail(error)
         return 1
+    except UnicodeDecodeError:
+        fail(CommandError("the file is not UTF-8 text"))
+        return 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has seen enough
         return 0
     except OSError as error:
-        fail(CommandError(f"{error.filename or 'a file'}: {error.strerror or error}"))
+        said = error.strerror or str(error)
+        fail(CommandError(f"{error.filename}: {said}" if error.filename else said))
         return 1
     except KeyboardInterrupt:
         return 130

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
+import select
 import sys
 import time
 from pathlib import Path
 
+from agent.cli.talk import CommandError
 from drivers import capture, registry
 from drivers.contract import Serial
+
+GATHER_S = 0.03
+READ_LIMIT_BYTES = 65536
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,16 +37,27 @@ def run(args: argparse.Namespace) -> int:
     taken = time.strftime("%Y-%m-%d", time.gmtime(clock.unix_us() / 1e6))
     header = {"driver": args.driver, "device": args.device, "captured": taken, "origin": "recorded at the bedside"}
     port = open_line(args.port, claims[0])
-    port.timeout = 0.05
     start, total = clock.now(), 0
     with sys.stdout if args.file == "-" else Path(args.file).open("w", encoding="utf-8") as out:
         for name, text in {**header, "story": args.story}.items():
-            print(f"{name}: {text}", file=out)
+            print(f"{name}: {' '.join(text.split())}", file=out)  # a header line is one line
         print(file=out)
-        while (at := clock.now() - start) < args.seconds * 1e9:
-            data = port.read(4096)
-            if data:
-                total += len(data)
-                print(f"{capture.seconds(at)} < {data.hex().upper()}", file=out, flush=True)
+        while clock.now() - start < args.seconds * 1e9:
+            if not select.select([port], [], [], GATHER_S)[0]:
+                continue
+            data = _gathered(port.fileno())
+            if not data:
+                raise CommandError(f"{args.port}: unplugged after {total} bytes", f"what was heard is in {args.file}")
+            total += len(data)
+            print(f"{capture.seconds(clock.now() - start)} < {data.hex().upper()}", file=out, flush=True)
     print(f'{{"bytes": {total}}}' if args.json else f"recorded {total} bytes", file=sys.stderr)
     return 0
+
+
+def _gathered(fd: int) -> bytes:
+    """What has come until a little after the first byte; nothing where the device is gone."""
+    time.sleep(GATHER_S)
+    try:
+        return os.read(fd, READ_LIMIT_BYTES)
+    except OSError:
+        return b""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
+import struct
+import termios
 import time
 import tty
 from pathlib import Path
@@ -21,6 +24,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--json", action="store_true", help="say the port as JSON")
     parser.add_argument("file", help="the capture")
     parser.set_defaults(run=run)
+
+
+DRAIN_LIMIT_S = 5.0
+DRAIN_STEP_S = 0.02
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,7 +50,17 @@ def run(args: argparse.Namespace) -> int:
                 time.sleep(max(0.0, at / args.speed - (clock.now() - start)) / 1e9)
                 os.write(host, data)
             loop += 1
+        _drain(device)
     finally:
         if args.link:
             Path(args.link).unlink(missing_ok=True)
     return 0
+
+
+def _drain(device: int) -> None:
+    """Wait until the reader has taken the rest: what it has not read when we close is gone."""
+    for _ in range(int(DRAIN_LIMIT_S / DRAIN_STEP_S)):
+        time.sleep(DRAIN_STEP_S)  # first: what was just written takes a moment to arrive
+        (waiting,) = struct.unpack("i", fcntl.ioctl(device, termios.FIONREAD, bytes(4)))
+        if not waiting:
+            return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import sys
 from pathlib import Path
@@ -34,7 +35,12 @@ def run(args: argparse.Namespace) -> int:
 
 def set_up_log(as_json: bool) -> None:
     """One structured line per change of state, on stderr; journald adds the time."""
-    line = "%(levelname)s %(name)s %(message)s"
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     if as_json:
-        line = '{"level":"%(levelname)s","room":"%(name)s","said":"%(message)s"}'
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=line)
+        logging.root.handlers[0].setFormatter(_JsonLine())
+
+
+class _JsonLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        said = super().format(record)  # the message, and the traceback if there is one
+        return json.dumps({"level": record.levelname, "room": record.name, "said": said}, ensure_ascii=False)

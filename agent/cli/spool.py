@@ -78,5 +78,3 @@ def _folder(args: argparse.Namespace) -> Path:
     if not folder.is_dir():
         raise CommandError(f"{folder} is no folder", "name the spool's folder with --folder")
     return folder
-
-

@@ -11,15 +11,12 @@ Sample = tuple[str, str, dict[str, str], float]  # name, type, labels, value
 
 def text(status: Status) -> str:
     """The whole file."""
-    lines: list[str] = []
-    seen: set[str] = set()
+    groups: dict[str, list[str]] = {}  # all lines of one name stand together
     for name, kind, labels, value in _samples(status):
-        if name not in seen:
-            seen.add(name)
-            lines.append(f"# TYPE wardlink_{name} {kind}")
+        lines = groups.setdefault(name, [f"# TYPE wardlink_{name} {kind}"])
         inner = ",".join(f'{key}="{_escaped(word)}"' for key, word in labels.items())
-        lines.append(f"wardlink_{name}{{{inner}}} {value:g}" if inner else f"wardlink_{name} {value:g}")
-    return "\n".join(lines) + "\n"
+        lines.append(f"wardlink_{name}{{{inner}}} {value}" if inner else f"wardlink_{name} {value}")
+    return "\n".join(line for lines in groups.values() for line in lines) + "\n"
 
 
 def _samples(status: Status) -> Iterator[Sample]:

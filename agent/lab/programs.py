@@ -15,6 +15,7 @@ from agent.lab.keyring import Keyring
 
 START_LIMIT_S = 20.0
 END_LIMIT_S = 10.0
+LOG_LINES = 15
 
 
 class ProgramError(Exception):
@@ -61,6 +62,10 @@ class Program:
             self._child.kill()
             await self._child.wait()
 
+    def last_words(self) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])
+
     def died(self) -> bool:
         return self._child is not None and self._child.returncode is not None
 
@@ -81,13 +86,13 @@ async def listening(program: Program, port: int) -> None:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)
                 except ConnectionRefusedError as error:
                     if program.died():
-                        raise ProgramError(f"{program.name} ended at once", f"its log: {program.log}") from error
+                        raise ProgramError(f"{program.name} ended at once", program.last_words()) from error
                     await asyncio.sleep(0.05)
                 else:
                     writer.close()
                     return
     except TimeoutError as error:
-        raise ProgramError(f"{program.name} does not answer", f"its log: {program.log}") from error
+        raise ProgramError(f"{program.name} does not answer", program.last_words()) from error
 
 
 def broker(folder: Path, ring: Keyring, port: int) -> Program:

@@ -6,21 +6,27 @@ spool. The next start plays what is left. This is about a crash or a kill; for a
 
     <port>.now                         being written
     <port>.<epoch>-<class>-<seq>       sealed; to be dropped when that envelope is durable
-    record := u64 monotonic ns, u32 length, bytes (big endian); the file begins with the kernel's boot id
+    file := the kernel's boot id (36 bytes), then records of u64 monotonic ns, u32 length, bytes (big endian)
+
+The first record of a file is the half frame that waited in the driver when it was begun (mostly empty): it ends the
+file before, and is played only where that one is not. A tape that cannot be written is counted and stops nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 PIECE_LIMIT_BYTES = 1 << 20
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _RECORD = struct.Struct(">QI")
 Chunk = tuple[int, bytes]
 Sealed = tuple[int, int, int]  # epoch, class, seq
+log = logging.getLogger("wardlink.tape")
 
 
 class Tape:
@@ -30,58 +36,88 @@ class Tape:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._name = hashlib.sha256(port.encode()).hexdigest()[:16]
+        self._current = folder / f"{self._name}.now"
         self._boot = _BOOT.read_bytes().strip()
+        self._file: BinaryIO | None = None
         self._size_bytes = 0
+        self._is_failing = False
         self.refused_bytes = 0
 
     def left(self, durable: Callable[[Sealed], bool]) -> list[Chunk]:
         """What an earlier process read and did not make durable, oldest first; it is on the new tape now."""
-        chunks: list[Chunk] = []
-        files = sorted(self._folder.glob(f"{self._name}.*"), key=_age)
-        for file in files:
+        chunks: dict[int, bytes] = {}
+        pieces = {file: list(_read(file, self._boot)) for file in self._folder.glob(f"{self._name}.*")}
+        is_played = False
+        for file, records in sorted(pieces.items(), key=lambda piece: piece[1][:1]):
             sealed = _sealed(file)
-            if sealed is None or not durable(sealed):
-                chunks += _read(file, self._boot)
-        self._start(b"", 0)
-        for now, data in chunks:
-            self.write(data, now)
-        for file in files:
+            if sealed is not None and durable(sealed):
+                is_played = False
+                continue
+            chunks.update(records[1:] if is_played else records)
+            is_played = True
+        heard = [(now, data) for now, data in sorted(chunks.items()) if data]
+        self._start([(0, b""), *heard])
+        for file in pieces:
             if file != self._current:
                 file.unlink()
-        return chunks
+        return heard
 
     def write(self, data: bytes, now: int) -> None:
         """Keep what was just read at `now`."""
-        if self._size_bytes > PIECE_LIMIT_BYTES:
+        if self._file is None or self._size_bytes > PIECE_LIMIT_BYTES:
             self.refused_bytes += len(data)
             return
-        self._size_bytes += len(data)
-        self._file.write(_RECORD.pack(now, len(data)) + data)
+        record = _RECORD.pack(now, len(data)) + data
+        try:
+            written = self._file.write(record)
+        except OSError as error:
+            self._fail(error)
+            return
+        self._size_bytes += written
+        if written < len(record):
+            self._fail(OSError("no room"))
 
-    def turn(self, pending: bytes, now: int) -> Path:
-        """A bundle is being closed: begin a new piece with the half frame that is still waiting."""
-        self._file.close()
-        piece = self._folder / f"{self._name}.turned"
-        self._current.rename(piece)
-        self._start(pending, now)
+    def turn(self, pending: bytes, now: int) -> Path | None:
+        """A bundle is being closed: begin a new piece with the half frame that still waits; None: there was none."""
+        piece = None
+        if self._file is not None:
+            self._file.close()
+            piece = self._current.rename(self._folder / f"{self._name}.turned")
+        self._start([(now, pending)])
         return piece
 
     def label(self, piece: Path, sealed: Sealed) -> Path:
         """Name the envelope that the piece went into last."""
         return piece.rename(self._folder / f"{self._name}.{sealed[0]}-{sealed[1]}-{sealed[2]}")
 
-    def _start(self, pending: bytes, now: int) -> None:
-        self._current = self._folder / f"{self._name}.now"
-        self._file = self._current.open("wb", buffering=0)
-        self._file.write(self._boot)
-        self._size_bytes = 0
-        if pending:
-            self.write(pending, now)
-
     def close(self) -> None:
         """A clean end: nothing is left to play."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
         self._current.unlink(missing_ok=True)
+
+    def _start(self, records: Iterable[Chunk]) -> None:
+        self._size_bytes = 0
+        aside = self._current.with_suffix(".begun")
+        try:
+            self._file = aside.open("wb", buffering=0)
+            self._file.write(self._boot)
+        except OSError as error:
+            self._fail(error)
+        for now, data in records:
+            self.write(data, now)
+        if self._file is not None:
+            aside.rename(self._current)
+            self._is_failing = False
+
+    def _fail(self, error: OSError) -> None:
+        """Until the next piece. What is on this one up to here can still be played."""
+        if not self._is_failing:
+            log.warning("tape cannot be written why=%r", str(error))
+        self._is_failing = True
+        if self._file is not None:
+            self._file.close()
+        self._file = None
 
 
 def _sealed(file: Path) -> Sealed | None:
@@ -89,14 +125,6 @@ def _sealed(file: Path) -> Sealed | None:
     if len(parts) != 3 or not all(part.isdecimal() for part in parts):
         return None
     return int(parts[0]), int(parts[1]), int(parts[2])
-
-
-def _age(file: Path) -> tuple[int, int, int]:
-    """Sealed pieces in order, then what was turned, then what was being written."""
-    sealed = _sealed(file)
-    if sealed is not None:
-        return 0, sealed[0], sealed[2]
-    return (1 if file.suffix == ".turned" else 2), 0, 0
 
 
 def _read(file: Path, boot: bytes) -> Iterator[Chunk]:

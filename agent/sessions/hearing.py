@@ -49,16 +49,24 @@ class Hearing:
         self._tail = (self._tail + data)[-TAIL_LIMIT_BYTES:]
         return self._take(self._driver.on_bytes(data, now), now)
 
-    def resume(self, chunks: Iterable[tuple[int, bytes]]) -> None:
-        """Hear again what an earlier process had read and not made durable; the session goes on when the port opens."""
-        for now, data in chunks:
-            if self.session is None:
-                self._begin(now)
+    def resume(self, data: bytes, now: int) -> None:
+        """Hear again what an earlier process had read and not made durable; the session goes on when the port opens.
+
+        Where the driver fails the session ends, as it did then.
+        """
+        if self.session is None:
+            self._begin(now)
+        good = False
+        try:
             self.heard(data, now)
+            good = True
+        finally:
+            if not good:
+                self.closed(now, "fault")
 
     def half_frame(self) -> bytes:
         """The bytes that wait in the driver for the rest of their frame."""
-        pending = min(self._driver.pending(), len(self._tail))
+        pending = min(self._driver.pending(), len(self._tail)) if self.session else 0
         return self._tail[len(self._tail) - pending :]
 
     def _begin(self, now: int) -> None:

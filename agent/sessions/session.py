@@ -7,6 +7,7 @@ are the gateway's, unique within the epoch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from fractions import Fraction
 
 from agent.sessions.track import Run, Track
@@ -23,6 +24,7 @@ from drivers.contract import (
     Status,
     Subscribe,
     Wave,
+    Why,
 )
 from drivers.vocabulary import mdc_of
 from wire.records import (
@@ -40,8 +42,11 @@ from wire.records import (
     StreamInfo,
 )
 
-STREAMS_LIMIT = 512
+STREAMS_LIMIT_COUNT = 512
 TEXT_LIMIT_LETTERS = 200
+NUMBER_LIMIT_BITS = 61  # a bundle holds 64, and readers add and subtract
+DIGITS_LIMIT_COUNT = 18
+EXPONENT_LIMIT_DIGITS = 150
 NO_SCALE = Scale(Fraction(0), "")
 
 
@@ -93,7 +98,7 @@ class Session:
 
     def _wave(self, wave: Wave, t: int) -> None:
         counter = -1 if wave.first is None else wave.first
-        info = self._stream(wave.channel, wave.scale, wave.scale.unit, wave.scale, counter)
+        info = self._stream(wave.channel, wave.scale, t, wave.scale, counter)
         if info is not None:
             track = self._tracks.get(info.stream)
             if track is None:
@@ -103,48 +108,55 @@ class Session:
     def _say(self, output: Output, t: int) -> None:
         match output:
             case Numeric():
-                info = self._stream(output.channel, output.unit, output.unit, NO_SCALE)
+                info = self._stream(output.channel, output.unit, t, NO_SCALE)
                 if info is not None:
-                    self._records.append(NumericAt(t, info.stream, output.value, output.why or ""))
+                    value, why = _bounded(output)
+                    self._records.append(NumericAt(t, info.stream, value, why))
             case Alarm():
                 self.urgent = True
-                text = _short(output.text)
-                self._records.append(
-                    AlarmAt(t, self.number, _short(output.code), text, output.priority, output.phase, output.channel)
-                )
+                code, text, channel = map(_short, (output.code, output.text, output.channel))
+                self._records.append(AlarmAt(t, self.number, code, text, output.priority, output.phase, channel))
             case Status():
-                text = _short(output.text)
-                self._records.append(StatusAt(t, self.number, _short(output.code), output.phase, text, output.channel))
+                code, text, channel = map(_short, (output.code, output.text, output.channel))
+                self._records.append(StatusAt(t, self.number, code, output.phase, text, channel))
             case DeviceTime():
-                self._records.append(DeviceTimeAt(t, self.number, output.iso, output.ticks, _ratio(output.hertz)))
+                self._records.append(
+                    DeviceTimeAt(t, self.number, _short(output.iso), output.ticks, _ratio(output.hertz))
+                )
             case Identity():
                 self.changed = self.changed or output != self._identity
                 self._identity = output
             case PatientId():
                 self._records.append(PatientIdAt(t, self.number, _short(output.code), _short(output.name)))
 
-    def _stream(self, channel: str, key: Scale | str, unit: str, scale: Scale, counter: int = -1) -> StreamInfo | None:
+    def _stream(self, channel: str, key: Scale | str, t: int, scale: Scale, counter: int = -1) -> StreamInfo | None:
+        """The stream of a channel with this scale or unit; None where it cannot be one, which is said once."""
         info = self._streams.get((channel, key))
         if info is not None:
             return info
-        if len(self._streams) >= STREAMS_LIMIT:
-            self.refused_streams += 1
+        if len(self._streams) >= STREAMS_LIMIT_COUNT or not all(map(_fits, (scale.rate, scale.gain, scale.offset))):
+            self._refuse(channel, t)
             return None
         info = StreamInfo(
             self._next_stream(),
-            channel,
+            _short(channel),
             mdc_of(channel) or 0,
-            unit,
+            _short(key if isinstance(key, str) else key.unit),
             _ratio(scale.rate),
             _ratio(scale.gain),
             _ratio(scale.offset),
             scale.bits,
-            scale.filter,
+            _short(scale.filter),
             counter,
         )
         self._streams[channel, key] = info
         self.changed = True
         return info
+
+    def _refuse(self, channel: str, t: int) -> None:
+        if not self.refused_streams:
+            self._records.append(StatusAt(t, self.number, "streams-refused", "on", "", _short(channel)))
+        self.refused_streams += 1
 
     def take(self, t: int) -> tuple[list[Record], list[Run]]:
         """What was said and heard since the last call; `t` is now, in microseconds."""
@@ -186,6 +198,21 @@ class Session:
             firmware=_short(who.firmware),
             streams=list(self._streams.values()),
         )
+
+
+def _bounded(said: Numeric) -> tuple[int | Decimal | None, str]:
+    """A reading and its reason; what no bundle can hold is no reading, and must not cost the bundle."""
+    value = said.value
+    if isinstance(value, Decimal):
+        _, digits, exponent = value.as_tuple()
+        good = len(digits) <= DIGITS_LIMIT_COUNT and isinstance(exponent, int) and abs(exponent) < EXPONENT_LIMIT_DIGITS
+    else:
+        good = value is None or value.bit_length() <= NUMBER_LIMIT_BITS
+    return (value, said.why or "") if good else (None, Why.INVALID)
+
+
+def _fits(value: Fraction) -> bool:
+    return max(value.numerator.bit_length(), value.denominator.bit_length()) <= NUMBER_LIMIT_BITS
 
 
 def _ratio(value: Fraction) -> Ratio:

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from drivers.contract import Mark, Wave
 from wire.records import MarkAt, StreamGap
 
 SILENCE_LIMIT_US = 2_000_000  # a pause longer than this between two waves is a gap, not a slow chunk
-RUN_LIMIT_SAMPLES = 60_000
+RUN_LIMIT_SAMPLES = 32_768  # well below what a block may have
 
 
 @dataclass(slots=True)
@@ -36,39 +37,49 @@ class Track:
         self._run = Run(stream, 0)
         self._device_next: int | None = None
         self._heard: int | None = None
+        self._open_gap: int | None = None
 
     def take(self, wave: Wave, t: int) -> None:
         """Append a wave that arrived at `t` microseconds."""
         if self._heard is not None and t - self._heard > SILENCE_LIMIT_US and wave.first is None:
             self.gap(None, "device-silent", t)
         if wave.first is not None:
-            self._follow_counter(wave.first, wave.wraps, t)
+            self._follow_counter(wave, wave.first, t)
             self._device_next = wave.first + len(wave.samples)
-        run = self._run
-        start = len(run.samples)
-        run.samples.extend(wave.samples)
-        run.t = self._heard = t
-        if wave.marks:
-            run.marks.extend(_mark(mark, start, len(wave.samples)) for mark in wave.marks)
-        self.index += len(wave.samples)
-        if len(run.samples) >= RUN_LIMIT_SAMPLES:
-            self._close()
+        self._heard = t
+        for start in range(0, len(wave.samples), RUN_LIMIT_SAMPLES):
+            self._append(wave, start, t)
 
-    def _follow_counter(self, first: int, wraps: int, t: int) -> None:
-        """Turn a jump of the device's own counter into a gap."""
-        if self._device_next is None:
+    def _append(self, wave: Wave, start: int, t: int) -> None:
+        """Append the part of a wave that begins at `start`."""
+        samples = wave.samples[start : start + RUN_LIMIT_SAMPLES]
+        if len(self._run.samples) + len(samples) > RUN_LIMIT_SAMPLES:
+            self._close()
+        run = self._run
+        run.marks += _marks(wave.marks, start, len(samples), len(run.samples))
+        run.samples += samples
+        run.t = t
+        self.index += len(samples)
+
+    def _follow_counter(self, wave: Wave, first: int, t: int) -> None:
+        """Turn a jump of the device's own counter into a gap; more than the time allows was never sampled."""
+        if self._device_next is None or self._heard is None:
             return
-        jump = (first - self._device_next) % wraps if wraps else first - self._device_next
-        if jump < 0:
+        jump = (first - self._device_next) % wave.wraps if wave.wraps else first - self._device_next
+        pause = t - self._heard
+        if jump < 0 or jump * 1_000_000 > wave.scale.rate * (pause + SILENCE_LIMIT_US):
             self.gap(None, "device-restarted", t)
-        elif jump and self._heard is not None and wraps and t - self._heard > SILENCE_LIMIT_US:
+        elif jump and wave.wraps and pause > SILENCE_LIMIT_US:
             self.gap(None, "device-silent", t)  # the counter may have gone round any number of times
         elif jump:
             self.gap(jump, "device-lost", t)
 
     def gap(self, count: int | None, cause: str, t: int) -> None:
-        """Declare that samples are missing here; `count` None where nobody can say how many."""
+        """Declare that samples are missing here; `count` None where nobody can say how many (said once a place)."""
+        if count is None and self._open_gap == self.index:
+            return
         self._close()
+        self._open_gap = self.index if count is None else None
         self._gaps.append(StreamGap(t, self.stream, self.index, count, cause))
         self.index += count or 0
         self._run.first = self.index
@@ -85,5 +96,9 @@ class Track:
         return runs
 
 
-def _mark(mark: Mark, start: int, length: int) -> MarkAt:
-    return MarkAt(0, start + mark.at, mark.kind, min(mark.count, length - mark.at))
+def _marks(marks: Iterable[Mark], start: int, length: int, at: int) -> Iterator[MarkAt]:
+    """The parts of marks within `length` samples from `start` of their wave, which stand at `at` in the run."""
+    for mark in marks:
+        first, end = max(mark.at, start), min(mark.at + mark.count, start + length)
+        if first < end:
+            yield MarkAt(0, at + first - start, mark.kind, end - first)

@@ -17,15 +17,17 @@ from drivers.contract import Driver
 from wire.bundle import CHANNELS_LIMIT
 from wire.records import Block, MarkAt, Record
 
+BLOCK_LIMIT_SAMPLES = 131_072  # of all its channels: even uncoded, half of what an envelope may have
 Encode = Callable[["np.typing.NDArray[np.int32]"], bytes]
 
 
 class Ward:
     """Opens sessions and gathers what they heard."""
 
-    def __init__(self, encode: Encode) -> None:
+    def __init__(self, encoder: Callable[[], Encode]) -> None:
         self.sessions: list[Session] = []
-        self._encode = encode
+        self._encoder = encoder
+        self._encoders: dict[int, Encode] = {}
         self._ended: list[Session] = []
         self._session_numbers = itertools.count()
         self._stream_numbers = itertools.count()
@@ -39,6 +41,7 @@ class Ward:
         session.close(t, reason)
         self.sessions.remove(session)
         self._ended.append(session)
+        self._encoders.clear()
 
     @property
     def urgent(self) -> bool:
@@ -71,19 +74,38 @@ class Ward:
             first = rows[0]
             samples = np.array([run.samples for run in rows], dtype=np.int32)
             marks = [MarkAt(row, m.at, m.kind, m.count) for row, run in enumerate(rows) for m in run.marks]
-            yield Block(first.t, first.stream, len(rows), first.first, len(first.samples), self._encode(samples), marks)
+            yield Block(
+                first.t,
+                first.stream,
+                len(rows),
+                first.first,
+                len(first.samples),
+                self._coded(first.stream, samples),
+                marks,
+            )
+
+    def _coded(self, stream: int, samples: np.typing.NDArray[np.int32]) -> bytes:
+        """Each group of streams has an encoder that remembers what suits it."""
+        encode = self._encoders.get(stream)
+        if encode is None:
+            encode = self._encoders[stream] = self._encoder()
+        return encode(samples)
 
 
 def _together(runs: list[Run]) -> Iterator[list[Run]]:
     """Split runs into groups that one block can hold."""
     group: list[Run] = []
     for run in sorted(runs, key=lambda run: (run.first, run.t, len(run.samples), run.stream)):
-        if group and not (_alike(group[-1], run) and len(group) < CHANNELS_LIMIT):
+        if group and not (_alike(group[-1], run) and _has_room(group)):
             yield group
             group = []
         group.append(run)
     if group:
         yield group
+
+
+def _has_room(group: list[Run]) -> bool:
+    return len(group) < CHANNELS_LIMIT and (len(group) + 1) * len(group[0].samples) <= BLOCK_LIMIT_SAMPLES
 
 
 def _alike(one: Run, other: Run) -> bool:

@@ -87,7 +87,8 @@ class Spool:
         """Buffer one frame of this epoch; numbers of a class only grow."""
         assert stored.cls in self._chains, f"class {stored.cls} has no quota"
         assert stored.epoch == self.epoch, "only this epoch is appended to"
-        assert stored.seq >= self._next.get(stored.cls, 0), "numbers of a class only grow"
+        assert self._next.get(stored.cls, 0) <= stored.seq < 1 << 32, "numbers of a class only grow"
+        assert 0 <= stored.hour < 1 << 16, "the hour is 16 bits wide"
         assert len(stored.data) <= self.body_limit_bytes, f"a body of {len(stored.data)} bytes is too long"
         self._next[stored.cls] = stored.seq + 1
         self._buffer.add(stored, self._acks)

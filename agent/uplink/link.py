@@ -74,7 +74,6 @@ class Link:
         self._loop: asyncio.AbstractEventLoop | None = None  # set while the socket is on the loop
         self._fd = -1
         self._writing = False
-        self._flushing = False
         self._abandoned = False
         self._last_words = ""
         self._client = self._fresh(client_id, will)
@@ -96,8 +95,7 @@ class Link:
         client.on_log = self._on_log
         client.on_socket_open = _tune
         client.on_socket_close = lambda *_: self._detach()
-        client.on_socket_register_write = lambda *_: self._want_write()
-        client.on_socket_unregister_write = lambda *_: self._stop_writing()
+        client.on_socket_register_write = lambda *_: None  # set, so that paho leaves writing to `flush`
         return client
 
     async def open(self) -> Terms:
@@ -135,10 +133,22 @@ class Link:
             raise ConnectionResetError("closed while connecting")
         self._loop, self._fd = loop, sock.fileno()
         loop.add_reader(self._fd, self._readable)
-        self._flush()
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what was handed over, as far as the socket takes it; the rest follows by itself."""
+        if self._loop is None:
+            return
+        self._client.loop_write()
+        if self._client.want_write():
+            self._start_writing()
+        else:
+            self._stop_writing()
+        if self.lost is not None:
+            self._wake()
 
     def publish(self, topic: str, data: bytes, *, retain: bool = False) -> int:
-        """Hand one packet to paho, QoS 1; return its identifier."""
+        """Hand one packet to paho, QoS 1; return its identifier. Nothing is written before `flush`."""
         assert len(data) <= ENVELOPE_LIMIT_BYTES
         return self._client.publish(topic, data, qos=1, retain=retain).mid
 
@@ -148,11 +158,12 @@ class Link:
     def tend(self) -> None:
         """Keepalive; call it once a second."""
         self._client.loop_misc()
+        self.flush()
 
     def leave(self) -> None:
         """Say goodbye, so that the broker does not publish the Will, and close."""
         self._client.disconnect()
-        self._flush()
+        self.flush()
         self.drop()
 
     def drop(self) -> None:
@@ -182,32 +193,18 @@ class Link:
                     self._loop.call_soon(self._readable)
         except (struct.error, IndexError, KeyError, ValueError, MQTTException) as error:
             self._lose(LinkError(f"the broker sent what is not MQTT: {error}", "check what listens on that port"))
+        if self._client.want_write():
+            self.flush()
         self._wake()
 
     def _pending(self) -> bool:
         sock = self._client.socket()
         return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
 
-    def _want_write(self) -> None:
-        """paho has something to write: once per turn of the loop, whatever the number of packets."""
-        if self._loop is not None and not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flushing = False
-        if self._loop is None:
-            return
-        self._client.loop_write()
-        if self._client.want_write():
-            self._start_writing()
-        if self.lost is not None:
-            self._wake()
-
     def _start_writing(self) -> None:
         if self._loop is not None and not self._writing:
             self._writing = True
-            self._loop.add_writer(self._fd, self._flush)
+            self._loop.add_writer(self._fd, self.flush)
 
     def _stop_writing(self) -> None:
         if self._loop is not None and self._writing:

@@ -201,7 +201,9 @@ class Uplink:
             if link.lost is not None:
                 raise link.lost
             self._flow.step(now, lambda parcel: link.publish(self._topics[parcel.cls], parcel.data))
-            if self._stop.is_set() and self._has_left(link, now):
+            is_over = self._stop.is_set() and self._has_left(link, now)
+            link.flush()
+            if is_over:
                 return
             if self._flow.wants_backlog(now):
                 self._errands.poke()

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 ANSWER_SECONDS = 20.0
+ANSWER_LIMIT_BYTES = 2**26
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 # Resolves once `condition` holds, looked at with every frame.
@@ -28,12 +29,10 @@ _AWAIT = """new Promise((done) => {{
 class Page:
     """One tab. `errors` is what its console and its policy complained about."""
 
-    def __init__(self, address: str) -> None:
-        self._socket = connect(address, max_size=2**26)
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
         self._number = 0
         self.errors: list[str] = []
-        for domain in ("Page", "Runtime", "Log"):
-            self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1
@@ -76,9 +75,6 @@ class Page:
         )
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
-    def close(self) -> None:
-        self._socket.close()
-
 
 @contextmanager
 def browser() -> Iterator[Page]:
@@ -106,12 +102,10 @@ def _tab(started: subprocess.Popen[str]) -> Iterator[Page]:
             break
     else:
         raise AssertionError("chromium did not start")
-    control = Page.__new__(Page)
-    control._socket, control._number, control.errors = connect(found.group(0)), 0, []
-    target = control.call("Target.createTarget", url="about:blank")["targetId"]
-    page = Page(f"ws://{found.group(1)}/devtools/page/{target}")
-    try:
-        yield page
-    finally:
-        page.close()
-        control.close()
+    with connect(found.group(0)) as socket:
+        target = Page(socket).call("Target.createTarget", url="about:blank")["targetId"]
+        with connect(f"ws://{found.group(1)}/devtools/page/{target}", max_size=ANSWER_LIMIT_BYTES) as own:
+            page = Page(own)
+            for domain in ("Page", "Runtime", "Log"):
+                page.call(f"{domain}.enable")
+            yield page

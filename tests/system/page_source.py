@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import sys
 from collections import defaultdict
@@ -236,14 +237,14 @@ def three_beds() -> Memory:
 
 async def talk(memory: Memory) -> None:
     """Says one second of the bed, each second, for as long as it is let."""
-    start = utc_us()
-    begun = memory.anchored["gw-a1"][0].utc
-    at = 0
-    while True:
-        await asyncio.sleep(max(0, (start - utc_us()) / 1e6 + at))
+    loop = asyncio.get_running_loop()
+    start, begun = loop.time(), memory.anchored["gw-a1"][0].utc
+    for at in itertools.count():
+        due = asyncio.Event()
+        loop.call_at(start + at, due.set)
+        await due.wait()
         memory.known["gw-a1"] = replace(memory.known["gw-a1"], heard_utc=utc_us())
         memory.say(synthetic(at, utc_us() - begun))
-        at += 1
 
 
 async def serve(port: int) -> None:

@@ -127,17 +127,22 @@ def test_presence_is_online_then_offline_and_the_will_when_cut(build):
 
 
 def test_the_brokers_receive_maximum_is_kept(build):
-    """mosquitto ends the connection (0x93) when it gets more than it announced."""
     world = build(given="max_inflight_messages 2")
     for seq in range(60):
-        world.shelf.put(*envelope(Class.WAVE, seq))
+        world.shelf.put(*envelope(Class.WAVE, seq, size=200))
 
     async def story():
+        outstanding = []
+
+        def is_done():
+            outstanding.append(up.stat().outstanding_bytes)
+            return len(centre.heard) == 60 and not world.shelf.kept
+
         centre = await centre_of(world)
         up = uplink(world.at(), world.shelf, world.bell)
         async with running(up):
-            await world.bell.until(lambda: len(centre.heard) == 60 and not world.shelf.kept)
+            await world.bell.until(is_done)
         centre.stop()
-        return up.stat()
+        return outstanding
 
-    assert asyncio.run(story()).reconnects == 0
+    assert max(asyncio.run(story())) in (200, 400)

@@ -132,12 +132,12 @@ def uplink(broker: Broker, shelf: Shelf, bell: Bell, centre_key=None, **given) -
 class World:
     """One authority, one gateway certificate, one broker."""
 
-    def __init__(self, folder, given="", acl="", server_until=FAR_AWAY) -> None:
+    def __init__(self, folder, given="max_inflight_messages 0", acl="", server_until=FAR_AWAY) -> None:
         self.folder = folder
         self.authority = Authority(folder, "authority")
         self.own = self.authority.issue(ADDRESS.gateway)
         server = self.authority.issue("broker", server_until)
-        self.broker = Mosquitto(folder, self.authority, server, f"max_inflight_messages 0\n{given}", acl)
+        self.broker = Mosquitto(folder, self.authority, server, given, acl)
         self.bell = Bell()
         self.shelf = Shelf(self.bell)
 

@@ -19,7 +19,9 @@ def samples(first: int, count: int) -> Samples:
     return Samples(1, 0, first, (first + count) * 4000, values, (MarkAt(0, 0, "lead-off", count),))
 
 
-@given(runs=st.lists(SPAN, max_size=8), gaps=st.lists(SPAN, max_size=5), first=st.integers(0, 50), size=st.integers(0, 60))
+@given(
+    runs=st.lists(SPAN, max_size=8), gaps=st.lists(SPAN, max_size=5), first=st.integers(0, 50), size=st.integers(0, 60)
+)
 def test_every_index_is_covered_once(runs, gaps, first, size):
     last = first + size
     declared = [Gap(1, 0, 0, at, count, "parse") for at, count in gaps]
@@ -31,7 +33,7 @@ def test_every_index_is_covered_once(runs, gaps, first, size):
     for run in found:
         assert run.values.tolist() == list(range(run.first, run.first + len(run.values)))  # no sample moved
         assert run.t == (run.first + len(run.values)) * 4000
-        assert all(0 <= m.at and m.at + m.count <= len(run.values) for m in run.marks)
+        assert all(m.at >= 0 and m.at + m.count <= len(run.values) for m in run.marks)
     lost = {i for at, count in gaps for i in range(at, at + count)}
     for hole in holes:
         inside = set(range(hole.first, hole.last))

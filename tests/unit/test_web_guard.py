@@ -34,7 +34,9 @@ def test_patient_data_is_kept_by_no_browser():
     assert ask(app(), "/api/beds").headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost@evil.example", "", "[::1", "a b"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "localhost@evil.example", "", "[::1", "a b"]
+)
 def test_a_foreign_host_name_is_refused(host):
     said = ask(app(), "/api/beds", Host=host)
     assert said.status_code == 421

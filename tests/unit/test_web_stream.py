@@ -42,7 +42,9 @@ def hear(tell, kind, source=None, clock=None, room=10_000):
 def test_an_update_is_told_as_sent_with_its_time():
     mark = records.MarkAt(0, 1, "lead-off", 2)
     said = hear(
-        lambda m: m.say(Said("gw-a1", [records.NumericAt(5_000_000, 1, 97)], [run(0, 300, [1, -2, 3], 4_000_000, mark)])),
+        lambda m: m.say(
+            Said("gw-a1", [records.NumericAt(5_000_000, 1, 97)], [run(0, 300, [1, -2, 3], 4_000_000, mark)])
+        ),
         "update",
     )
     [wave], [numeric] = said["waves"], said["numerics"]

@@ -13,7 +13,7 @@ const PAST_LIMIT_ROWS = 1000;
 const EARLY_LIMIT_UPDATES = 60;
 const LIVE_US = 60e6;
 const at = (id) => document.getElementById(id);
-const gateway = decodeURIComponent(location.pathname.split("/")[2] ?? "");
+const gateway = location.pathname.split("/")[2] ?? ""; // [a-z0-9-]: nothing to decode
 const path = `/api/beds/${encodeURIComponent(gateway)}`;
 
 const strips = new Strips(at("waves"));
@@ -22,12 +22,20 @@ const notices = new Notices(at("notices"), at("notices-state"));
 const dated = new Dated(at("dated"));
 const state = { bed: null, epoch: null, connected: false, problem: "", dropped: 0, live: null, early: [] };
 
+// A device that was plugged in again, or changed its scale, has a new stream for the same channel: that one is shown.
+function newest(streams) {
+  const last = new Map();
+  for (const stream of streams) last.set(JSON.stringify([stream.driver, stream.serial, stream.port, stream.channel]), stream);
+  return [...last.values()];
+}
+
 async function readCatalogue() {
   const answer = await ask(`${path}/streams`);
   clock.hear(answer.now);
   if (answer.epoch !== state.epoch) for (const part of [strips, tiles, notices, dated]) part.clear();
   state.epoch = answer.epoch;
-  for (const part of [strips, tiles, dated]) part.know(answer.streams);
+  for (const part of [strips, tiles]) part.know(newest(answer.streams));
+  dated.know(answer.streams);
   devices(at("devices"), answer.streams);
 }
 
@@ -85,7 +93,7 @@ function hear(said) {
 function warningOf() {
   if (state.problem) return state.problem;
   if (!state.connected) return "Connection to the centre lost. Nothing on this page is live.";
-  if (state.bed && !state.bed.online) return "The gateway is offline: the state of this bed is unknown. Data is kept at the bed.";
+  if (state.bed && !state.bed.online) return "The gateway is offline: the state of this bed is unknown.";
   if (!isLive()) return "No live data is arriving. The state of this bed is unknown.";
   return state.dropped ? `This browser was too slow: ${state.dropped} updates were left out here. The centre has them.` : "";
 }
@@ -125,6 +133,7 @@ function paint() {
 function changed(connected, problem) {
   state.connected = connected;
   state.problem = problem;
+  state.dropped = 0;
   if (connected) refresh();
   paint();
 }

@@ -57,6 +57,8 @@ class Tile {
     this.root.className = `tile ${fresh.state}${reading.value === null ? " absent" : ""}${reading.why ? " doubted" : ""}`;
     this.line.hidden = !shown;
     put(this.value, shown ? reading.value : "");
+    const size = this.value.textContent.length;
+    this.value.className = size > 10 ? "value longest" : size > 4 ? "value long" : "value";
     put(this.unitText, shown ? this.unit : "");
     put(this.words, gone ? fresh.words : reading.why ? reason(reading.why) : "");
     put(this.grade, reading.grade);
@@ -75,6 +77,12 @@ export class Tiles {
   }
 
   know(streams) {
+    const known = new Set(streams.map((stream) => stream.stream));
+    for (const [number, tile] of this.tiles) {
+      if (known.has(number)) continue;
+      tile.root.remove();
+      this.tiles.delete(number);
+    }
     for (const stream of streams) {
       if (stream.rate[0] > 0 || this.tiles.has(stream.stream)) continue;
       const tile = new Tile(stream);

@@ -31,6 +31,12 @@ export class Strips {
   // The waves of a catalogue; those already there keep their picture.
   know(streams) {
     const waves = streams.filter((stream) => stream.rate[0] > 0);
+    const known = new Set(waves.map((stream) => stream.stream));
+    for (const [number, strip] of this.strips) {
+      if (known.has(number)) continue;
+      strip.root.remove();
+      this.strips.delete(number);
+    }
     for (const stream of waves) {
       if (this.strips.has(stream.stream)) continue;
       const strip = new Strip(new Track(stream));

@@ -20,10 +20,11 @@ export class Track {
   // Takes a run {first, samples, marks, t}; gives the index from which on the picture has changed, or null.
   add(run) {
     const last = run.first + run.samples.length;
-    if (last <= this.end - KEPT_SECONDS * this.rate || this.#holds(run.first, last)) return null;
+    const pieces = this.#absent(run.first, last);
+    if (last <= this.end - KEPT_SECONDS * this.rate || !pieces.length) return null;
     this.#fit(run.t, last);
     const values = Float64Array.from(run.samples, (sample) => (sample - this.offset) * this.gain);
-    for (const piece of this.#absent(run.first, last)) {
+    for (const piece of pieces) {
       this.runs.push({ ...piece, values: values.subarray(piece.first - run.first, piece.last - run.first) });
     }
     this.runs.sort((a, b) => a.first - b.first);
@@ -43,10 +44,6 @@ export class Track {
     this.arrivals.push(t - ((last - 1) / this.rate) * 1e6);
     if (this.arrivals.length > ARRIVALS_LIMIT) this.arrivals.shift();
     this.origin = Math.min(...this.arrivals);
-  }
-
-  #holds(first, last) {
-    return this.runs.some((run) => run.first <= first && last <= run.last);
   }
 
   #absent(first, last) {

@@ -9,6 +9,7 @@ const PX_PER_US = (MM_PER_SECOND * PX_PER_MM) / 1e6;
 const BAR_PX = 18;
 const BAND_PX = 17;
 const WORDS_MIN_PX = 64;
+const LOOK_US = 0.25e6;
 const FONT = "600 11px system-ui, sans-serif";
 
 export class Strip {
@@ -42,6 +43,8 @@ export class Strip {
     this.drawn = null; // time up to which the picture is drawn
     this.dirty = true;
     this.scale = null;
+    this.looked = 0;
+    this.#tellScale();
     new ResizeObserver(() => this.#resize()).observe(this.paper);
   }
 
@@ -77,23 +80,39 @@ export class Strip {
     if (!this.width || this.track.origin === null) return;
     if (!this.colours) this.ink();
     const turned = this.drawn !== null && this.page(head) !== this.page(this.drawn);
-    if (!this.scale || turned) this.#rescale(head, turned);
+    if (!this.scale || turned || this.#isOutside(head)) this.#rescale(head, turned);
+    if (!this.scale) return;
     if (this.dirty || this.drawn === null || head < this.drawn || head - this.drawn > this.window / 2) this.#all(head);
     else this.#between(this.drawn, head);
     this.drawn = head;
     this.dirty = false;
   }
 
-  // A new scale only ever begins with a new sweep: one picture has one scale.
+  // The filter is said from the first moment on, the scale once there is something to scale.
+  #tellScale() {
+    const { stream, rate } = this.track;
+    const words = [`${Number(rate.toPrecision(6))} Hz`, this.scale?.text, filterName(stream.filter, stream.channel)];
+    put(this.meta, words.filter(Boolean).join(" · "));
+  }
+
+  // Looked at four times a second: whether the wave has left the strip that the scale was chosen for.
+  #isOutside(head) {
+    if (head - this.looked < LOOK_US) return false;
+    this.looked = head;
+    const { middle, centre, k } = this.scale;
+    const shown = (value) => middle - (value - centre) * k;
+    return this.track.recent(this.track.indexAt(head), 2).some((value) => shown(value) < 0 || shown(value) > this.height);
+  }
+
+  // One picture has one scale: a new one begins with a new sweep, or draws everything again.
   #rescale(head, turned) {
     const values = this.track.recent(this.track.indexAt(head), Math.min(this.window / 1e6, 10));
-    if (!values.length && this.scale) return;
-    const before = this.scale?.barText + this.scale?.k + this.scale?.centre;
+    if (!values.length) return;
+    this.looked = head;
+    const before = this.scale && this.scale.barText + this.scale.k + this.scale.centre;
     this.scale = scaleOf(this.track.stream, values, this.height, unitName(this.track.stream.unit));
     if (!turned || before !== this.scale.barText + this.scale.k + this.scale.centre) this.dirty = true;
-    const { stream, rate } = this.track;
-    const words = [`${Number(rate.toPrecision(6))} Hz`, this.scale.text, filterName(stream.filter, stream.channel)];
-    put(this.meta, words.filter(Boolean).join(" · "));
+    this.#tellScale();
     put(this.barText, this.scale.barText);
     this.bar.style.height = `${this.scale.bar * this.scale.k}px`;
   }

@@ -1,0 +1,108 @@
+"""The table of devices, docs/devices.md: `python bench/devices_table.py > docs/devices.md`.
+
+Every word of it comes from the drivers' own `Info` and from the headers of the captures; nothing is typed twice.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+
+from drivers import capture, registry  # noqa: E402
+from drivers.contract import Ble, Claim, Info, Integrity, Serial  # noqa: E402
+
+HEAD = """# Devices
+
+Made by `bench/devices_table.py` from the drivers and the captures; a test keeps it so. To add a device is to add one
+driver and one capture (`drivers/contract.py`, `drivers/capture.py`). What a driver does not know of its device stands
+in its own first lines, `drivers/devices/<driver>.py`.
+
+| column | |
+|---|---|
+| line | serial settings; the first is the default, `baud` in the configuration picks another |
+| protected by | `crc`, `sum`: a damaged frame is refused and counted. `none`: a flipped bit may pass as a value |
+| speaks | whether anything is ever sent to the device, and how many fixed requests there are |
+| proven on | `real bytes`: a capture came from a device (which: see below). `partly real`: some of its bytes did. \
+`examples`: all were made by the rules of the protocol |
+"""
+CAPTURES_HEAD = """
+## Captures
+
+What the drivers are tried on, `tests/captures/<driver>/<capture>.cap`.
+"""
+
+
+def stories() -> dict[str, list[tuple[str, dict[str, str]]]]:
+    """Per driver: (name of the capture, its header), by name."""
+    found: dict[str, list[tuple[str, dict[str, str]]]] = {driver_id: [] for driver_id in registry.ids()}
+    for path in sorted((ROOT / "tests" / "captures").glob("*/*.cap")):
+        header = capture.parse(path.read_text(encoding="utf-8")).header
+        found.setdefault(path.parent.name, []).append((path.stem, header))
+    return found
+
+
+def proven(origins: Iterable[str]) -> str:
+    """The best that the captures' origins allow to say."""
+    said = list(origins)
+    if any(re.match(r"(real|recorded)\b(?!-)", origin) for origin in said):
+        return "real bytes"
+    return "partly real" if any(re.search(r"\breal\b(?!-)", origin) for origin in said) else "examples"
+
+
+def line(claim: Claim) -> str:
+    if isinstance(claim, Serial):
+        return f"{claim.baud} {claim.bits}{claim.parity}{claim.stop}"
+    assert isinstance(claim, Ble)
+    return f"BLE {claim.service} {claim.name}".strip()
+
+
+def row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def device_row(info: Info, origins: Iterable[str]) -> str:
+    return row(
+        f"`{info.id}`",
+        ", ".join(info.models),
+        "; ".join(line(claim) for claim in info.claims),
+        ", ".join(f"`{channel}`" for channel in info.emits),
+        Integrity(info.integrity).value,
+        f"{len(info.sends)} requests" if info.sends else "nothing",
+        proven(origins),
+    )
+
+
+def lines() -> Iterator[str]:
+    found = stories()
+    kinds = [kind.info for kind in registry.all_drivers()]
+    yield HEAD
+    yield row("driver", "models", "line", "channels", "protected by", "speaks", "proven on")
+    yield row(*["---"] * 7)
+    for info in kinds:
+        yield device_row(info, [header["origin"] for _, header in found[info.id]])
+    yield "\n## Wiring\n"
+    yield row("driver", "cable and menu settings")
+    yield row(*["---"] * 2)
+    for info in kinds:
+        yield row(f"`{info.id}`", info.wiring)
+    yield CAPTURES_HEAD
+    yield row("driver", "capture", "device", "captured", "origin", "story")
+    yield row(*["---"] * 6)
+    for driver_id, told in found.items():
+        for name, header in told:
+            yield row(f"`{driver_id}`", name, *(header[key] for key in ("device", "captured", "origin", "story")))
+
+
+def text() -> str:
+    """The whole file."""
+    return "\n".join(lines()) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())

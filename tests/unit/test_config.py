@@ -1,0 +1,107 @@
+"""The configuration: what an engineer may get wrong is named with its line, and what was probably meant."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from agent import config
+from config.load import ConfigError
+
+SHIPPED = Path(__file__).parents[2] / "config" / "gateway.toml"
+GOOD = 'site = "north"\nbroker = "mqtts://broker:8883"\n'
+PORT = '\n[[port]]\npath = "/dev/ttyUSB0"\ndriver = "contec_v7"\n'
+OTHER = PORT.replace("USB0", "USB1")
+
+
+@pytest.fixture
+def said(tmp_path):
+    """What is said of a text: the message after the file's name, and the hint."""
+
+    def of(text: str | bytes) -> tuple[str, str]:
+        path = tmp_path / "gateway.toml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        with pytest.raises(ConfigError) as caught:
+            config.load(path)
+        return str(caught.value).removeprefix(str(path)), caught.value.hint
+
+    return of
+
+
+def test_the_file_that_ships_says_every_key_with_its_default(tmp_path) -> None:
+    shipped = config.load(SHIPPED)
+    assert shipped == config.Config(site=shipped.site, broker=shipped.broker)
+    lines = SHIPPED.read_text(encoding="utf-8").splitlines()
+    path = tmp_path / "gateway.toml"
+    path.write_text("\n".join(line[1:] if re.match("#[^ ]", line) else line for line in lines), encoding="utf-8")
+    whole = config.load(path)
+    assert msgspec.structs.replace(whole, port=[]) == shipped
+    assert whole.port == [config.Port(whole.port[0].path, whole.port[0].driver)]
+    for kind in (config.Config, config.Port, config.SpoolSizes):
+        assert all(re.search(rf"(?m)^#?(\[+)?{key}\b", "\n".join(lines)) for key in kind.__struct_fields__)
+
+
+def test_two_keys_are_enough(tmp_path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(GOOD + PORT)
+    found = config.load(path)
+    assert (found.broker_host, found.broker_port, found.broker_tls) == ("broker", 8883, True)
+    assert found.port[0].driver == "contec_v7"
+
+
+@pytest.mark.parametrize(
+    ("broker", "port"), [("mqtt://a", 1883), ("mqtts://a", 8883), ("mqtt://a:1", 1), ("mqtt://[::1]:99", 99)]
+)
+def test_the_port_of_a_broker_has_a_default(broker: str, port: int) -> None:
+    assert config.Config(site="a", broker=broker).broker_port == port
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (GOOD + 'bedd = "3"', ":3: unknown key 'bedd'", "did you mean 'bed'?"),
+        (GOOD + "[spool]\nvital_mb = 9", ":4: unknown key 'vital_mb'", "did you mean 'vital_mib'?"),
+        (GOOD + "[spool]\nsite = 9", ":4: unknown key 'site'", "known keys: key_mib, vital_mib, wave_mib"),
+        (GOOD + PORT + OTHER + "bauds = 9600", ":11: unknown key 'bauds'", "did you mean 'baud'?"),
+        (GOOD + "zzz = 1", ":3: unknown key 'zzz'", "known keys: bed, broker, confirm, interval_s"),
+        (GOOD + "interval_s = 99", ":3: Expected `float` <= 10.0", "annotated"),
+        (GOOD + 'interval_s = "1"', ":3: Expected `float`, got `str`", "annotated"),
+        (GOOD + 'confirm = "maybe"', ":3: Invalid enum value 'maybe'", "annotated"),
+        (GOOD + "[spool]\n# note\nwave_mib = 1", ":5: Expected `int` >= 8", "annotated"),
+        (GOOD + PORT + "baud = 9600\n" + PORT + 'baud = "fast"', ":12: Expected `int`, got `str`", "annotated"),
+        (GOOD + '[[port]]\ndriver = "contec_v7"', ":3: the key 'path' is missing", "annotated"),
+        ('broker = "mqtt://a"', ": the key 'site' is missing", "annotated"),
+        ("", ": the key 'site' is missing", "annotated"),
+        ("site = 5\n" + 'broker = "mqtt://a"', ":1: Expected `str`, got `int`", "annotated"),
+        (GOOD + "bed = 3 3", ": Expected newline", "double quotes"),
+        (GOOD + "bed = ward", ": Invalid value", "double quotes"),
+        (GOOD + 'site = "x"', ": Cannot overwrite a value", "double quotes"),
+        (b'site = "\xff"', ": not UTF-8 text", "save it as UTF-8"),
+        (GOOD + PORT.replace("_v7", "_v77"), ": port /dev/ttyUSB0: no driver is called 'contec_v77'", "'contec_v7'"),
+        (GOOD + PORT + PORT, ": a port stands there twice", "one [[port]] for each device"),
+        (GOOD.replace("north", "Nord 1"), ": site 'Nord 1' is not a name", "a-z"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named(said, text, message: str, hint: str) -> None:
+    found, advice = said(text)
+    assert found.startswith(message)
+    assert hint in advice
+
+
+@pytest.mark.parametrize(
+    "broker",
+    ["broker", "http://a", "mqtt://", "mqtt:///x", "mqtt://a:0", "mqtt://a:99999", "mqtt://a:x", "mqtt://[::1", "MQTT"],
+)
+def test_what_is_no_broker_is_refused(said, broker: str) -> None:
+    message, hint = said(f'site = "a"\nbroker = "{broker}"')
+    assert message == f": broker {broker!r} is no address"
+    assert "mqtts://" in hint
+
+
+def test_what_cannot_be_read_is_said(tmp_path) -> None:
+    with pytest.raises(ConfigError, match="No such file") as caught:
+        config.load(tmp_path / "none.toml")
+    assert caught.value.hint == "name another file with --config"
+    with pytest.raises(ConfigError, match="Is a directory"):
+        config.load(tmp_path)

@@ -1,0 +1,118 @@
+"""The ear of a port: sessions begin and end, the allow-list holds, and a driver's bug costs that session alone."""
+
+import pytest
+
+from agent.sessions.hearing import Hearing
+from agent.sessions.ward import Ward
+from agent.supervisor import Supervisor
+from drivers.contract import Alarm, Numeric, Phase, Send
+from tests.puppet import Puppet
+from wire import codec
+from wire.records import NumericAt, SessionAt
+
+SPO2 = Numeric("spo2", 97, "%")
+
+
+class Port:
+    """A hearing whose drivers are at hand, newest last."""
+
+    def __init__(self) -> None:
+        self.ward = Ward(lambda: codec.Encoder().encode)
+        self.drivers: list[Puppet] = []
+        self.hurries: list[None] = []
+        self.hearing = Hearing(self.ward, self.make, "/dev/ttyUSB0", lambda: self.hurries.append(None))
+
+    def make(self) -> Puppet:
+        self.drivers.append(Puppet())
+        return self.drivers[-1]
+
+    def said(self, kind):
+        return [record for record in self.ward.take(1)[0] if isinstance(record, kind)]
+
+
+@pytest.fixture
+def port() -> Port:
+    return Port()
+
+
+def test_what_the_driver_asks_for_is_sent(port: Port) -> None:
+    assert port.hearing.opened(1000) == [b"ask"]
+
+
+def test_what_is_not_on_the_allow_list_never_leaves(port: Port) -> None:
+    port.hearing.opened(0)
+    port.drivers[-1].says = [Send(b"set the alarm limit")]
+    with pytest.raises(AssertionError, match="allow-list"):
+        port.hearing.heard(b"x", 1)
+
+
+def test_every_plug_is_a_session_with_a_fresh_driver(port: Port) -> None:
+    for start in (0, 10_000):
+        port.hearing.opened(start)
+        port.drivers[-1].says = [SPO2]
+        port.hearing.heard(b"x", start + 1000)
+        port.hearing.closed(start + 2000, "unplugged")
+    assert port.drivers[-1] is not port.drivers[-2]
+    assert [(s.t, s.session, s.phase) for s in port.said(SessionAt)] == [
+        (0, 0, "open"), (2, 0, "closed"), (10, 1, "open"), (12, 1, "closed"),
+    ]  # fmt: skip
+
+
+def test_closing_what_is_closed_says_nothing(port: Port) -> None:
+    port.hearing.closed(5, "never opened")
+    assert port.said(SessionAt) == []
+
+
+def test_an_alarm_hurries_the_beat(port: Port) -> None:
+    port.hearing.opened(0)
+    port.drivers[-1].says = [SPO2]
+    port.hearing.heard(b"x", 1)
+    assert not port.hurries
+    port.drivers[-1].says = [Alarm("HR", "ASYSTOLE", "high", Phase.ON)]
+    port.hearing.heard(b"x", 2)
+    assert port.hurries
+
+
+def test_the_half_frame_is_what_the_driver_waits_with(port: Port) -> None:
+    port.hearing.opened(0)
+    port.hearing.heard(b"abc", 1)
+    port.drivers[-1].waiting = 4
+    assert port.hearing.half_frame() == b"abc"
+    port.hearing.heard(b"def", 2)
+    assert port.hearing.half_frame() == b"cdef"
+    port.drivers[-1].waiting = 0
+    assert port.hearing.half_frame() == b""
+
+
+def test_a_half_frame_ends_with_its_session(port: Port) -> None:
+    """Otherwise it would be written to every tape piece until the device comes back, and be heard as its beginning."""
+    port.hearing.opened(0)
+    port.hearing.heard(b"abc", 1)
+    port.drivers[-1].waiting = 3
+    port.hearing.closed(2, "unplugged")
+    assert port.hearing.half_frame() == b""
+
+
+def test_a_resumed_session_goes_on_when_the_port_opens(port: Port) -> None:
+    port.hearing.resume(b"left", 5_000)
+    port.hearing.opened(9_000)
+    assert len(port.ward.sessions) == 1
+    assert port.said(SessionAt) == [SessionAt(5, 0, "open", "")]
+
+
+def test_what_made_a_driver_fail_before_a_kill_does_not_stop_the_next_start(port: Port) -> None:
+    supervisor = Supervisor()
+    for now, data in enumerate((b"good", b"raise", b"good again"), 1):
+        supervisor.once("port", lambda data=data, now=now: port.hearing.resume(data, now * 1000))
+    assert [(s.phase, s.reason) for s in port.said(SessionAt)] == [("open", ""), ("closed", "fault"), ("open", "")]
+    assert [(w.name, w.failures, w.last_error) for w in supervisor.watched] == [("port", 1, "ZeroDivisionError: ")]
+
+
+def test_a_failing_driver_loses_nothing_it_had_said(port: Port) -> None:
+    port.hearing.opened(0)
+    port.drivers[-1].says = [SPO2]
+    port.hearing.heard(b"x", 1000)
+    with pytest.raises(ZeroDivisionError):
+        port.hearing.heard(b"raise", 2000)
+    port.hearing.closed(3000, "fault")
+    assert port.said(NumericAt) == [NumericAt(1, 0, 97)]
