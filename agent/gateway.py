@@ -14,7 +14,7 @@ import signal
 from functools import partial
 from pathlib import Path
 
-from agent import clock, identity
+from agent import clock, identity, memory
 from agent.config import MIB, Config, Port
 from agent.health import metrics, notify, status
 from agent.keeping import Keeping
@@ -111,6 +111,7 @@ class Gateway:
         for header, data in self.pulse.ended(recent):
             self.keeping.append(header, data)
         await self._beat_once()
+        memory.settle()
         notify.ready("started")
 
     async def _beat(self) -> None:
@@ -189,6 +190,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 async def run(config: Config) -> None:
     """Run until SIGTERM or SIGINT."""
+    memory.begin()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -53,11 +53,21 @@ def fit(rows: Ints, guess: Ints, asked: Ints) -> Taps:
         weighted = inputs * _quiet(residuals.reshape(shape)).ravel()
         square = weighted @ inputs.T
         square[np.diag_indices(len(SPANS))] += 1e-7 * np.diag(square) + 1e-3
-        weights = np.linalg.solve(square, weighted @ target).astype(np.float64)
+        weights = _solved(square, weighted @ target)
         residuals = target - weights @ inputs
     precision = _precision(inputs, residuals)
     whole = np.clip(np.rint(weights * (1 << precision)), -TAP_LIMIT, TAP_LIMIT)
     return Taps(whole.astype(np.int64), precision)
+
+
+def _solved(square: Floats, right: Floats) -> Floats:
+    """The weights of the least squares; `square` is symmetric, positive and 8 by 8: not worth LAPACK's memory."""
+    system = np.column_stack((square, right))
+    for pivot in range(len(right)):
+        line = system[pivot] / system[pivot, pivot]
+        system -= np.outer(system[:, pivot], line)
+        system[pivot] = line
+    return system[:, -1]
 
 
 def residuals_of(rows: Ints, taps: Taps) -> Ints:

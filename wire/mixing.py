@@ -23,6 +23,8 @@ ROWS_MAX = 16  # beyond, the weights would cost more than they save
 ROW_BITS = 4
 CHAIN_SHIFT, CHAIN_RICE = 4, 2  # coarse on purpose: -1, 1 and 1/2 of the limb leads are hit exactly
 TURN_SHIFT, TURN_RICE = 9, 7
+TURN_ROUNDS = 12
+TINY = 1e-30
 WEIGHT_LIMIT = 1 << 11
 VALUE_LIMIT = 1 << 34  # of mixed rows: what a start can say
 CHAIN_COST_BITS, TURN_COST_BITS = 3, 9  # about what a weight takes
@@ -186,7 +188,11 @@ def _sweep(square: Floats, pivot: int) -> None:
 
 def _plan_turn(first: Floats) -> tuple[int, Ints]:
     """The row that has most of what all share, and each row's share, in 2**-TURN_SHIFT."""
-    direction = np.linalg.eigh(first @ first.T)[1][:, -1]
+    square = first @ first.T
+    direction = square[:, int(np.argmax(square.diagonal()))]
+    for _ in range(TURN_ROUNDS):  # towards the eigenvector; any direction can be undone, a good one saves most
+        direction = square @ (direction / (np.sqrt((direction * direction).sum()) + TINY))
+    direction = direction / (np.sqrt((direction * direction).sum()) + TINY)
     main = int(np.argmax(np.abs(direction)))
     return main, np.rint(direction * np.sign(direction[main]) * (1 << TURN_SHIFT)).astype(np.int64)
 

@@ -65,6 +65,7 @@ class Session:
         self._identity = Identity()
         self._streams: dict[tuple[str, Scale | str], StreamInfo] = {}
         self._tracks: dict[int, Track] = {}
+        self._current: dict[str, tuple[Scale, Track]] = {}  # of each channel; comparing scales each time is dear
         self._gaps: list[StreamGap] = []
         self._records: list[Record] = [SessionAt(t, number, "open", "")]
         self._skipped = 0
@@ -97,13 +98,19 @@ class Session:
         self._skipped = counts.skipped
 
     def _wave(self, wave: Wave, t: int) -> None:
+        scale, track = self._current.get(wave.channel, (None, None))
+        if track is None or (scale is not wave.scale and scale != wave.scale):
+            track = self._track(wave, t)
+            if track is None:
+                return
+            self._current[wave.channel] = wave.scale, track
+        track.take(wave, t)
+
+    def _track(self, wave: Wave, t: int) -> Track | None:
+        """The track of a channel at this scale."""
         counter = -1 if wave.first is None else wave.first
         info = self._stream(wave.channel, wave.scale, t, wave.scale, counter)
-        if info is not None:
-            track = self._tracks.get(info.stream)
-            if track is None:
-                track = self._tracks[info.stream] = Track(info.stream, self._gaps)
-            track.take(wave, t)
+        return None if info is None else self._tracks.setdefault(info.stream, Track(info.stream, self._gaps))
 
     def _say(self, output: Output, t: int) -> None:
         match output:

@@ -41,7 +41,7 @@ class BenchOxi(Driver):
     def __init__(self, options: dict[str, str] | None = None) -> None:
         super().__init__(options)
         self._framer = Framer(cut, self.counts)
-        self._said: dict[str, int] = {}
+        self._said = (-1, -1)
         self._frames = 0
 
     def on_bytes(self, data: bytes, now: int, source: str = "") -> Iterable[Output]:
@@ -53,15 +53,12 @@ class BenchOxi(Driver):
         yield Wave("spo2.bar", tuple(frame[2] & 0x0F for frame in frames), SCALE)
         yield Wave("spo2.signal", tuple(frame[0] & 0x0F for frame in frames), SCALE)
         for frame in frames:
-            again = self._frames % REPEAT_FRAMES == 0
+            pair = (frame[4], (frame[2] & 0x40) << 1 | frame[3])
+            if pair != self._said or self._frames % REPEAT_FRAMES == 0:
+                self._said = pair
+                yield Numeric("spo2", pair[0], "%")
+                yield Numeric("spo2.pr", pair[1], "/min")
             self._frames += 1
-            for channel, value, unit in (
-                ("spo2", frame[4], "%"),
-                ("spo2.pr", (frame[2] & 0x40) << 1 | frame[3], "/min"),
-            ):
-                if again or self._said.get(channel) != value:
-                    self._said[channel] = value
-                    yield Numeric(channel, value, unit)
 
     def pending(self) -> int:
         return len(self._framer)
