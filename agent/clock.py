@@ -42,8 +42,11 @@ def unix_us() -> int:
     return time.time_ns() // 1000
 
 
-def anchor() -> Anchor | None:
-    """What UTC is now, as far as anybody knows; None while the wall clock is plainly unset."""
+def anchor(late_us: int = 0) -> Anchor | None:
+    """What UTC is now, as far as anybody knows; None while the wall clock is plainly unset.
+
+    `late_us`: how much later than it happened a thing may be stamped. It is part of the error of every stamp.
+    """
     before = now()
     utc = unix_us()
     after = now()
@@ -53,7 +56,7 @@ def anchor() -> Anchor | None:
     middle = (before + after) // 2000
     if error is None:
         return Anchor(middle, utc, None, "unsynchronised")
-    return Anchor(middle, utc, error + (after - before) // 2000, "ntp")
+    return Anchor(middle, utc, error + (after - before) // 2000 + late_us, "ntp")
 
 
 def _kernel_error_us() -> int | None:

@@ -19,7 +19,7 @@ from agent.config import MIB, Config, Port
 from agent.health import metrics, notify, status
 from agent.keeping import Keeping
 from agent.picture import picture
-from agent.ports.serial_port import SerialPort
+from agent.ports.serial_port import GATHER_S, SerialPort
 from agent.ports.tape import Tape
 from agent.pulse import Pulse
 from agent.sessions.hearing import Hearing
@@ -38,6 +38,7 @@ from wire.seal import Sealer
 from wire.topics import Address, Class
 
 PICTURE_S = 5.0
+LATE_US = int(GATHER_S * 1_000_000)
 PATIENCE_S = 0.25  # how long live waits for the disk: a live envelope that is durable is never sent twice
 ENDED_EPOCHS_LIMIT = 16
 log = logging.getLogger("wardlink.gateway")
@@ -60,7 +61,10 @@ class Gateway:
         self.ward = Ward(lambda: codec.Encoder().encode)
         self.tapes = Tapes()
         self.pulse = Pulse(
-            self.ward, Sealer(who.signer, who.recipients, spool.epoch, spool.nonce), clock.anchor, config.bed
+            self.ward,
+            Sealer(who.signer, who.recipients, spool.epoch, spool.nonce),
+            partial(clock.anchor, LATE_US),
+            config.bed,
         )
         self.uplink = Uplink(
             Origin(self.address, spool.epoch),

@@ -42,10 +42,11 @@ def cuts(story: capture.Capture, seed: int) -> list[tuple[int, bytes]]:
     rng = random.Random(seed)
     out: list[tuple[int, bytes]] = []
     for at, data in story.chunks():
-        while data:
+        start = 0
+        while start < len(data):
             size = 1 if seed == 0 else rng.randint(1, 40)
-            out.append((at, data[:size]))
-            data = data[size:]
+            out.append((at, data[start : start + size]))
+            start += size
     return out
 
 

@@ -28,6 +28,8 @@ VOICES = ("contec_v7", "dinamap_pro1000", "ivy_450c", "philips_intellivue")
 OUTAGE_S = 8.0
 DRAIN_LIMIT_S = 60.0
 SHOW_S = 5.0
+PICTURE = (1440, 1180)
+LOOK_MS = 14000
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +162,19 @@ async def _screenshot(plan: Plan, after_s: float, page: str) -> None:
     if plan.screenshot is None:
         return
     await asyncio.sleep(after_s)
-    chromium = await asyncio.create_subprocess_exec(
-        *("chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--timeout=12000"),
-        *("--window-size=1400,1700", f"--screenshot={plan.screenshot}", page),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    await chromium.wait()
+    await asyncio.to_thread(_look, page, plan.screenshot)
     tell(f"screenshot: {plan.screenshot}")
+
+
+def _look(page: str, file: Path) -> None:
+    """What a doctor sees who has had the page open for a while."""
+    from agent.lab import browser  # noqa: PLC0415  only a screenshot needs it
+
+    with browser.browser() as tab:
+        tab.size(*PICTURE)
+        tab.open(page, "true")
+        tab.until(f"performance.now() > {LOOK_MS}")
+        tab.look(*PICTURE, file)
 
 
 async def _prove(asked: proof.Centre, devices: list[Device]) -> int:

@@ -15,9 +15,9 @@ from itertools import pairwise
 import pytest
 import uvicorn
 
+from agent.lab.browser import CHROMIUM, Page, browser
 from centre.rows import Anchored
 from centre.web.app import STATEMENT, make_app
-from tests.system.page_browser import CHROMIUM, Page, browser
 from tests.system.page_source import BOOT_UTC, EPOCH, STREAMS, Memory, Said, bed, run, stream, synthetic
 from wire import records
 

@@ -16,8 +16,8 @@ const at = (id) => document.getElementById(id);
 const gateway = location.pathname.split("/")[2] ?? ""; // [a-z0-9-]: nothing to decode
 const path = `/api/beds/${encodeURIComponent(gateway)}`;
 
-const strips = new Strips(at("waves"));
-const tiles = new Tiles(at("tiles"));
+const strips = new Strips(at("waves"), at("waves-apart"));
+const tiles = new Tiles(at("tiles"), at("tiles-apart"));
 const notices = new Notices(at("notices"), at("notices-state"));
 const dated = new Dated(at("dated"));
 const state = { bed: null, epoch: null, connected: false, problem: "", dropped: 0, live: null, early: [] };

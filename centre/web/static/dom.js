@@ -37,6 +37,13 @@ export function chip(kind, shape, text) {
   return element;
 }
 
+// Puts a child among children of `rank`, behind those of the same.
+export function place(parent, child, rank) {
+  child.dataset.rank = rank;
+  const after = [...parent.children].find((other) => Number(other.dataset.rank ?? 0) > rank);
+  parent.insertBefore(child, after ?? null);
+}
+
 // Replaces the children only where the words changed, so that screen readers are not told the same again.
 export function refill(element, children) {
   const words = children.map((child) => child.className + child.textContent).join("\n");

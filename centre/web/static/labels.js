@@ -8,16 +8,33 @@ const CHANNELS = {
   "nibp.pr": "Pulse rate (NIBP)", "resp.rr": "Respiration rate", "resp.rr_impedance": "Respiration rate (impedance)",
   "resp.impedance": "Respiration (impedance)", "resp.wave": "Respiration, origin not stated", "co2.et": "End-tidal CO₂",
   "co2.insp": "Inspired CO₂", "co2.wave": "CO₂", "ibp.abp": "Arterial pressure", "ibp.art": "Arterial pressure",
+  "ibp.p1": "Invasive pressure 1", "ibp.p2": "Invasive pressure 2",
   "ibp.cvp": "Central venous pressure", "ibp.pap": "Pulmonary artery pressure", "temp.unspecified": "Temperature",
   "temp.body": "Body temperature", "temp.core": "Core temperature", "temp.skin": "Skin temperature",
   "temp.tympanic": "Tympanic temperature", "temp.ear": "Ear temperature", "temp.oral": "Oral temperature",
   "temp.axilla": "Axillary temperature", "temp.rectal": "Rectal temperature", "body.weight": "Weight",
+  "ibp.p1_sys": "P1 systolic", "ibp.p1_dia": "P1 diastolic", "ibp.p1_map": "P1 mean", "ibp.p2_sys": "P2 systolic",
+  "ibp.p2_dia": "P2 diastolic", "ibp.p2_map": "P2 mean",
   "gluc.cap_wb": "Glucose, capillary blood", "gluc.cap_plasma": "Glucose, capillary plasma",
 };
+
+const WAVES = [/^ecg\.[iv]/, /^ecg/, /^pleth/, /^ibp/, /^resp/, /^co2/];
+const NUMBERS = [/^ecg\.hr/, /^spo2$/, /^spo2\.pr/, /^nibp/, /^resp/, /^temp/, /^ibp/, /^co2/, /^(?!ecg|spo2)/, /^spo2/];
+export const APART = 90; // from this rank on a signal has no name that doctors share
+
+// Where a stream stands among its kind: what is looked at first comes first.
+export function rank({ channel, rate }) {
+  if (channel.includes(":") || channel === "spo2.bar" || channel === "spo2.signal") return APART;
+  const order = rate[0] > 0 ? WAVES : NUMBERS;
+  const found = order.findIndex((pattern) => pattern.test(channel));
+  return found < 0 ? order.length : found;
+}
 
 export function channelName(channel) {
   const lead = /^ecg\.v([1-6])$/.exec(channel);
   if (lead) return `ECG V${lead[1]}`;
+  const segment = /^ecg\.st_(\w+)$/.exec(channel);
+  if (segment) return `ST ${segment[1].replace("av", "aV").replace(/^[iv]+\d?$|[rlf]$/, (lead) => lead.toUpperCase())}`;
   return Object.hasOwn(CHANNELS, channel) ? CHANNELS[channel] : channel;
 }
 

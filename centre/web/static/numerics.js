@@ -1,9 +1,9 @@
 // Large tiles: what the device says now. Only live readings come here; what is old goes grey, then goes.
 
 import * as clock from "./clock.js";
-import { el, put, said } from "./dom.js";
+import { el, place, put, said } from "./dom.js";
 import { freshness } from "./freshness.js";
-import { channelName, reason, unitName } from "./labels.js";
+import { APART, channelName, rank, reason, unitName } from "./labels.js";
 
 const INTERVALS_LIMIT = 7;
 
@@ -71,8 +71,8 @@ class Tile {
 }
 
 export class Tiles {
-  constructor(root) {
-    this.root = root;
+  constructor(root, apart) {
+    [this.root, this.apart] = [root, apart];
     this.tiles = new Map();
   }
 
@@ -87,13 +87,14 @@ export class Tiles {
       if (stream.rate[0] > 0 || this.tiles.has(stream.stream)) continue;
       const tile = new Tile(stream);
       this.tiles.set(stream.stream, tile);
-      this.root.append(tile.root);
+      place(rank(stream) < APART ? this.root : this.apart, tile.root, rank(stream));
     }
   }
 
   clear() {
     this.tiles.clear();
     this.root.replaceChildren();
+    this.apart.replaceChildren();
   }
 
   hear(update) {

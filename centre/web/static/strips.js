@@ -1,8 +1,9 @@
 // All waves of a bed, drawn against one playhead that runs a little behind, so that whole seconds arrive unseen.
 
 import * as clock from "./clock.js";
-import { el, put } from "./dom.js";
+import { el, place, put } from "./dom.js";
 import { freshness } from "./freshness.js";
+import { APART, rank } from "./labels.js";
 import { Track } from "./track.js";
 import { Strip } from "./wave.js";
 
@@ -13,8 +14,9 @@ const CALM_MS = 1000;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Strips {
-  constructor(root) {
-    this.root = root;
+  // `apart` takes the waves that have no name doctors share.
+  constructor(root, apart) {
+    [this.root, this.apart] = [root, apart];
     this.strips = new Map(); // by stream number
     this.newest = new Map(); // by stream number: the newest live run's date and arrival
     this.head = null;
@@ -41,7 +43,7 @@ export class Strips {
       if (this.strips.has(stream.stream)) continue;
       const strip = new Strip(new Track(stream));
       this.strips.set(stream.stream, strip);
-      this.root.append(strip.root);
+      place(rank(stream) < APART ? this.root : this.apart, strip.root, rank(stream));
     }
     this.root.querySelector(".empty")?.remove();
     if (!waves.length) this.root.append(el("p", "empty", "No wave has been said by a device yet."));
@@ -51,6 +53,7 @@ export class Strips {
     this.strips.clear();
     this.newest.clear();
     this.root.replaceChildren();
+    this.apart.replaceChildren();
     [this.head, this.arrived, this.leads, this.intervals] = [null, null, [], []];
   }
 

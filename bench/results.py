@@ -1,0 +1,145 @@
+"""What the harness of the side-by-side reports, as figures: which number is called what, and how large it may be.
+
+No I/O. A figure is a name, a number, a unit and the command that measures it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+WORKLOADS = ("A", "B", "C", "D")
+STEADY = ("A", "B")  # the ones that peers run too, for the ratio
+NOUNS = {"A": "frame", "B": "packet", "C": "frame", "D": "frame"}  # what the harness calls a sample
+
+# name -> (where in the harness's answer, unit); {} is the noun
+USE = {
+    "cpu": ("use.cpu_us", "us/{}"),
+    "cpu_normalised": ("use.cpu_us_norm", "us/{}"),
+    "wire": ("use.wire_all", "B/{}"),
+    "disk": ("use.disk", "B/{}"),
+    "rss_peak": ("use.rss_peak_mb", "MiB"),
+    "load": ("load1", "1"),
+}
+COUNTS = {
+    "lost": ("lost", "{}s"),
+    "overrun": ("overrun", "{}s"),
+    "duplicates": ("duplicates", "{}s"),
+    "corrupt": ("corrupt", "{}s"),
+}
+LATENCY = {"latency_p50": ("lat_p50_ms", "ms"), "latency_p99": ("lat_p99_ms", "ms")}
+RETURN = {"first_data_after": ("resume_s", "s"), "drained_after": ("drained_s", "s")}
+KILL = {
+    "lost_before_outage": ("before.lost", "{}s"),
+    "lost_before_kill": ("out_pre_kill.lost", "{}s"),
+    "overrun_before_kill": ("out_pre_kill.overrun", "{}s"),
+    "lost_while_down": ("down.lost", "{}s"),
+    "overrun_while_down": ("down.overrun", "{}s"),
+    "lost_after_restart": ("out_post_kill.lost", "{}s"),
+    "overrun_after_restart": ("out_post_kill.overrun", "{}s"),
+    "lost_after_outage": ("after.lost", "{}s"),
+    "duplicates": ("duplicates", "{}s"),
+    "corrupt": ("corrupt", "{}s"),
+}
+SHOWN = {"A": COUNTS | USE | LATENCY, "B": COUNTS | USE | LATENCY, "C": COUNTS | RETURN | USE, "D": KILL | RETURN | USE}
+OF_PEERS = ("cpu", "wire", "disk", "rss_peak", "load")
+
+# The largest value that is still good.
+STEADY_BARS = {"cpu": 30.0, "wire": 8.0, "disk": 20.0, "lost": 0, "overrun": 0, "duplicates": 0, "corrupt": 0}
+BARS: dict[str, float] = {
+    **{f"{workload.lower()}.{name}": limit for workload in STEADY for name, limit in STEADY_BARS.items()},
+    **dict.fromkeys(("c.lost", "c.overrun", "c.duplicates", "c.corrupt"), 0),
+    "d.lost_before_outage": 0,
+    "d.lost_before_kill": 500,  # the last second, which was not yet durable
+    "d.overrun_before_kill": 0,
+    "d.lost_after_outage": 0,
+    "d.duplicates": 0,
+    "d.corrupt": 0,
+    "rss8": 59.9,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`command` is what a reader types, from the top of the tree, to measure it again."""
+
+    name: str
+    value: float
+    unit: str
+    command: str
+
+    def line(self) -> str:
+        return f"{self.name} {number(self.value)} {self.unit}"
+
+
+def number(value: float) -> str:
+    """Four digits are more than any measurement here is worth; large counts are whole."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def at(answer: Mapping[str, Any], path: str) -> float | None:
+    """The number at `path` ("use.cpu_us") of the harness's answer; None where there is none."""
+    found: Any = answer
+    for step in path.split("."):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found if isinstance(found, int | float) else None
+
+
+def of_runs(name: str, values: Sequence[float]) -> float:
+    """The median of several runs; of what must not happen at all, the worst."""
+    never = name.partition("_")[0] in ("lost", "overrun", "duplicates", "corrupt")
+    return max(values) if never else median(values)
+
+
+def of_workload(workload: str, answers: Sequence[Mapping[str, Any]], command: str) -> list[Figure]:
+    """Our own figures of one workload, `a.cpu` and so on, from the answers of its runs."""
+    return list(_shown(workload.lower(), workload, answers, command, SHOWN[workload]))
+
+
+def of_peer(peer: str, workload: str, answers: Sequence[Mapping[str, Any]], command: str) -> list[Figure]:
+    """What a peer needed in the same run, `a.outbox-enc.cpu` and so on."""
+    shown = {name: USE[name] for name in OF_PEERS}
+    return list(_shown(f"{workload.lower()}.{peer}", workload, answers, command, shown))
+
+
+def _shown(
+    prefix: str,
+    workload: str,
+    answers: Sequence[Mapping[str, Any]],
+    command: str,
+    names: Mapping[str, tuple[str, str]],
+) -> Iterable[Figure]:
+    for name, (path, unit) in names.items():
+        values = [value for answer in answers if (value := at(answer, path)) is not None]
+        if values:
+            value = round(of_runs(name, values), 3)
+            yield Figure(f"{prefix}.{name}", value, unit.format(NOUNS[workload]), command)
+
+
+def ratio(peer: str, workload: str, figures: Iterable[Figure], command: str) -> list[Figure]:
+    """Our CPU by the peer's, `a.ratio_to_outbox-enc`; nothing where either is missing."""
+    values = {figure.name: figure.value for figure in figures}
+    letter = workload.lower()
+    ours, theirs = values.get(f"{letter}.cpu"), values.get(f"{letter}.{peer}.cpu")
+    if ours is None or not theirs:
+        return []
+    return [Figure(f"{letter}.ratio_to_{peer}", round(ours / theirs, 3), "1", command)]
+
+
+def missed(figures: Iterable[Figure]) -> list[str]:
+    """A line for each bar that was not held."""
+    return [
+        f"missed: {figure.line()}, the bar is {number(BARS[figure.name])}"
+        for figure in figures
+        if figure.name in BARS and figure.value > BARS[figure.name]
+    ]
+
+
+def as_json(figures: Iterable[Figure], **about: str) -> dict[str, Any]:
+    """What bench/figures.json holds: when and where it was measured, then every figure by name."""
+    return {
+        **about,
+        "figures": {f.name: {"value": f.value, "unit": f.unit, "command": f.command} for f in figures},
+    }

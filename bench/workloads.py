@@ -1,0 +1,114 @@
+"""wardlink and some peers on the workloads of the side-by-side harness: `workloads.py HARNESS`.
+
+Prints `name value unit` lines; progress goes to stderr. Exit 1 when a bar is missed (bench/results.py), 2 when a run
+could not be made. bench/README.md explains the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench import resident, results  # noqa: E402
+from bench.results import Figure  # noqa: E402
+from bench.scratch import OURS, HarnessError, Scratch  # noqa: E402
+
+RSS8 = "rss8"
+KINDS = (*results.WORKLOADS, RSS8)
+PEERS = "outbox-enc,naive-tick"
+LENGTHS_S = {"A": 60.0, "B": 60.0, "C": 60.0, "D": 60.0, RSS8: 30.0}  # of feed; of C and D, of the outage
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be measured; `seconds` replaces the length of the feed (A, B, rss8) and of the outage (C, D)."""
+
+    only: tuple[str, ...] = KINDS
+    peers: tuple[str, ...] = tuple(PEERS.split(","))
+    seconds: float | None = None
+    runs: int = 1
+
+    def length_s(self, kind: str) -> float:
+        return self.seconds or LENGTHS_S[kind]
+
+
+def measure(harness: Path, wish: Wish) -> Iterator[Figure]:
+    """Figure after figure, as they are known. Raises HarnessError, OSError."""
+    with Scratch(harness) as scratch:
+        for kind in wish.only:
+            if kind == RSS8:
+                say(RSS8, wish.length_s(kind))
+                yield from resident.rss8(scratch, wish.length_s(kind))
+            else:
+                yield from one_workload(scratch, kind, wish)
+
+
+def one_workload(scratch: Scratch, workload: str, wish: Wish) -> Iterator[Figure]:
+    """Ours and the peers take turns, so that what else the machine does falls on all of them."""
+    peers = wish.peers if workload in results.STEADY else ()
+    command = f"python bench/workloads.py HARNESS --only {workload} --seconds {wish.length_s(workload):g}"
+    answers: dict[str, list[dict[str, Any]]] = {name: [] for name in (OURS, *peers)}
+    for turn in range(wish.runs):
+        for name in answers:
+            say(f"{workload} {name} run {turn + 1} of {wish.runs}", wish.length_s(workload))
+            answers[name].append(scratch.run(name, workload, wish.length_s(workload)))
+    figures = results.of_workload(workload, answers[OURS], command)
+    for peer in peers:
+        figures += results.of_peer(peer, workload, answers[peer], command)
+        figures += results.ratio(peer, workload, figures, command)
+    yield from figures
+
+
+def say(what: str, seconds: float) -> None:
+    print(f"{what}: {seconds:g} s and more, load {os.getloadavg()[0]:.2f}", file=sys.stderr, flush=True)
+
+
+def names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
+
+
+def kinds(text: str) -> tuple[str, ...]:
+    wanted = names(text)
+    unknown = set(wanted) - set(KINDS)
+    if unknown:
+        raise argparse.ArgumentTypeError(f"not {', '.join(sorted(unknown))}; choose from {', '.join(KINDS)}")
+    return wanted
+
+
+def read(words: Sequence[str] | None = None) -> tuple[Path, Wish]:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("harness", type=Path, metavar="HARNESS", help="the folder of the side-by-side harness")
+    parser.add_argument("--only", type=kinds, default=KINDS, metavar="LIST", help=f"of {','.join(KINDS)}")
+    parser.add_argument("--peers", type=names, default=names(PEERS), metavar="LIST", help=f"on A and B; {PEERS}")
+    parser.add_argument("--seconds", type=float, help="of feed (A, B, rss8) and of outage (C, D)")
+    parser.add_argument("--runs", type=int, default=1, help="of each workload; medians are printed, losses at worst")
+    args = parser.parse_args(words)
+    return args.harness.resolve(), Wish(args.only, args.peers, args.seconds, max(1, args.runs))
+
+
+def main() -> int:
+    harness, wish = read()
+    figures = []
+    try:
+        for figure in measure(harness, wish):
+            figures.append(figure)
+            print(figure.line(), flush=True)
+    except (HarnessError, OSError) as problem:
+        print(f"error: {problem}\nhint: see bench/README.md for what the harness needs", file=sys.stderr)
+        return 2
+    lines = results.missed(figures)
+    for line in lines:
+        print(line, file=sys.stderr)
+    return 1 if lines else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
