@@ -32,13 +32,14 @@ COUNTS = {
 LATENCY = {"latency_p50": ("lat_p50_ms", "ms"), "latency_p99": ("lat_p99_ms", "ms")}
 RETURN = {"first_data_after": ("resume_s", "s"), "drained_after": ("drained_s", "s")}
 KILL = {
+    "lost_of_read": ("lost-overrun", "{}s"),  # what the line took was read, or will be
     "lost_before_outage": ("before.lost", "{}s"),
     "lost_before_kill": ("out_pre_kill.lost", "{}s"),
     "overrun_before_kill": ("out_pre_kill.overrun", "{}s"),
     "lost_while_down": ("down.lost", "{}s"),
     "overrun_while_down": ("down.overrun", "{}s"),
     "lost_after_restart": ("out_post_kill.lost", "{}s"),
-    "overrun_after_restart": ("out_post_kill.overrun", "{}s"),
+    "overrun_after_restart": ("out_post_kill.overrun", "{}s"),  # while it starts
     "lost_after_outage": ("after.lost", "{}s"),
     "duplicates": ("duplicates", "{}s"),
     "corrupt": ("corrupt", "{}s"),
@@ -52,8 +53,10 @@ BARS: dict[str, float] = {
     **{f"{workload.lower()}.{name}": limit for workload in STEADY for name, limit in STEADY_BARS.items()},
     **dict.fromkeys(("c.lost", "c.overrun", "c.duplicates", "c.corrupt"), 0),
     "d.lost_before_outage": 0,
-    "d.lost_before_kill": 500,  # the last second, which was not yet durable
+    "d.lost_of_read": 500,  # the last second, which was not yet durable
+    "d.lost_before_kill": 500,
     "d.overrun_before_kill": 0,
+    "d.overrun_after_restart": 500,  # a second in which Python starts and nothing reads the line
     "d.lost_after_outage": 0,
     "d.duplicates": 0,
     "d.corrupt": 0,
@@ -80,7 +83,11 @@ def number(value: float) -> str:
 
 
 def at(answer: Mapping[str, Any], path: str) -> float | None:
-    """The number at `path` ("use.cpu_us") of the harness's answer; None where there is none."""
+    """The number at `path` ("use.cpu_us", or a difference, "lost-overrun"); None where the answer has none."""
+    whole, minus, part = path.partition("-")
+    if minus:
+        first, second = at(answer, whole), at(answer, part)
+        return None if first is None or second is None else first - second
     found: Any = answer
     for step in path.split("."):
         found = found.get(step) if isinstance(found, Mapping) else None
