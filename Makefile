@@ -4,6 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 WARDLINK_CORPUS ?= $(wildcard ../shared/devices/captures)
 WARDLINK_RECORDS ?= $(wildcard ../shared/records)
+HARNESS ?= $(wildcard ../shared/bench)
 export WARDLINK_CORPUS WARDLINK_RECORDS
 SYSTEM := mosquitto pkg-config libsystemd-dev gcc python3-dev python3-venv
 FOR_TESTS := postgresql nodejs chromium
@@ -29,7 +30,7 @@ bench: $(VENV)/.ready  ## wardlink on the workloads of the side-by-side: make be
 	$(PY) bench/workloads.py $(HARNESS) $(ARGS)
 
 figures: $(VENV)/.ready  ## every figure that the documents name
-	$(PY) bench/figures.py $(ARGS)
+	$(PY) bench/figures.py $(if $(HARNESS),--harness $(HARNESS)) $(ARGS)
 
 bless: $(VENV)/.ready  ## write what the drivers now say into the captures; then read the difference
 	$(PY) tests/bless.py $(ARGS)

@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -114,9 +115,8 @@ def resident_mib(pid: int) -> float:
 
 def rss8(scratch: Scratch, seconds: float) -> list[Figure]:
     """The largest and the last resident set of the gateway in `seconds` of feed; `HarnessError` if it did not work."""
-    folder = scratch.folder / "runs" / "rss8"
-    folder.mkdir(parents=True, exist_ok=True)
-    runtime = Path("/dev/shm") / scratch.folder.name if Path("/dev/shm").is_dir() else folder / "run"
+    folder = Path(tempfile.mkdtemp(prefix="rss8-", dir=scratch.folder))
+    runtime = Path("/dev/shm") / f"wardlink-{folder.name}" if Path("/dev/shm").is_dir() else folder / "run"
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, runtime, ignore_errors=True)
         broker = stack.enter_context(mosquitto(folder))

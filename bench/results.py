@@ -61,6 +61,7 @@ BARS: dict[str, float] = {
     "d.duplicates": 0,
     "d.corrupt": 0,
     "rss8": 59.9,
+    "rss8.overrun": 0,
 }
 
 
@@ -144,9 +145,10 @@ def missed(figures: Iterable[Figure]) -> list[str]:
     ]
 
 
-def as_json(figures: Iterable[Figure], **about: str) -> dict[str, Any]:
-    """What bench/figures.json holds: when and where it was measured, then every figure by name."""
+def as_json(figures: Iterable[Figure], left_out: Sequence[str], **about: str) -> dict[str, Any]:
+    """What bench/figures.json holds: when and where it was measured, what was not, then every figure by name."""
     return {
         **about,
+        "left_out": list(left_out),
         "figures": {f.name: {"value": f.value, "unit": f.unit, "command": f.command} for f in figures},
     }

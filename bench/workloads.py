@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import resident, results  # noqa: E402
-from bench.results import Figure  # noqa: E402
-from bench.scratch import OURS, HarnessError, Scratch  # noqa: E402
+from bench import resident, results
+from bench.results import Figure
+from bench.scratch import OURS, HarnessError, Scratch
 
 RSS8 = "rss8"
+COMMAND = "python bench/workloads.py HARNESS"
 KINDS = (*results.WORKLOADS, RSS8)
 PEERS = "outbox-enc,naive-tick"
 LENGTHS_S = {"A": 60.0, "B": 60.0, "C": 60.0, "D": 60.0, RSS8: 30.0}  # of feed; of C and D, of the outage
@@ -44,22 +46,29 @@ def measure(harness: Path, wish: Wish) -> Iterator[Figure]:
     """Figure after figure, as they are known. Raises HarnessError, OSError."""
     with Scratch(harness) as scratch:
         for kind in wish.only:
-            if kind == RSS8:
-                say(RSS8, wish.length_s(kind))
-                yield from resident.rss8(scratch, wish.length_s(kind))
-            else:
-                yield from one_workload(scratch, kind, wish)
+            yield from memory(scratch, wish) if kind == RSS8 else one_workload(scratch, kind, wish)
+
+
+def memory(scratch: Scratch, wish: Wish) -> Iterator[Figure]:
+    runs = []
+    for turn in range(wish.runs):
+        say(f"{RSS8} run {turn + 1} of {wish.runs}", wish.length_s(RSS8))
+        runs.append(resident.rss8(scratch, wish.length_s(RSS8)))
+    for same in zip(*runs, strict=True):
+        name = same[0].name.rpartition(".")[2]
+        yield replace(same[0], value=results.of_runs(name, [figure.value for figure in same]))
 
 
 def one_workload(scratch: Scratch, workload: str, wish: Wish) -> Iterator[Figure]:
     """Ours and the peers take turns, so that what else the machine does falls on all of them."""
     peers = wish.peers if workload in results.STEADY else ()
-    command = f"python bench/workloads.py HARNESS --only {workload} --seconds {wish.length_s(workload):g}"
+    command = f"{COMMAND} --only {workload} --seconds {wish.length_s(workload):g}"
+    command += f" --peers {','.join(peers)}" if peers else ""
     answers: dict[str, list[dict[str, Any]]] = {name: [] for name in (OURS, *peers)}
     for turn in range(wish.runs):
-        for name in answers:
+        for name, given in answers.items():
             say(f"{workload} {name} run {turn + 1} of {wish.runs}", wish.length_s(workload))
-            answers[name].append(scratch.run(name, workload, wish.length_s(workload)))
+            given.append(scratch.run(name, workload, wish.length_s(workload)))
     figures = results.of_workload(workload, answers[OURS], command)
     for peer in peers:
         figures += results.of_peer(peer, workload, answers[peer], command)
@@ -101,7 +110,7 @@ def main() -> int:
         for figure in measure(harness, wish):
             figures.append(figure)
             print(figure.line(), flush=True)
-    except (HarnessError, OSError) as problem:
+    except (HarnessError, OSError, subprocess.SubprocessError) as problem:
         print(f"error: {problem}\nhint: see bench/README.md for what the harness needs", file=sys.stderr)
         return 2
     lines = results.missed(figures)

@@ -79,7 +79,7 @@ class Page:
 @contextmanager
 def browser() -> Iterator[Page]:
     """A Chromium of our own, with an empty profile."""
-    assert CHROMIUM
+    assert CHROMIUM, "chromium is missing: apt-get install chromium"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
         started = subprocess.Popen(

@@ -83,7 +83,9 @@ async def run(plan: Plan) -> int:
             for line in [d.line for d in devices] + [r.line for r in replayed]:
                 line.stopping = True
             await asyncio.gather(*speaking)
-            return await _prove(asked, devices)
+            return await _prove(
+                asked, {str(d.link): d.said for d in devices} | {str(r.link): r.said() for r in replayed}
+            )
 
 
 def _device(folder: Path, driver: str) -> Device:
@@ -177,9 +179,9 @@ def _look(page: str, file: Path) -> None:
         tab.look(*PICTURE, file)
 
 
-async def _prove(asked: proof.Centre, devices: list[Device]) -> int:
-    """Wait until everything is there, or does not come any more."""
-    said = {(str(d.link), ch): np.array(samples, np.int64) for d in devices for ch, samples in d.said.items()}
+async def _prove(asked: proof.Centre, told: dict[str, dict[str, list[int]]]) -> int:
+    """Wait until everything is there, or does not come any more. `told`: samples by port and channel."""
+    said = {(port, ch): np.array(samples, np.int64) for port, by in told.items() for ch, samples in by.items()}
     start = clock.now()
     verdicts: list[proof.Verdict] = []
     while clock.now() - start < DRAIN_LIMIT_S * 1e9:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.lab.line import Line
+from drivers import capture, registry
+from drivers.contract import Wave
 
 # folder and file of the corpus, driver, bytes a second of the real line
 KNOWN = (
@@ -24,6 +26,15 @@ class Recording:
     driver: str
     line: Line
     pieces: list[tuple[int, bytes]]
+
+    def said(self) -> dict[str, list[int]]:
+        """The samples of what was played so far, as the driver reads them from the file itself."""
+        data = b"".join(piece for _, piece in self.pieces)[: self.line.sent_bytes]
+        samples: dict[str, list[int]] = {}
+        for _, output in capture.play(registry.driver(self.driver)(), [(0, data)]):
+            if isinstance(output, Wave):
+                samples.setdefault(output.channel, []).extend(output.samples)
+        return samples
 
 
 def devices(folder: Path, clock: Callable[[], int]) -> list[Recording]:

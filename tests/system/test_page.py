@@ -15,13 +15,12 @@ from itertools import pairwise
 import pytest
 import uvicorn
 
-from agent.lab.browser import CHROMIUM, Page, browser
+from agent.lab.browser import Page, browser
 from centre.rows import Anchored
 from centre.web.app import STATEMENT, make_app
 from tests.system.page_source import BOOT_UTC, EPOCH, STREAMS, Memory, Said, bed, run, stream, synthetic
 from wire import records
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 SECOND = 1_000_000
 HOSTILE = "<img src=x onerror=document.title='broken'>\u202e"
 
