@@ -17,7 +17,7 @@ from typing import IO, Any
 import msgspec
 
 from drivers import capture, registry
-from drivers.contract import Driver, Numeric, Output, Scale, Serial, Wave
+from drivers.contract import Driver, Numeric, Output, Scale, Send, Serial, Subscribe, Wave
 from drivers.vocabulary import mdc_of
 
 CHUNK_BYTES = 4096
@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
     with sys.stdin.buffer if args.file == "-" else Path(args.file).open("rb") as source:
         write = sys.stdout.buffer.write
         for at, output in capture.play(driver, chunks(source, line_of(driver))):
-            write(_encode(as_json(at, output)))
-            write(b"\n")
+            if not isinstance(output, Send | Subscribe):
+                write(_encode(as_json(at, output)) + b"\n")
     sys.stdout.flush()
     counts = driver.counts
     skipped = counts.skipped + driver.pending()
