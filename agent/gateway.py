@@ -49,7 +49,6 @@ class Gateway:
 
     def __init__(self, config: Config) -> None:
         who = identity.load(Path(config.keys), receipts=config.confirm == "receipt")
-        Path(config.runtime).mkdir(parents=True, exist_ok=True)
         self.config = config
         Path(config.runtime).mkdir(parents=True, exist_ok=True)
         self.address = Address(config.site, who.gateway)
@@ -60,12 +59,8 @@ class Gateway:
         self.epoch = spool.epoch
         self.ward = Ward(lambda: codec.Encoder().encode)
         self.tapes = Tapes()
-        self.pulse = Pulse(
-            self.ward,
-            Sealer(who.signer, who.recipients, spool.epoch, spool.nonce),
-            partial(clock.anchor, LATE_US),
-            config.bed,
-        )
+        sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce)
+        self.pulse = Pulse(self.ward, sealer, partial(clock.anchor, LATE_US), config.bed)
         self.uplink = Uplink(
             Origin(self.address, spool.epoch),
             _broker(config),

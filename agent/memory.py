@@ -7,7 +7,8 @@ import ctypes
 import gc
 from concurrent.futures import ThreadPoolExecutor
 
-M_ARENA_MAX = -8  # malloc.h
+M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3  # malloc.h
+LARGE_BYTES = 256 * 1024  # what is larger goes back to the system when it is freed
 WAITING_THREADS = 2  # for what blocks and is rare: names, handshakes, opening ports
 
 
@@ -16,6 +17,7 @@ def begin() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_ARENA_MAX, 1)
+        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WAITING_THREADS, thread_name_prefix="waits"))
 
 

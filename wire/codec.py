@@ -31,6 +31,7 @@ PLAN_CHUNKS = 8
 CALMED_CHUNKS = 2
 PATIENCE = 0.1  # a chunk larger than the plan's own by this share asks for a new plan
 PATIENCE_BYTES = 16
+SMALL_SAMPLES, SMALL_BYTES = 256, 48  # a chunk so small is not worth much choosing
 INT32 = np.iinfo(np.int32)
 
 
@@ -91,7 +92,7 @@ class Encoder:
         hoped = self._bits * samples / 8
         if size < hoped * (1 - PATIENCE):
             self._left = min(self._left, CALMED_CHUNKS)
-        return size <= hoped * (1 + PATIENCE) + PATIENCE_BYTES
+        return size <= hoped * (1 + PATIENCE) + (PATIENCE_BYTES if samples > SMALL_SAMPLES else SMALL_BYTES)
 
 
 def decode(data: bytes, channels: int, n: int) -> NDArray[np.int32]:

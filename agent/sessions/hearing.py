@@ -69,11 +69,6 @@ class Hearing:
         pending = min(self._driver.pending(), len(self._tail)) if self.session else 0
         return self._tail[len(self._tail) - pending :]
 
-    def _begin(self, now: int) -> None:
-        self._driver = self._make()
-        self._tail = b""
-        self.session = self._ward.open(self._driver, self.port, now // 1000)
-
     def woke(self, now: int) -> list[bytes]:
         return self._take(self._driver.on_time(now), now)
 
@@ -81,6 +76,11 @@ class Hearing:
         if self.session is not None:
             self._ward.close(self.session, now // 1000, reason)
             self.session = None
+
+    def _begin(self, now: int) -> None:
+        self._driver = self._make()
+        self._tail = b""
+        self.session = self._ward.open(self._driver, self.port, now // 1000)
 
     def _take(self, outputs: Iterable[Output], now: int) -> list[bytes]:
         assert self.session is not None, "a port speaks before it is open"

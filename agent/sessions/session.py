@@ -73,18 +73,20 @@ class Session:
 
     def hear(self, outputs: Iterable[Output], t: int) -> list[Send]:
         """Take a driver's outputs that are of time `t` (microseconds); returns what it wants sent."""
-        said = list(outputs)
-        self._watch_line(t)
+        others: list[Output] = []
         sends: list[Send] = []
-        for output in said:
+        outputs = list(outputs)  # the driver counts as it goes: all of it first
+        self._watch_line(t)
+        for output in outputs:
             if isinstance(output, Wave):
                 self._wave(output, t)
-        for output in said:
-            if isinstance(output, Send):
+            elif isinstance(output, Send):
                 sends.append(output)
-            elif not isinstance(output, Wave | Subscribe):
-                self._say(output, t)
-        if len(said) > len(sends):
+            elif not isinstance(output, Subscribe):
+                others.append(output)
+        for output in others:  # after the waves, so that the streams of neighbouring waves are numbered in a row
+            self._say(output, t)
+        if len(outputs) > len(sends):
             self.heard = t
         return sends
 
