@@ -84,9 +84,9 @@ class Gateway:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; what was heard by then is sealed, durable, and sent if the link allows when this returns."""
         log.info("gateway starts gateway=%s epoch=%d", self.address.gateway, self.epoch)
-        await self._begin()
         ports = {f"port {port.path}": port.run for port, _ in self.ports}
-        listening = asyncio.create_task(self.supervisor.run(ports))
+        listening = asyncio.create_task(self.supervisor.run(ports))  # first: the kernel keeps little for a line
+        await self._begin()
         organs = {"data path": self._beat, "uplink": self.uplink.run, "status": self._show}
         working = asyncio.create_task(self.supervisor.run(organs))
         try:

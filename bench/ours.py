@@ -17,10 +17,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "/tmp/wardlink-bench-recipient.key"
 MAKE_KEYS = "import sys; from pathlib import Path; from agent.lab import keyring; keyring.make(Path(sys.argv[1]))"
-RUN = (
-    "import sys, drivers.devices; drivers.devices.__path__.append(sys.argv[2]); "
-    "from agent.cli.entry import main; sys.exit(main(['run', '--config', sys.argv[1]]))"
-)
 
 
 def main() -> None:
@@ -30,15 +26,24 @@ def main() -> None:
     parser.add_argument("--proto", choices=("ecg", "oxi"), required=True)
     parser.add_argument("--state", type=Path, required=True)
     args = parser.parse_args()
-    os.environ["PYTHONPATH"] = str(ROOT)
+    sys.path.insert(0, str(ROOT))
     keys: Path = args.state / "keys"
     if not keys.exists():
-        subprocess.run([sys.executable, "-c", MAKE_KEYS, str(keys)], check=True)
+        subprocess.run([sys.executable, "-c", MAKE_KEYS, str(keys)], check=True, cwd=ROOT)
         secret = Path(os.environ.get("BENCH_SECRET", SECRET))
         secret.write_bytes((keys / "centre" / "recipient.key").read_bytes())
     file: Path = args.state / "gateway.toml"
     file.write_text(configuration(args, keys), encoding="utf-8")
-    os.execv(sys.executable, [sys.executable, "-c", RUN, str(file), str(ROOT / "bench" / "devices")])
+    sys.exit(run(file))
+
+
+def run(file: Path) -> int:
+    """`wardlink run` with the bench's drivers beside the product's own."""
+    import drivers.devices
+    from agent.cli.entry import main as wardlink
+
+    drivers.devices.__path__.append(str(ROOT / "bench" / "devices"))
+    return wardlink(["run", "--config", str(file)])
 
 
 def configuration(args: argparse.Namespace, keys: Path) -> str:
@@ -57,4 +62,5 @@ def configuration(args: argparse.Namespace, keys: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-main()
+if __name__ == "__main__":
+    main()

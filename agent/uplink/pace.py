@@ -11,7 +11,7 @@ from dataclasses import dataclass
 SECOND_NS = 1_000_000_000
 
 BACKOFF_LEAST_S = 0.5
-BACKOFF_LIMIT_S = 60.0
+BACKOFF_LIMIT_S = 30.0
 BACKOFF_DOUBLINGS_LIMIT = 7
 
 WINDOW_BYTES = 12_000
@@ -37,7 +37,7 @@ class Terms:
 
 
 class Backoff:
-    """Full jitter: each wait is uniform between 0.5 s and a bound that doubles up to 60 s.
+    """Full jitter: each wait is uniform between 0.5 s and a bound that doubles up to 30 s.
 
     `uniform(a, b)` gives a number in a..b. Only acknowledged envelopes reset it: a broker that accepts a
     connection and drops it at once is no success.

@@ -34,7 +34,7 @@ def test_backoff_never_waits_less_than_half_a_second():
 def test_an_exhausted_backoff_waits_as_long_as_it_ever_does():
     backoff = Backoff(highest)
     backoff.exhaust()
-    assert backoff.next_ns() == 60 * SECOND_NS
+    assert backoff.next_ns() == 30 * SECOND_NS
 
 
 def test_the_window_grows_on_a_fast_link_and_one_slow_answer_takes_it_back():
