@@ -18,10 +18,10 @@ def highest(_low: float, high: float) -> float:
     return high
 
 
-def test_backoff_doubles_to_a_minute_and_progress_resets_it():
+def test_backoff_doubles_to_half_a_minute_and_progress_resets_it():
     backoff = Backoff(highest)
     waits = [backoff.next_ns() / SECOND_NS for _ in range(9)]
-    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert waits == [1, 2, 4, 8, 16, 30, 30, 30, 30]
     backoff.progress()
     assert backoff.next_ns() == SECOND_NS
 
