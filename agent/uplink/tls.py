@@ -11,7 +11,7 @@ import ssl
 from pathlib import Path
 
 _EXPIRED, _NOT_YET_VALID, _REVOKED = 10, 9, 23
-_FOREIGN = frozenset({18, 19, 20, 21, 24, 26})
+_FOREIGN = frozenset({7, 18, 19, 20, 21, 24, 26})
 _WRONG_NAME = frozenset({62, 64})
 
 _ALERTS = {
