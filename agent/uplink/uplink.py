@@ -168,6 +168,7 @@ class Uplink:
                 self._backoff.exhaust()
             if self._flow.is_up:
                 self._flow.down(self._seams.clock())
+            self._errands.tick()  # what was acknowledged is held, however long the next link takes
 
     def _begin(self, link: Link, terms: Terms) -> None:
         address, now = self._origin.address, self._seams.clock()

@@ -60,6 +60,29 @@ def test_a_broker_that_dies_and_comes_back_empty_loses_nothing(build):
     assert stat.reconnects == 1
 
 
+def test_what_the_broker_acknowledged_is_held_while_the_link_is_away(build):
+    """Else a gateway killed in the outage would send it again."""
+    world = build()
+    for seq in range(3):
+        world.shelf.put(*envelope(Class.WAVE, seq))
+
+    async def story():
+        centre, proxy = await centre_of(world), await proxy_of(world)
+        up = uplink(world.at(proxy.port), world.shelf, world.bell)
+        async with running(up):
+            await world.bell.until(lambda: len(centre.times()) == 3)
+            proxy.is_refusing = True
+            world.broker.kill()
+            await world.bell.until(lambda: not up.stat().state.connected)
+            await world.bell.until(lambda: not world.shelf.kept)
+            reconnects = up.stat().reconnects
+        centre.stop()
+        proxy.stop()
+        return reconnects
+
+    assert asyncio.run(story()) == 0
+
+
 def first_complaint(world, broker_of):
     """The state that the uplink tells, once it has tried twice."""
 
