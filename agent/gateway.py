@@ -19,7 +19,7 @@ from agent.config import MIB, Config, Port
 from agent.health import metrics, notify, status
 from agent.keeping import Keeping
 from agent.picture import picture
-from agent.ports.serial_port import GATHER_S, SerialPort
+from agent.ports.serial_port import GATHER_S, Rounds, SerialPort
 from agent.ports.tape import Tape
 from agent.pulse import Pulse
 from agent.sessions.hearing import Hearing
@@ -70,16 +70,17 @@ class Gateway:
         )
         self._hurry = asyncio.Event()
         self._owed: list[Lost] = []
-        self.ports = [self._port(port) for port in config.port]
+        rounds = Rounds()
+        self.ports = [self._port(port, rounds) for port in config.port]
 
-    def _port(self, port: Port) -> tuple[SerialPort, Hearing]:
+    def _port(self, port: Port, rounds: Rounds) -> tuple[SerialPort, Hearing]:
         kind = registry.driver(port.driver)
         hearing = Hearing(self.ward, partial(kind, port.options), port.path, self._hurry.set)
         tape = Tape(Path(self.config.runtime) / "tape", port.path)
         for now, data in tape.left(self.keeping.was_durable):
             self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now))
         self.tapes.add(tape, hearing)
-        return SerialPort(port.path, _line(kind, port), hearing, clock.now, tape), hearing
+        return SerialPort(port.path, _line(kind, port), hearing, clock.now, tape, rounds), hearing
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; what was heard by then is sealed, durable, and sent if the link allows when this returns."""

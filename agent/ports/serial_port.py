@@ -58,12 +58,32 @@ def open_line(path: str, line: Serial) -> serial.Serial:
     return port
 
 
+class Rounds:
+    """Reads of all ports in one wake-up: each waking costs more than its reads."""
+
+    def __init__(self) -> None:
+        self._steps: list[Callable[[], None]] = []
+
+    def join(self, step: Callable[[], None]) -> None:
+        """Call `step` in the next round, within GATHER_S."""
+        if not self._steps:
+            loop = asyncio.get_running_loop()
+            loop.call_later(GATHER_S - loop.time() % GATHER_S, self._turn)
+        self._steps.append(step)
+
+    def _turn(self) -> None:
+        steps, self._steps = self._steps, []
+        for step in steps:
+            step()
+
+
 class SerialPort:
     """Keeps one path open and feeds one ear. `state` is for status: waiting, open, or why it could not be opened."""
 
-    def __init__(self, path: str, line: Serial, ear: Ear, clock: Callable[[], int], tape: Tape) -> None:
+    def __init__(self, path: str, line: Serial, ear: Ear, clock: Callable[[], int], tape: Tape, rounds: Rounds) -> None:
         self.path = path
         self.state = "waiting"
+        self._rounds = rounds
         self._line = line
         self._ear = ear
         self._clock = clock
@@ -75,7 +95,7 @@ class SerialPort:
             port = await self._open()
             reason = "fault"
             try:
-                reason = await Reading(port.fileno(), self._ear, self._clock, self._tape).ended
+                reason = await Reading(port.fileno(), self._ear, self._clock, self._tape, self._rounds).ended
             except asyncio.CancelledError:
                 reason = "stopped"
                 raise
@@ -111,7 +131,7 @@ class Reading:
     comes out of `ended`, whose result is why the port was lost.
     """
 
-    def __init__(self, fd: int, ear: Ear, clock: Callable[[], int], tape: Tape) -> None:
+    def __init__(self, fd: int, ear: Ear, clock: Callable[[], int], tape: Tape, rounds: Rounds) -> None:
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = self._loop.create_future()
         self.ended.add_done_callback(lambda _: self._stop())
@@ -119,6 +139,7 @@ class Reading:
         self._ear = ear
         self._clock = clock
         self._tape = tape
+        self._rounds = rounds
         self._unsent = bytearray()
         self._timer: asyncio.TimerHandle | None = None
         self._waits = False
@@ -137,17 +158,23 @@ class Reading:
             self.ended.set_exception(error)
 
     def _plan(self) -> None:
-        """Set the one timer: soon while bytes come, else when the driver wants to be woken."""
-        if self._waits:
-            wake_at = self._ear.wake_at
-            delay = None if wake_at is None else max(0.0, (wake_at - self._clock()) / 1e9 + 0.001)
-            if self._unsent:
-                delay = GATHER_S if delay is None else min(delay, GATHER_S)
-        else:
-            delay = 0.0 if self._full else GATHER_S - self._loop.time() % GATHER_S  # all ports in one wake-up
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None if delay is None else self._loop.call_later(delay, self._step, self._work)
+        """What comes next: a read in the next round while bytes come, else a timer for when the driver wants one."""
+        self._cancel_timer()
+        if not self._waits:
+            if self._full:
+                self._loop.call_soon(self._next)
+            else:
+                self._rounds.join(self._next)
+            return
+        wake_at = self._ear.wake_at
+        delay = None if wake_at is None else max(0.0, (wake_at - self._clock()) / 1e9 + 0.001)
+        if self._unsent:
+            delay = GATHER_S if delay is None else min(delay, GATHER_S)
+        if delay is not None:
+            self._timer = self._loop.call_later(delay, self._next)
+
+    def _next(self) -> None:
+        self._step(self._work)
 
     def _work(self) -> None:
         now = self._clock()
@@ -194,9 +221,13 @@ class Reading:
             except BlockingIOError:
                 return
 
-    def _stop(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
+
+    def _stop(self) -> None:
+        self._cancel_timer()
         if self._waits:
             self._loop.remove_reader(self._fd)
 

@@ -37,6 +37,8 @@ class Tape:
         self._folder = folder
         self._name = hashlib.sha256(port.encode()).hexdigest()[:16]
         self._current = folder / f"{self._name}.now"
+        self._aside = folder / f"{self._name}.begun"
+        self._turned = folder / f"{self._name}.turned"
         self._boot = _BOOT.read_bytes().strip()
         self._file: BinaryIO | None = None
         self._size_bytes = 0
@@ -82,7 +84,7 @@ class Tape:
         piece = None
         if self._file is not None:
             self._file.close()
-            piece = self._current.rename(self._folder / f"{self._name}.turned")
+            piece = self._current.rename(self._turned)
         self._start([(now, pending)])
         return piece
 
@@ -98,16 +100,15 @@ class Tape:
 
     def _start(self, records: Iterable[Chunk]) -> None:
         self._size_bytes = 0
-        aside = self._current.with_suffix(".begun")
         try:
-            self._file = aside.open("wb", buffering=0)
+            self._file = self._aside.open("wb", buffering=0)
             self._file.write(self._boot)
         except OSError as error:
             self._fail(error)
         for now, data in records:
             self.write(data, now)
         if self._file is not None:
-            aside.rename(self._current)
+            self._aside.rename(self._current)
             self._is_failing = False
 
     def _fail(self, error: OSError) -> None:
