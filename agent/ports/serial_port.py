@@ -82,15 +82,23 @@ class Rounds:
 
     def __init__(self) -> None:
         self._steps: list[Callable[[], None]] = []
+        self._is_due = False
 
     def join(self, step: Callable[[], None]) -> None:
         """Call `step` in the next round, within GATHER_S."""
-        if not self._steps:
+        if not self._is_due:
+            self._is_due = True
             loop = asyncio.get_running_loop()
             loop.call_later(GATHER_S - loop.time() % GATHER_S, self._turn)
         self._steps.append(step)
 
+    def leave(self, step: Callable[[], None]) -> None:
+        """Do not call it after all."""
+        if step in self._steps:
+            self._steps.remove(step)
+
     def _turn(self) -> None:
+        self._is_due = False
         steps, self._steps = self._steps, []
         for step in steps:
             step()
@@ -258,6 +266,7 @@ class Reading:
 
     def _stop(self) -> None:
         self._cancel_timer()
+        self._rounds.leave(self._next)
         if self._waits:
             self._loop.remove_reader(self._fd)
 
