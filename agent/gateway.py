@@ -17,9 +17,10 @@ from agent import identity, memory
 from agent.config import MIB, Config, Port
 from agent.health import metrics, notify, status
 from agent.keeping import Keeping
+from agent.lines import line_of
 from agent.picture import picture
 from agent.ports.serial_port import GATHER_S, Rounds, SerialPort
-from agent.ports.tape import Tape
+from agent.ports.tape import TAPES, Tape
 from agent.pulse import Pulse
 from agent.sessions.hearing import Hearing
 from agent.sessions.ward import Ward
@@ -32,8 +33,6 @@ from agent.uplink.link import Broker
 from agent.uplink.tls import context
 from agent.uplink.uplink import Origin, Seams, Uplink
 from agent.world import World
-from config.load import ConfigError
-from drivers.contract import Driver, Serial
 from wire import codec
 from wire.seal import Sealer
 from wire.topics import Address, Class
@@ -82,12 +81,12 @@ class Gateway:
     def _port(self, port: Port, rounds: Rounds) -> tuple[SerialPort, Hearing]:
         kind = self.world.driver(port.driver)
         hearing = Hearing(self.ward, partial(kind, port.options), port.path, self._hurry.set)
-        tape = Tape(Path(self.config.runtime) / "tape", port.path)
+        tape = Tape(Path(self.config.runtime) / TAPES, port.path)
         for now, data in tape.left(self.keeping.was_durable):
             self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now))
         self.tapes.add(tape, hearing)
         clock, opener = self.world.now, self.world.open_line
-        return SerialPort(port.path, _line(kind, port), hearing, clock, tape, rounds, opener), hearing
+        return SerialPort(port.path, line_of(kind, port), hearing, clock, tape, rounds, opener), hearing
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; what was heard by then is sealed, durable, and sent if the link allows when this returns."""
@@ -180,25 +179,16 @@ def _broker(config: Config) -> Broker:
     return Broker(config.broker_host, config.broker_port, tls)
 
 
-def _line(kind: type[Driver], port: Port) -> Serial:
-    """How to open the port: the driver's first serial claim, at the speed the engineer pinned."""
-    claims = [claim for claim in kind.info.claims if isinstance(claim, Serial)]
-    if not claims:
-        raise ConfigError(f"port {port.path}: {kind.info.id} is not found on serial ports")
-    first = next((claim for claim in claims if claim.baud == port.baud), claims[0])
-    return Serial(port.baud or first.baud, first.bits, first.parity, first.stop, first.dtr, first.rts)
-
-
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
 
 
-async def run(config: Config) -> None:
+async def run(config: Config, world: World) -> None:
     """Run until SIGTERM or SIGINT."""
     memory.begin()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await Gateway(config).run(stop)
+    await Gateway(config, world).run(stop)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from agent import clock, memory
 from agent.health import notify
-from agent.ports.serial_port import Cable, open_line
+from agent.ports.line import Cable, open_line
 from agent.spool.files import Disk, Files
 from agent.spool.terms import Limits
 from agent.uplink.link import Link

@@ -8,21 +8,15 @@ suffer. What the kernel holds when the port is opened is kept. An unplugged devi
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import termios
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-import serial
-
+from agent.ports.line import Cable, open_line
 from agent.ports.tape import Tape
 from drivers.contract import Serial
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 GATHER_S = 0.1
 TTY_BYTES = 4095  # what one read of a tty gives at most; the kernel then has more
@@ -41,40 +35,6 @@ class Ear(Protocol):
     def heard(self, data: bytes, now: int) -> Iterable[bytes]: ...
     def woke(self, now: int) -> Iterable[bytes]: ...
     def closed(self, now: int, reason: str) -> None: ...
-
-
-class Cable(Protocol):
-    """An open port. Neither reading nor writing waits: they do what is possible now, or raise OSError."""
-
-    def fileno(self) -> int: ...
-    def read(self, size: int = ..., /) -> bytes: ...
-    def write(self, data: ReadableBuffer, /) -> int: ...
-    def close(self) -> None: ...
-
-
-class _Line(serial.Serial):
-    """pyserial throws away what the kernel holds when it opens a port; those are a patient's samples."""
-
-    def _reset_input_buffer(self) -> None:
-        """Keep it."""
-
-    def read(self, size: int = 1, /) -> bytes:
-        """The system's own read: pyserial's asks `select` first."""
-        return os.read(self.fileno(), size)
-
-    def write(self, data: ReadableBuffer, /) -> int:
-        return os.write(self.fileno(), data)
-
-
-def open_line(path: str, line: Serial) -> _Line:
-    """Open a port with these line settings, for us alone. Raises OSError, termios.error."""
-    if not Path(path).exists():
-        raise FileNotFoundError(errno.ENOENT, "no such port", path)
-    port = _Line(None, line.baud, line.bits, line.parity, line.stop, timeout=0, write_timeout=0, exclusive=True)
-    port.port = path
-    port.dtr, port.rts = line.dtr, line.rts
-    port.open()
-    return port
 
 
 class Rounds:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from agent import clock
-from agent.ports.serial_port import Rounds, SerialPort, open_line
+from agent.ports.line import open_line
+from agent.ports.serial_port import Rounds, SerialPort
 from agent.ports.tape import Tape
 from agent.sessions.hearing import Hearing
 from agent.sessions.ward import Ward
