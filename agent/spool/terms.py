@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 BLOCK_BYTES = 4096
+SECTOR_BYTES = 512
 STRETCH_BYTES = 64 * 1024
 
 
