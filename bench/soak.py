@@ -1,7 +1,7 @@
 """Half an hour with eight devices: does the gateway grow? `soak.py HARNESS [--minutes 30]`.
 
-Prints `name value unit` lines; a line of progress each minute goes to stderr. The first sixth is not judged: that long it
-takes until every buffer has been as large as it gets. Exit 1 when a bar is missed, 2 when there was no run.
+Prints `name value unit` lines; a line of progress each minute goes to stderr. The first sixth is not judged: that long
+it takes until every buffer has been as large as it gets. Exit 1 when a bar is missed, 2 when there was no run.
 """
 
 from __future__ import annotations

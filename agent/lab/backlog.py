@@ -66,6 +66,9 @@ class Made:
 class Lazy(Disk):
     """Syncs when it is told to settle, and not before."""
 
+    def __init__(self) -> None:
+        super().__init__(direct=False)
+
     def fdatasync(self, fd: int) -> None:
         """Later."""
 

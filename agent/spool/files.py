@@ -54,8 +54,9 @@ class Disk:
     """The real one. It writes past the page cache where the file system can: from the cache whole pages are written
     back, and of a large page all of it (ADR 14)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, direct: bool = True) -> None:
         self.written_bytes = 0
+        self._wants_direct = direct
         self._direct: set[int] = set()
         self._aligned = mmap.mmap(-1, DIRECT_BYTES)  # the kernel wants such writes from whole pages
 
@@ -76,7 +77,8 @@ class Disk:
 
     def open(self, path: Path) -> int:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._go(fd, direct=True)
+        if self._wants_direct:
+            self._go(fd, direct=True)
         return fd
 
     def look(self, path: Path) -> int:
@@ -86,6 +88,8 @@ class Disk:
         return os.fstat(fd).st_size
 
     def pread(self, fd: int, size: int, offset: int) -> bytes:
+        if fd in self._direct:
+            self._go(fd, direct=False)  # reads are of any size and from anywhere
         return os.pread(fd, size, offset)
 
     def pwrite(self, fd: int, data: bytes, offset: int) -> int:
