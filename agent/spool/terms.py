@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 BLOCK_BYTES = 4096
 SECTOR_BYTES = 512
-STRETCH_BYTES = 256 * 1024
+STRETCH_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ClassStat:
-    """One class. Unheld bytes are exact to one stretch (256 KiB); other bytes of frames count bodies only."""
+    """One class. Unheld bytes are exact to one stretch (512 KiB); other bytes of frames count bodies only."""
 
     used_bytes: int
     quota_bytes: int
