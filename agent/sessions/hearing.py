@@ -47,7 +47,9 @@ class Hearing:
 
     def heard(self, data: bytes, now: int) -> list[bytes]:
         self._tail = (self._tail + data)[-TAIL_LIMIT_BYTES:]
-        return self._take(self._driver.on_bytes(data, now), now)
+        answers = self._take(self._driver.on_bytes(data, now), now)
+        self._tail = self.half_frame()
+        return answers
 
     def resume(self, data: bytes, now: int) -> None:
         """Hear again what an earlier process had read and not made durable; the session goes on when the port opens.

@@ -12,7 +12,7 @@ from agent.spool.frame import HEAD_BYTES, Frame, encode, padded, size_of
 from agent.spool.index import Index
 from agent.spool.recover import Recovered
 from agent.spool.segment import Segment, encode_footer, encode_header, file_name, fits
-from agent.spool.terms import BLOCK_BYTES, Accepted, Cause, Lost, Stored
+from agent.spool.terms import BLOCK_BYTES, SECTOR_BYTES, Accepted, Cause, Lost, Stored
 
 _LEAP = 1 << 32  # past whatever a segment that cannot be read today may hold
 
@@ -156,7 +156,9 @@ class Chain:
             header = encode_header(self.cls, self.segment_bytes, segment.generation, segment.first_position)
             parts.insert(0, header)
         data = b"".join(parts)
-        write_all(self._files, self._fd, data.ljust(padded(len(data)), b"\0"), 0 if fresh else segment.end)
+        write_all(
+            self._files, self._fd, data.ljust(padded(len(data), SECTOR_BYTES), b"\0"), 0 if fresh else segment.end
+        )
         self._files.fdatasync(self._fd)
         segment.end = padded(at)
         segment.next_position = self._position = position

@@ -44,7 +44,7 @@ def test_a_commit_reports_runs_and_an_empty_one_costs_nothing() -> None:
     assert files.calls == before
 
 
-def test_one_write_and_one_sync_per_class_padded_to_4_kib() -> None:
+def test_one_write_and_one_sync_per_class_of_whole_sectors() -> None:
     files = FaultyFiles()
     spool = opened(files)
     put(spool, 1, range(1))
@@ -53,7 +53,7 @@ def test_one_write_and_one_sync_per_class_padded_to_4_kib() -> None:
         spool.append(Stored(1, 1, 0, seq, b"y" * 700))
     spool.commit()
     assert files.log[before:] == ["pwrite", "fdatasync"]
-    assert files.written_bytes - written == 4096
+    assert files.written_bytes - written == 5 * 512  # 3 x (44 + 700) bytes
 
 
 def test_nothing_is_in_the_backlog_before_it_is_durable() -> None:
