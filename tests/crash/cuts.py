@@ -28,12 +28,12 @@ def ends() -> list[tuple[Path, int]]:
 def attempt(seed: int, points: range) -> Outcome:
     del seed  # there is nothing to choose
     contents, witness = folder()
-    out = Outcome()
+    out = Outcome(points=len(points))
     for point in points:
         path, size = ends()[point]
         with out.trying(point):
             found = try_one(out, path, contents[path][:size], witness)
-            out.fail(point, [f"{path.name} cut at {size}: {problem}" for problem in found.problems], len(found.silent))
+            out.fail(point, [f"{path.name} cut at {size}: {problem}" for problem in found.problems])
     return out
 
 
@@ -45,6 +45,7 @@ def try_one(out: Outcome, path: Path, data: bytes, witness: Witness) -> Judgemen
     out.slowest_open_s = max(out.slowest_open_s, took)
     found = judge_damage(spool, witness)
     found.problems += [f"{took:.1f} s to open"] if took > OPEN_LIMIT_S else []
+    out.lost += len(found.silent)
     out.counts["damaged_and_told"] += len(found.damaged)
     out.counts["of_it_named"] += len(found.named)
     return found

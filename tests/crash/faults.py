@@ -32,7 +32,7 @@ def cases() -> list[Case]:
 
 
 def attempt(seed: int, points: range) -> Outcome:
-    out = Outcome()
+    out = Outcome(points=len(points))
     for point in points:
         case = cases()[point]
         out.counts[case.fault.kind] += 1
@@ -54,8 +54,9 @@ def _try(case: Case, point: int, seed: int, out: Outcome) -> None:
     problems = found.problems + goes_on(spool, body)
     if found.damaged and case.fault.kind in ("cut", "short"):
         problems.append(f"lost without a disk error: {sorted(found.damaged)}")
+    out.lost += len(found.silent)
     out.counts["damaged_and_told"] += len(found.damaged)
-    out.fail(point, [f"{case}: {problem}" for problem in problems], len(found.silent))
+    out.fail(point, [f"{case}: {problem}" for problem in problems])
 
 
 CAMPAIGN = Campaign(points=len(cases()), part_points=200, attempt=attempt, exhaustive=True)

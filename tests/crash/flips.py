@@ -12,7 +12,7 @@ from tests.crash.witness import Judgement
 def attempt(seed: int, points: range) -> Outcome:
     contents, witness = folder()
     used = [path for path in sorted(contents) if contents[path]]
-    out = Outcome()
+    out = Outcome(points=len(points))
     for point in points:
         random = Random(f"{seed}/{point}")
         path = random.choice(used)
@@ -23,7 +23,7 @@ def attempt(seed: int, points: range) -> Outcome:
         with out.trying(point):
             found = try_one(out, path, bytes(data), witness)
             problems = [f"{path.name}+{at} ^ {change}: {problem}" for problem in found.problems + too_much(found)]
-            out.fail(point, problems, len(found.silent))
+            out.fail(point, problems)
     return out
 
 

@@ -45,7 +45,7 @@ def _entries(data: memoryview) -> Iterator[Entry]:
 
 
 def serve(folder: Path, mountpoint: Path) -> None:
-    """Until it is unmounted, or the process that asked for it ends."""
+    """Until it is unmounted, or the process that asked for it ends; "+" on stdout says that it is mounted."""
     import mfusepy  # it loads libfuse, which not every machine has
 
     class Disk(mfusepy.Operations):  # type: ignore[misc]
@@ -54,6 +54,9 @@ def serve(folder: Path, mountpoint: Path) -> None:
         def __init__(self) -> None:
             self._disk = os.open(folder / "disk", os.O_RDWR)
             self._log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+        def init(self, path: str) -> None:
+            os.write(1, b"+")  # it is mounted
 
         def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
             if path == "/":

@@ -33,19 +33,18 @@ class Outcome:
 
     @contextmanager
     def trying(self, point: int) -> Iterator[None]:
-        """One point; what is raised is a failure of it, and the others go on."""
-        self.points += 1
+        """What is raised is a failure of this point, and the others go on."""
         try:
             yield
         except (SpoolError, struct.error, *BUGS) as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             self.failures.append((point, f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"))
 
-    def fail(self, point: int, problems: Iterable[str], lost: int = 0) -> None:
+    def fail(self, point: int, problems: Iterable[str]) -> None:
+        """A failure, where there are problems."""
         text = "; ".join(problems)
         if text:
             self.failures.append((point, text))
-            self.lost += lost
 
 
 def _able() -> str:

@@ -33,7 +33,6 @@ class Witness:
             self.evicted |= names(lost.cls, lost.epoch, lost.first, lost.last)
 
     def opened(self, epoch: int) -> None:
-        assert not self.epochs or epoch > self.epochs[-1], f"epoch {epoch} after {self.epochs[-1]}"
         self.epochs.append(epoch)
 
     def copy(self) -> Witness:
@@ -73,6 +72,8 @@ def told(damage: Iterable[Damage], name: Name) -> bool:
 def judge(spool: Spool, witness: Witness, body: Body) -> Judgement:
     """A spool just opened again, without faults, against what was said before: right, whole, once, offered; or named."""
     out = Judgement()
+    if witness.epochs != sorted(set(witness.epochs)):
+        out.problems.append(f"an epoch was given twice: {witness.epochs}")
     frames: list[Stored] = []
     spool.export(frames.append)
     out.problems += spool.check()  # after everything was read once: damage inside a finished segment shows then
