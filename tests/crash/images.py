@@ -25,9 +25,11 @@ class Cut(NamedTuple):
 
 
 def cuts(entries: Sequence[Entry], count: int, seed: str) -> list[Cut]:
-    """`count` of them, anywhere in the log."""
+    """`count` of them: half anywhere in the log, half just before a flush, where most is under way."""
     random = Random(seed)
-    return [Cut(random.randint(0, len(entries)), random.choice(WAYS), f"{seed}/{n}") for n in range(count)]
+    flushes = [i for i, entry in enumerate(entries) if entry.kind == FLUSH]
+    places = [random.choice(flushes) if n % 2 else random.randint(0, len(entries)) for n in range(count)]
+    return [Cut(place, random.choice(WAYS), f"{seed}/{n}") for n, place in enumerate(places)]
 
 
 class Disk:
@@ -62,7 +64,7 @@ def _survivors(unflushed: list[Entry], cut: Cut) -> list[Entry]:
     if cut.way == "none":
         return []
     random = Random(cut.seed)
-    chance, tears = random.choice([0.1, 0.5, 0.9]), random.choice([0.0, 0.2, 0.6])
+    chance, tears = random.choice([0.1, 0.5, 0.9]), random.choice([0.0, 0.3, 0.9])
     kept = [entry for entry in unflushed if random.random() < chance]
     random.shuffle(kept)
     return [piece for entry in kept for piece in (_torn(entry, random) if random.random() < tears else [entry])]

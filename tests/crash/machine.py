@@ -42,7 +42,9 @@ def why_not() -> str:
         missing.append("mfusepy (pip)")
     if missing:
         return f"it needs {', '.join(missing)}"
-    trial = "from tests.crash.machine import attached, Mounts; m = Mounts(); (m.folder / 'x').write_bytes(bytes(8192))\n"
+    trial = (
+        "from tests.crash.machine import attached, Mounts; m = Mounts(); (m.folder / 'x').write_bytes(bytes(8192))\n"
+    )
     trial += "with attached(m.folder / 'x'): print('ready')"
     done = subprocess.run([sys.executable, "-c", trial], capture_output=True, text=True, check=False)
     return "" if done.stdout == "ready\n" else f"mounts and loop devices are refused: {done.stderr[-200:]}"

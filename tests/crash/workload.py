@@ -2,7 +2,7 @@
 
 Everything that the spool says is a mark (a JSON list), made after it was said and before anything else is done:
 ["opens"], ["epoch", number], ["commit", [[class, epoch, first, last], ..], [[class, epoch, first, last], .. evicted]],
-["held", class, epoch, first, last], ["declared", [[class, epoch, first, last], ..]], ["closed"].
+["held", class, epoch, [[first, last], ..]], ["declared", [[class, epoch, first, last], ..]], ["closed"].
 """
 
 from __future__ import annotations
@@ -118,14 +118,16 @@ class Start:
                 self._spool.make_spare()
 
     def _hold(self) -> None:
-        """The centre has the first so many of an epoch, or some in the middle."""
+        """The centre has the first so many of an epoch, or every second one of some."""
         tails = {**self._spool.tails(), **{(self._spool.epoch, c): n for c, n in self._following.items()}}
         (epoch, cls), tail = self._random.choice(sorted(tails.items()))
         if tail:
             last = self._random.randrange(tail)
-            first = self._random.choice([0, 0, self._random.randint(0, last)])
-            self._say(["held", cls, epoch, first, last])
-            self._spool.held(cls, epoch, [(first, last)])
+            ranges = [(0, last)]
+            if self._random.random() < 0.3:
+                ranges = [(seq, seq) for seq in range(self._random.randint(0, last), last + 1, 2)]
+            self._say(["held", cls, epoch, ranges])
+            self._spool.held(cls, epoch, ranges)
 
     def _declare(self) -> None:
         losses = self._spool.undeclared()
@@ -142,7 +144,7 @@ def heed(witness: Witness, mark: list[Any]) -> None:
             witness.opened(number)
         case ["commit", accepted, _]:  # what was evicted must be said by whoever opens the folder again
             witness.accepted |= set().union(*(names(*one) for one in accepted))
-        case ["held", cls, epoch, first, last]:
-            witness.held |= names(cls, epoch, first, last)
+        case ["held", cls, epoch, ranges]:
+            witness.held |= set().union(*(names(cls, epoch, first, last) for first, last in ranges))
         case ["declared", losses]:
             witness.declared |= set().union(*(names(*one) for one in losses))
