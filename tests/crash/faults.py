@@ -1,4 +1,7 @@
-"""Every call of the workload fails: once or from there on, short, or with the power; then the cache is kept, lost, or half lost."""
+"""Every call of the workload fails: once or from there on, short, or with the power.
+
+Then the process is killed, or the power fails and none, all, or some of what was not synced is on the disk.
+"""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ def cuts(entries: Sequence[Entry], count: int, seed: str) -> list[Cut]:
     """`count` of them: half anywhere in the log, half just before a flush, where most is under way."""
     random = Random(seed)
     flushes = [i for i, entry in enumerate(entries) if entry.kind == FLUSH]
-    places = [random.choice(flushes) if n % 2 else random.randint(0, len(entries)) for n in range(count)]
-    return [Cut(place, random.choice(WAYS), f"{seed}/{n}") for n, place in enumerate(places)]
+    anywhere = [Cut(random.randint(0, len(entries)), random.choice(WAYS), f"{seed}/{n}") for n in range(0, count, 2)]
+    return anywhere + [Cut(random.choice(flushes), "some", f"{seed}/{n}") for n in range(1, count, 2)]
 
 
 class Disk:

@@ -1,4 +1,4 @@
-"""A disk that writes down, in order, every write and every flush it is asked for: a file over FUSE, to be used by a loop device.
+"""A disk that logs, in order, every write and every flush it is asked for: a file over FUSE, under a loop device.
 
 The folder behind it has `disk` (the image) and `log`. Mounted are `disk` and `mark`: what is written to `mark` becomes
 an entry of the same log, so that what a program claims has its place among what the disk was told.

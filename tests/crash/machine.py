@@ -42,10 +42,8 @@ def why_not() -> str:
         missing.append("mfusepy (pip)")
     if missing:
         return f"it needs {', '.join(missing)}"
-    trial = (
-        "from tests.crash.machine import attached, Mounts; m = Mounts(); (m.folder / 'x').write_bytes(bytes(8192))\n"
-    )
-    trial += "with attached(m.folder / 'x'): print('ready')"
+    trial = "from tests.crash.machine import attached, Mounts; image = Mounts().folder / 'x'\n"
+    trial += "image.write_bytes(bytes(8192))\nwith attached(image): print('ready')"
     done = subprocess.run([sys.executable, "-c", trial], capture_output=True, text=True, check=False)
     return "" if done.stdout == "ready\n" else f"mounts and loop devices are refused: {done.stderr[-200:]}"
 
@@ -121,7 +119,7 @@ def make_ext4(image: Path, size_bytes: int) -> None:
 def repair(image: Path) -> bool:
     """What a machine does at boot before it mounts; whether it can be mounted now.
 
-    A superblock torn at 512 bytes is taken from its copy, which e2fsck finds alone only where groups are of the usual size.
+    A superblock torn at 512 bytes is taken from its copy, which e2fsck finds alone if groups have the usual size.
     """
     for words in (["-p"], ["-y", "-b", str(GROUP_BLOCKS), "-B", "4096"]):
         done = subprocess.run(["e2fsck", *words, str(image)], check=False, capture_output=True)

@@ -53,7 +53,7 @@ def _able() -> str:
 
 @dataclass(frozen=True)
 class Campaign:
-    """`attempt(seed, points)` tries some points of one part; it runs in a process of its own. Same seed, same points."""
+    """`attempt(seed, points)` tries some points of one part, in a process of its own. Same seed, same points."""
 
     points: int  # how many there are, or are asked for unless told otherwise
     part_points: int

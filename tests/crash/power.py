@@ -1,7 +1,7 @@
-"""The power fails: the real spool on a real ext4, on a disk that logs what it is told, opened again from what may be left.
+"""The power fails: the real spool on a real ext4 on a disk that logs what it is told, opened from what may be left.
 
-A story is three lives of one disk. Each life mounts what the cut before it left, opens the spool there once or more, and
-works; all of that is logged, so that the next cuts hit mounting and opening too. Forty points are cut from each life.
+A story is three lives of one disk. Each life mounts what the cut before it left, opens the spool there once or more,
+and works; all of that is logged, so that the next cuts hit mounting and opening too. Each life gives forty points.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def told(damage: Iterable[Damage], name: Name) -> bool:
 
 
 def judge(spool: Spool, witness: Witness, body: Body) -> Judgement:
-    """A spool just opened again, without faults, against what was said before: right, whole, once, offered; or named."""
+    """A spool just opened again, without faults, against what was said before: right, once, offered; or named."""
     out = Judgement()
     if witness.epochs != sorted(set(witness.epochs)):
         out.problems.append(f"an epoch was given twice: {witness.epochs}")

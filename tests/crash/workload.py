@@ -1,4 +1,4 @@
-"""What a spool on a real file system goes through before the power fails: a story told by its seed. Runs in a child process.
+"""What a spool on a real file system goes through before the power fails: a story told by its seed.
 
 Everything that the spool says is a mark (a JSON list), made after it was said and before anything else is done:
 ["opens"], ["epoch", number], ["commit", [[class, epoch, first, last], ..], [[class, epoch, first, last], .. evicted]],
@@ -24,13 +24,14 @@ Say = Callable[[list[Any]], object]
 
 @dataclass(frozen=True)
 class Story:
-    """One disk, one way to use it. `likes` are the chances of one step to hold, save, declare, sync, make spares."""
+    """One disk, one way to use it. `most` frames in a commit; the last five are chances of a step."""
 
     seed: str
     image_bytes: int
     limits: Limits
     quotas: dict[int, int]
     sizes_bytes: dict[int, int]
+    most: int
     holds: float
     saves: float
     declares: float
@@ -44,12 +45,14 @@ def story(seed: int, number: int) -> Story:
     real = number % 8 == 7
     segment = 4 * MIB if real else random.choice([32, 32, 64, 128]) * KIB
     scale = segment // (32 * KIB)
+    many = random.random() < 0.25  # small frames, so that the acknowledgements fill more than a sector
     return Story(
         seed=f"{seed}/{number}",
         image_bytes=(64 if real else 16) * MIB,
         limits=Limits() if real else Limits(segment_bytes=segment, body_bytes=min(segment // 4, MIB)),
         quotas={0: 2 * segment, 1: 2 * segment, 2: random.choice([2, 3, 4]) * segment},
-        sizes_bytes={0: 200 * scale, 1: 900 * scale, 2: 3500 * scale},
+        sizes_bytes={cls: size * scale // (20 if many else 1) for cls, size in enumerate((200, 900, 3500))},
+        most=60 if many else 6,
         holds=random.choice([0.0, 0.2, 0.5]),
         saves=random.choice([0.05, 0.3]),
         declares=random.choice([0.0, 0.1, 0.3]),
@@ -63,7 +66,7 @@ def body(sizes_bytes: dict[int, int], cls: int, epoch: int, seq: int) -> bytes:
     return _body(sizes_bytes[cls], cls, epoch, seq)
 
 
-@lru_cache(512)
+@lru_cache(256)
 def _body(largest_bytes: int, cls: int, epoch: int, seq: int) -> bytes:
     random = Random(f"{cls}/{epoch}/{seq}")
     size = random.randint(0, 8) if seq % 11 == 10 else random.randint(largest_bytes // 3, largest_bytes)
@@ -91,7 +94,7 @@ class Start:
             (story.spares, self._make_spare),
         ]
         for _ in range(random.randint(6, 16)):
-            for _ in range(random.randint(1, 6)):
+            for _ in range(random.randint(1, story.most)):
                 self._append(random.choice([0, 1, 1, 2, 2, 2]))
             self._commit()
             for chance, step in steps:
