@@ -34,9 +34,9 @@ class Seen:
 
 
 def figures(profile: str, seed: int, probes: int = PROBES, flood_s: float = FLOOD_S) -> Iterator[Figure]:
-    """The measured check of one profile, without its outages."""
+    """The measured check of one profile, without bursts and outages."""
     command = f"python -m bench.links profile {profile}"
-    with world(profile, calm=True, seed=seed) as link:
+    with world(profile, weather="still", seed=seed) as link:
         seen = measured(link, probes, flood_s)
     name = f"links.{profile.lower()}"
     lost = 1 - len(seen.trips_s) / seen.sent

@@ -57,6 +57,30 @@ class Sky:
             self._burst_end = self._burst + self._weather.burst_s
 
 
+class Wander:
+    """A delay that wanders within +- `jitter_s`, slower than time passes, so that it reorders nothing by itself."""
+
+    def __init__(self, jitter_s: float, rng: Random) -> None:
+        self._jitter_s = jitter_s
+        self._step_s = 4 * jitter_s  # so at most half a second more for each second
+        self._rng = rng
+        self._at = 0.0
+        self._from = self._to = self._drawn()
+
+    def _drawn(self) -> float:
+        return self._rng.uniform(-self._jitter_s, self._jitter_s)
+
+    def at(self, now: float) -> float:
+        if not self._step_s:
+            return 0.0
+        if now - self._at > 2 * self._step_s:
+            self._at = now
+        while now - self._at >= self._step_s:
+            self._at += self._step_s
+            self._from, self._to = self._to, self._drawn()
+        return self._from + (self._to - self._from) * max(0.0, now - self._at) / self._step_s
+
+
 class Pipe:
     """One direction."""
 
@@ -64,6 +88,7 @@ class Pipe:
         self.way = way
         self._sky = sky
         self._rng = Random(seed)
+        self._wander = Wander(way.jitter_s, Random(seed + 1000))
         self._free_at = 0.0  # when the bottleneck has sent what it was given
         self._last_at = 0.0  # when the last one that kept its order arrives
         self.counts = Counts()
@@ -86,9 +111,9 @@ class Pipe:
         if chance() < way.loss:
             counts.lost_air += 1
             return []
-        arrives = self._free_at + max(0.0, way.delay_s + self._rng.uniform(-way.jitter_s, way.jitter_s))
+        arrives = self._free_at + max(0.0, way.delay_s + self._wander.at(self._free_at))
         if chance() < way.reorder:
-            arrives += way.jitter_s  # it falls behind those that follow
+            arrives += 2 * way.jitter_s  # it falls behind those that follow
         else:
             arrives = self._last_at = max(arrives, self._last_at)
         return [arrives, arrives] if chance() < way.duplicate else [arrives]

@@ -52,6 +52,11 @@ class Profile:
     mtu_bytes: int = 1500
     rebind_s: float = 0.0
 
+    def in_weather(self, weather: str) -> Profile:
+        """`whole`: as it is; `calm`: between its outages; `still`: without bursts either."""
+        calm = self.calm() if weather != "whole" else self
+        return replace(calm, weather=Weather()) if weather == "still" else calm
+
     def calm(self) -> Profile:
         """The same link between its outages; bursts stay."""
         return replace(self, weather=replace(self.weather, outage_every_s=0.0, outage_s=0.0), rebind_s=0.0)

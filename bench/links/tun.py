@@ -3,9 +3,9 @@
 The namespaces have no name: they live as long as a process is in them or holds them open, so nothing is left behind,
 however this ends. It is told what to do by JSON lines on stdin and ends with it; it answers each on stdout.
 
-    {"profile": "P1", "calm": true}   another link from now on      {"cut": true}   nothing passes, nothing is said
-    {"set": {"loss": 0.2}}            both ways                     {"counts": 1}   what passed since the start
-    {"rebind": 1}                     flows lose their address
+    {"profile": "P1", "weather": "calm"}   another link from now on      {"cut": true}   nothing passes, nothing is said
+    {"set": {"loss": 0.2}}                 both ways                     {"counts": 1}   what passed since the last link
+    {"rebind": 1}                          flows lose their address
 """
 
 from __future__ import annotations
@@ -105,8 +105,7 @@ class Simulator:
 
     def obey(self, said: dict[str, Any]) -> dict[str, Any]:
         if "profile" in said:
-            profile = PROFILES[said["profile"]]
-            self._take(profile.calm() if said.get("calm") else profile)
+            self._take(PROFILES[said["profile"]].in_weather(said.get("weather", "whole")))
         if "cut" in said:
             self._sky.cut = bool(said["cut"])
         if "set" in said:
@@ -117,9 +116,8 @@ class Simulator:
         return {"up": self._up.counts.told(), "down": self._down.counts.told()}
 
 
-async def main(name: str, calm: bool, seed: int) -> None:
-    profile = PROFILES[name]
-    simulator = Simulator(profile.calm() if calm else profile, seed)
+async def main(name: str, weather: str, seed: int) -> None:
+    simulator = Simulator(PROFILES[name].in_weather(weather), seed)
     pid = os.getpid()
     print(json.dumps({"near": f"/proc/{pid}/fd/{simulator.near}", "far": f"/proc/{pid}/fd/{simulator.far}"}), flush=True)
     loop = asyncio.get_running_loop()
@@ -130,4 +128,4 @@ async def main(name: str, calm: bool, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2] == "calm", int(sys.argv[3])))
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

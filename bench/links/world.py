@@ -28,8 +28,8 @@ class LinkMissingError(Exception):
 class World:
     """One link, up until closed. `near` is where the gateway is, `far` where the broker is."""
 
-    def __init__(self, profile: str, calm: bool = False, seed: int = 1) -> None:
-        words = [sys.executable, "-m", "bench.links.tun", profile, "calm" if calm else "whole", str(seed)]
+    def __init__(self, profile: str, weather: str = "whole", seed: int = 1) -> None:
+        words = [sys.executable, "-m", "bench.links.tun", profile, weather, str(seed)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
         self._lock = threading.Lock()
@@ -88,9 +88,9 @@ def inside(place: str) -> Iterator[None]:
 
 
 @contextmanager
-def world(profile: str, calm: bool = False, seed: int = 1) -> Iterator[World]:
+def world(profile: str, weather: str = "whole", seed: int = 1) -> Iterator[World]:
     """LinkMissingError where no link can be simulated."""
-    made = World(profile, calm, seed)
+    made = World(profile, weather, seed)
     try:
         yield made
     finally:
