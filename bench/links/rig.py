@@ -59,7 +59,7 @@ class Bedside:
             self._lines.append(Line(path, clock.now))
             self.ports[str(path)] = kind.driver
             voices.append(kind(self._record(str(path))))
-        self._thread = threading.Thread(target=asyncio.run, args=(self._speak(voices),))
+        self._thread = threading.Thread(target=asyncio.run, args=(self._speak(voices),), daemon=True)
         self._thread.start()
 
     def _record(self, port: str) -> Callable[[str, Sequence[int]], None]:

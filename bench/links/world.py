@@ -69,8 +69,8 @@ class World:
 
 
 def command(place: str, words: list[str]) -> list[str]:
-    """The words, run in a place."""
-    return ["nsenter", f"--net={place}", "--", *words]
+    """The words, run in a place; killed when the thread that starts them ends, however it ends."""
+    return ["setpriv", "--pdeathsig", "KILL", "nsenter", f"--net={place}", "--", *words]
 
 
 @contextmanager
