@@ -67,7 +67,7 @@ class Gateway:
             _broker(config),
             who.centre,
             self.keeping,
-            Seams(lambda state: None, self.pulse.introduce, world.now, world.uniform, world.dial),
+            Seams(lambda state: None, self._meet, world.now, world.uniform, world.dial),
         )
         self._hurry = asyncio.Event()
         self._owed: list[Lost] = []
@@ -147,6 +147,11 @@ class Gateway:
         else:
             self.tapes.not_durable()
         self._owe(kept.owed)
+
+    def _meet(self) -> None:
+        """The broker is reached: say at once who everybody is, and how they are."""
+        self.pulse.introduce()
+        self._hurry.set()
 
     def _owe(self, losses: list[Lost]) -> None:
         """The next beat declares these; they are owed until that beat is durable."""

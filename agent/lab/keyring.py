@@ -29,8 +29,8 @@ class Keyring:
     gateway_id: str
 
 
-def make(folder: Path) -> Keyring:
-    """Write a whole keyring under `folder`."""
+def make(folder: Path, address: str = "127.0.0.1") -> Keyring:
+    """Write a whole keyring under `folder`; the broker's certificate is for localhost and `address`."""
     ca_key = Ed25519PrivateKey.generate()
     ca = _certificate("wardlink demo authority", ca_key, ca_key, None)
     ring = Keyring(folder / "broker", folder / "gateway", folder / "centre", "")
@@ -40,7 +40,9 @@ def make(folder: Path) -> Keyring:
     opens = keys.RecipientSecret("xwing", os.urandom(96))
     for place in (ring.broker, ring.gateway, ring.centre):
         _write(place / "ca.crt", ca.public_bytes(Encoding.PEM))
-    _pair(ring.broker, "broker.crt", "broker.key", _certificate("localhost", broker_tls, ca_key, ca), broker_tls)
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(IPv4Address(address))])
+    broker = _certificate("localhost", broker_tls, ca_key, ca, names)
+    _pair(ring.broker, "broker.crt", "broker.key", broker, broker_tls)
     _pair(ring.gateway, "gateway.crt", "gateway.key", _certificate(gateway_id, signer, ca_key, ca), signer)
     _pair(ring.centre, "centre.crt", "centre.tls.key", _certificate("centre", centre_tls, ca_key, ca), centre_tls)
     _write(ring.gateway / "centre.pub", keys.verifier_text(receipts.public_key()).encode())
@@ -56,7 +58,11 @@ def _pair(folder: Path, crt: str, key: str, certificate: x509.Certificate, priva
 
 
 def _certificate(
-    name: str, key: Ed25519PrivateKey, issuer_key: Ed25519PrivateKey, issuer: x509.Certificate | None
+    name: str,
+    key: Ed25519PrivateKey,
+    issuer_key: Ed25519PrivateKey,
+    issuer: x509.Certificate | None,
+    names: x509.SubjectAlternativeName | None = None,
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     start = datetime.datetime.now(datetime.UTC) - EARLY
@@ -70,8 +76,7 @@ def _certificate(
         .not_valid_after(start + LIFE)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
     )
-    if name == "localhost":
-        names = x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(IPv4Address("127.0.0.1"))])
+    if names is not None:
         draft = draft.add_extension(names, critical=False)
     return draft.sign(issuer_key, None)
 
