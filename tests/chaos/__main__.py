@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -25,7 +26,7 @@ def main() -> int:
     tell(f"seed {args.seed}")
     with tempfile.TemporaryDirectory(prefix="wardlink-chaos-", dir=args.folder) as name:
         rig = Rig(Path(name), args.gateways, args.seed)
-        verdict, counts = asyncio.run(Campaign(rig, args.envelopes, args.epochs, Plan()).run())
+        verdict, counts = asyncio.run(_run(Campaign(rig, args.envelopes, args.epochs, Plan())))
     result = _result(args, verdict, counts)
     print(json.dumps(result))
     if args.out is not None:
@@ -33,6 +34,14 @@ def main() -> int:
         with args.out.open("a", encoding="utf-8") as out:
             out.write(json.dumps(result) + "\n")
     return _say(verdict)
+
+
+async def _run(campaign: Campaign) -> tuple[Verdict, dict[str, Any]]:
+    """Also when told to end, nothing is left running."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await campaign.run()
 
 
 def _arguments() -> argparse.Namespace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
@@ -20,7 +21,7 @@ from tests.chaos.verdict import Verdict, Witness, judge
 from wire.ranges import Ranges
 from wire.receipt import Receipt
 
-LOOK_S = 0.5
+LOOK_S = 0.25
 TELL_S = 30.0
 LAST_LIMIT_S = 30.0
 DRAIN_LIMIT_S = 900.0
@@ -37,6 +38,7 @@ class Campaign:
         self._rig = rig
         self._envelopes = envelopes
         self._epochs = epochs
+        self._limit_s = plan.limit_s
         self._chaos = Chaos(rig, rig.seed, plan)
         self._sent: dict[tuple[str, int], int] = {}  # by gateway and epoch
         self._began = clock.now()
@@ -87,8 +89,10 @@ class Campaign:
     async def _break(self) -> None:
         """Until the backlogs are through and every kind of fault was seen."""
         self._chaos.begin()
-        while not self._chaos.failed() and not (self._chaos.had_all and self._rig.stored() >= self._envelopes):
-            await pause(LOOK_S)
+        await _until(
+            lambda: self._chaos.failed() or (self._chaos.had_all and self._rig.stored() >= self._envelopes),
+            self._limit_s,
+        )
         await self._chaos.stop()
         for line in self._rig.lines():
             line.heal()
@@ -98,7 +102,8 @@ class Campaign:
         beds = self._rig.beds
         await asyncio.gather(*(bed.hush() for bed in beds))
         for _ in range(DRAIN_ROUNDS):
-            await _until(lambda: all(map(_is_drained, beds)), DRAIN_LIMIT_S)
+            since = time.time()
+            await _until(lambda since=since: all(_is_drained(bed, since) for bed in beds), DRAIN_LIMIT_S)
             await asyncio.gather(*(bed.program.end() for bed in beds))
             tails = [_tails(bed) for bed in beds]
             if await _until(lambda tails=tails: self._has_stored(tails), LAST_LIMIT_S):
@@ -165,9 +170,12 @@ def _waiting(bed: Bedside) -> int:
     return 0 if now is None else sum(chain.waiting_envelopes for chain in now.spool.chains)
 
 
-def _is_drained(bed: Bedside) -> bool:
+def _is_drained(bed: Bedside, since: float) -> bool:
+    """As it says itself, later than `since`."""
     now = bed.status()
-    return now is not None and now.link.connected and _waiting(bed) <= WAITING_LIMIT_COUNT
+    return (
+        now is not None and now.written_unix_s > since and now.link.connected and _waiting(bed) <= WAITING_LIMIT_COUNT
+    )
 
 
 def _tails(bed: Bedside) -> Tails:

@@ -14,122 +14,120 @@ from tests.chaos.proxy import DOWN, UP, Proxy, pause
 from tests.chaos.rig import Rig
 
 DELAY_LIMIT_S = 0.4
-LONG_S = (1.0, 6.0)
-DOWN_S = (0.0, 4.0)
 SEVER_LIMIT_BYTES = 400
 CENTRE_EVERY = 8  # one line fault in so many is the centre's
 DEAF_EVERY = 6  # of the centre's, one in so many is half-open: it takes its keepalive, 90 s, to be noticed
 
 T = TypeVar("T")
-LineFault = Callable[[Proxy, random.Random], Awaitable[None]]
-ProgramFault = Callable[[Rig, random.Random], Awaitable[None]]
+LineFault = Callable[[Proxy, random.Random, float], Awaitable[None]]  # how long it lasts, in seconds
+ProgramFault = Callable[[Rig, random.Random, float], Awaitable[None]]  # how long what ends is away
 
 
-async def cut(line: Proxy, _dice: random.Random) -> None:
+async def cut(line: Proxy, _dice: random.Random, _lasts_s: float) -> None:
     line.cut()
 
 
-async def reset(line: Proxy, _dice: random.Random) -> None:
+async def reset(line: Proxy, _dice: random.Random, _lasts_s: float) -> None:
     line.reset()
 
 
-async def sever(line: Proxy, dice: random.Random) -> None:
+async def sever(line: Proxy, dice: random.Random, _lasts_s: float) -> None:
     """In the middle of a packet."""
     line.mood.sever_after_bytes = dice.randint(1, SEVER_LIMIT_BYTES)
 
 
-async def delay(line: Proxy, dice: random.Random) -> None:
+async def delay(line: Proxy, dice: random.Random, lasts_s: float) -> None:
     line.mood.delay_s = dice.uniform(0.005, DELAY_LIMIT_S)
-    await pause(dice.uniform(*LONG_S))
+    await pause(lasts_s)
     line.mood.delay_s = 0.0
 
 
-async def pieces(line: Proxy, dice: random.Random) -> None:
+async def pieces(line: Proxy, _dice: random.Random, lasts_s: float) -> None:
     line.mood.in_pieces = True
-    await pause(dice.uniform(*LONG_S))
+    await pause(lasts_s)
     line.mood.in_pieces = False
 
 
-async def stall(line: Proxy, dice: random.Random) -> None:
+async def stall(line: Proxy, _dice: random.Random, lasts_s: float) -> None:
     line.stall()
-    await pause(dice.uniform(*LONG_S))
+    await pause(lasts_s)
     line.heal()
 
 
-async def refuse(line: Proxy, dice: random.Random) -> None:
+async def refuse(line: Proxy, _dice: random.Random, lasts_s: float) -> None:
     line.mood.refuses = True
     line.reset()
-    await pause(dice.uniform(*LONG_S))
+    await pause(lasts_s)
     line.mood.refuses = False
 
 
-async def deaf_up(line: Proxy, dice: random.Random) -> None:
-    await _deaf(line, UP, dice)
+async def deaf_up(line: Proxy, _dice: random.Random, lasts_s: float) -> None:
+    await _deaf(line, UP, lasts_s)
 
 
-async def deaf_down(line: Proxy, dice: random.Random) -> None:
-    await _deaf(line, DOWN, dice)
+async def deaf_down(line: Proxy, _dice: random.Random, lasts_s: float) -> None:
+    await _deaf(line, DOWN, lasts_s)
 
 
-async def _deaf(line: Proxy, way: str, dice: random.Random) -> None:
+async def _deaf(line: Proxy, way: str, lasts_s: float) -> None:
     """Half-open: the connections of this moment never hear from that side again, and nobody says so."""
     line.mood.swallows.add(way)
-    await pause(dice.uniform(*LONG_S))
+    await pause(lasts_s)
     line.mood.swallows.discard(way)
 
 
-async def broker_restart(rig: Rig, dice: random.Random) -> None:
+async def broker_restart(rig: Rig, _dice: random.Random, away_s: float) -> None:
     await rig.broker.end()
-    await pause(dice.uniform(*DOWN_S))
+    await pause(away_s)
     await rig.start_broker()
 
 
-async def broker_kill(rig: Rig, dice: random.Random) -> None:
+async def broker_kill(rig: Rig, _dice: random.Random, away_s: float) -> None:
     """It comes back with what it wrote down last, some seconds old."""
     await _killed(rig.broker)
-    await pause(dice.uniform(*DOWN_S))
+    await pause(away_s)
     await rig.start_broker()
 
 
-async def broker_wipe(rig: Rig, dice: random.Random) -> None:
+async def broker_wipe(rig: Rig, _dice: random.Random, away_s: float) -> None:
     """What it acknowledged is gone: queues, sessions, retained packets."""
     await _killed(rig.broker)
     rig.wipe_broker()
-    await pause(dice.uniform(*DOWN_S))
+    await pause(away_s)
     await rig.start_broker()
 
 
-async def centre_restart(rig: Rig, dice: random.Random) -> None:
+async def centre_restart(rig: Rig, _dice: random.Random, away_s: float) -> None:
     await rig.centre.end()
-    await pause(dice.uniform(*DOWN_S))
+    await pause(away_s)
     await rig.centre.start()
 
 
-async def centre_kill(rig: Rig, dice: random.Random) -> None:
+async def centre_kill(rig: Rig, _dice: random.Random, away_s: float) -> None:
     await _killed(rig.centre)
-    await pause(dice.uniform(*DOWN_S))
+    await pause(away_s)
     await rig.centre.start()
 
 
-async def gateway_restart(rig: Rig, dice: random.Random) -> None:
+async def gateway_restart(rig: Rig, dice: random.Random, away_s: float) -> None:
     program = dice.choice(rig.beds).program
     await program.end()
-    await pause(dice.uniform(*DOWN_S))
+    await pause(away_s)
     await program.start()
 
 
-async def gateway_kill(rig: Rig, dice: random.Random) -> None:
+async def gateway_kill(rig: Rig, dice: random.Random, away_s: float) -> None:
     program = dice.choice(rig.beds).program
     await _killed(program)
-    await pause(dice.uniform(*DOWN_S))
+    await pause(away_s)
     await program.start()
 
 
-async def power_cut(rig: Rig, dice: random.Random) -> None:
+async def power_cut(rig: Rig, dice: random.Random, away_s: float) -> None:
     """Everything at once, and back in any order."""
     everything = rig.programs()
     await asyncio.gather(*(_killed(program) for program in everything))
-    await pause(dice.uniform(*DOWN_S))
+    await pause(away_s)
     dice.shuffle(everything)
     for program in everything:
         await program.start()
@@ -149,10 +147,13 @@ PROGRAM_FAULTS: tuple[ProgramFault, ...] = (
 
 @dataclass(slots=True)
 class Plan:
-    """How often (seconds between faults, the least and the most), and which."""
+    """How often (between faults), how long, and which; seconds, the least and the most. Healed after `limit_s`."""
 
     line_every_s: tuple[float, float] = (0.5, 2.5)
-    program_every_s: tuple[float, float] = (3.0, 12.0)
+    line_lasts_s: tuple[float, float] = (1.0, 6.0)
+    program_every_s: tuple[float, float] = (1.0, 9.0)
+    program_away_s: tuple[float, float] = (0.0, 4.0)
+    limit_s: float = 3 * 3600.0
     line_faults: tuple[LineFault, ...] = LINE_FAULTS
     program_faults: tuple[ProgramFault, ...] = PROGRAM_FAULTS
 
@@ -204,7 +205,7 @@ class Chaos:
         is_deaf = fault in (deaf_up, deaf_down)
         of_centre = dice.randrange(CENTRE_EVERY * (DEAF_EVERY if is_deaf else 1)) == 0
         line = self._rig.centre_line if of_centre else dice.choice(self._rig.beds).proxy
-        await fault(line, dice)
+        await fault(line, dice, dice.uniform(*self._plan.line_lasts_s))
         self.done[fault.__name__] += 1
 
     async def _break_programs(self) -> None:
@@ -214,7 +215,7 @@ class Chaos:
             if self._stopping.is_set():
                 return
             await self._revive()
-            await fault(self._rig, dice)
+            await fault(self._rig, dice, dice.uniform(*self._plan.program_away_s))
             self.done[fault.__name__] += 1
 
     async def _revive(self) -> None:

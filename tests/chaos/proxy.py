@@ -20,7 +20,7 @@ _ABORT = struct.pack("ii", 1, 0)  # SO_LINGER of no time at all: the other side 
 
 @dataclass(slots=True)
 class Mood:
-    """How the line treats what comes. `swallows` are directions whose bytes vanish, for connections hit until the end."""
+    """How the line treats what comes. What a connection says in a direction of `swallows` vanishes from then on."""
 
     delay_s: float = 0.0
     in_pieces: bool = False
@@ -118,6 +118,8 @@ class Proxy:
                     line.abort()
                     return
                 for piece in self._pieces(data):
+                    if writer.is_closing():
+                        return
                     writer.write(piece)
                     await writer.drain()
         if way not in line.swallowed:
