@@ -25,8 +25,9 @@ def main() -> int:
     args = _arguments()
     tell(f"seed {args.seed}")
     with tempfile.TemporaryDirectory(prefix="wardlink-chaos-", dir=args.folder) as name:
+        plan = Plan(drain_limit_s=args.drain_limit)
         rig = Rig(Path(name), args.gateways, args.seed)
-        verdict, counts = asyncio.run(_run(Campaign(rig, args.envelopes, args.epochs, Plan())))
+        verdict, counts = asyncio.run(_run(Campaign(rig, args.envelopes, args.epochs, plan)))
     result = _result(args, verdict, counts)
     print(json.dumps(result))
     if args.out is not None:
@@ -50,6 +51,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of backlogs and faults (default 1)")
     parser.add_argument("--gateways", type=int, default=6, help="how many (default 6)")
     parser.add_argument("--epochs", type=int, default=20, help="of each backlog (default 20)")
+    parser.add_argument("--drain-limit", type=float, default=900.0, help="seconds, once all is healed (default 900)")
     parser.add_argument("--out", type=Path, help="append the result as a line of JSON")
     parser.add_argument("--folder", type=Path, help="where to work (default: the system's own temporary folder)")
     return parser.parse_args()

@@ -23,8 +23,8 @@ from wire.receipt import Receipt
 
 LOOK_S = 0.25
 TELL_S = 30.0
+ALONE_LIMIT_COUNT = 5000  # fewer are made before other processes have started
 LAST_LIMIT_S = 30.0
-DRAIN_LIMIT_S = 900.0
 DRAIN_ROUNDS = 3
 WAITING_LIMIT_COUNT = 8  # a gateway with a silent device still seals a few words a minute
 
@@ -38,7 +38,7 @@ class Campaign:
         self._rig = rig
         self._envelopes = envelopes
         self._epochs = epochs
-        self._limit_s = plan.limit_s
+        self._plan = plan
         self._chaos = Chaos(rig, rig.seed, plan)
         self._sent: dict[tuple[str, int], int] = {}  # by gateway and epoch
         self._began = clock.now()
@@ -61,6 +61,7 @@ class Campaign:
             tell(f"drained: {self._line()}")
         finally:
             telling.cancel()
+            await self._chaos.stop()
             await rig.stop()
         verdict = await asyncio.to_thread(judge, rig.store, witnesses)
         verdict.crashed = self._chaos.crashes
@@ -81,9 +82,12 @@ class Campaign:
             Order(ring.gateway, rig.place(n) / "state", _share(self._envelopes, n, count), self._epochs, rig.seed)
             for n, ring in enumerate(rig.rings)
         ]
-        loop = asyncio.get_running_loop()
-        with ProcessPoolExecutor(min(os.cpu_count() or 1, count), get_context("spawn")) as pool:
-            made = await asyncio.gather(*(loop.run_in_executor(pool, make, order) for order in orders))
+        if self._envelopes < ALONE_LIMIT_COUNT:
+            made = [make(order) for order in orders]
+        else:
+            loop = asyncio.get_running_loop()
+            with ProcessPoolExecutor(min(os.cpu_count() or 1, count), get_context("spawn")) as pool:
+                made = await asyncio.gather(*(loop.run_in_executor(pool, make, order) for order in orders))
         tell(f"{self._passed_s():6.0f} s  {sum(made)} envelopes made for {count} gateways, {self._epochs} epochs each")
 
     async def _break(self) -> None:
@@ -91,11 +95,9 @@ class Campaign:
         self._chaos.begin()
         await _until(
             lambda: self._chaos.failed() or (self._chaos.had_all and self._rig.stored() >= self._envelopes),
-            self._limit_s,
+            self._plan.limit_s,
         )
-        await self._chaos.stop()
-        for line in self._rig.lines():
-            line.heal()
+        await self._chaos.heal()
 
     async def _drain(self) -> list[Tails]:
         """Nothing new, and wait until all is held; what is left when the gateways end goes in another round."""
@@ -103,7 +105,7 @@ class Campaign:
         await asyncio.gather(*(bed.hush() for bed in beds))
         for _ in range(DRAIN_ROUNDS):
             since = time.time()
-            await _until(lambda since=since: all(_is_drained(bed, since) for bed in beds), DRAIN_LIMIT_S)
+            await _until(lambda since=since: all(_is_drained(bed, since) for bed in beds), self._plan.drain_limit_s)
             await asyncio.gather(*(bed.program.end() for bed in beds))
             tails = [_tails(bed) for bed in beds]
             if await _until(lambda tails=tails: self._has_stored(tails), LAST_LIMIT_S):

@@ -147,13 +147,14 @@ PROGRAM_FAULTS: tuple[ProgramFault, ...] = (
 
 @dataclass(slots=True)
 class Plan:
-    """How often (between faults), how long, and which; seconds, the least and the most. Healed after `limit_s`."""
+    """How often (between faults), how long, and which; seconds, the least and the most."""
 
     line_every_s: tuple[float, float] = (0.5, 2.5)
     line_lasts_s: tuple[float, float] = (1.0, 6.0)
     program_every_s: tuple[float, float] = (1.0, 9.0)
     program_away_s: tuple[float, float] = (0.0, 4.0)
-    limit_s: float = 3 * 3600.0
+    limit_s: float = 3 * 3600.0  # then it is healed, done or not
+    drain_limit_s: float = 900.0  # and so long after that, nothing may wait any more
     line_faults: tuple[LineFault, ...] = LINE_FAULTS
     program_faults: tuple[ProgramFault, ...] = PROGRAM_FAULTS
 
@@ -179,10 +180,16 @@ class Chaos:
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """No new ones; what has begun ends, and all programs run. Raises what went wrong with the chaos itself."""
+        """No new ones; what has begun ends. Raises what went wrong with the chaos itself."""
         self._stopping.set()
         if self._task is not None:
             await self._task
+
+    async def heal(self) -> None:
+        """Good lines, and all programs run."""
+        await self.stop()
+        for line in self._rig.lines():
+            line.heal()
         await self._revive()
 
     def failed(self) -> bool:

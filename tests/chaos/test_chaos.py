@@ -12,7 +12,7 @@ SMALL = Plan(
     line_lasts_s=(0.1, 0.3),
     line_faults=(faults.cut, faults.reset, faults.sever, faults.delay, faults.pieces, faults.stall, faults.refuse),
     program_every_s=(1.0, 1.5),
-    limit_s=4.0,
+    limit_s=3.0,
     program_away_s=(0.0, 0.1),
     program_faults=(faults.centre_kill, faults.gateway_kill),
 )
