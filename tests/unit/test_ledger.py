@@ -81,3 +81,21 @@ def test_a_receipt_names_the_newest_epochs_and_the_lowest_ranges() -> None:
     assert [said.epoch for said in receipt] == list(range(4, newest + 1))
     assert receipt[0] == Held(4, 2, [(0, 0)])
     assert receipt[-1].ranges == [(2 * i, 2 * i) for i in range(RECEIPT_RANGES_LIMIT_COUNT)]
+
+
+def test_what_was_not_named_is_named_once_it_comes_again() -> None:
+    ledger = Ledger()
+    for epoch in range(RECEIPT_EPOCHS_LIMIT_COUNT + 4):
+        ledger.hold(Place("gw", epoch, Class.WAVE), 0)
+    ledger.repeat(Place("gw", 1, Class.WAVE))
+    named = [said.epoch for said in ledger.receipt("gw")]
+    assert 1 in named
+    assert len(named) == RECEIPT_EPOCHS_LIMIT_COUNT
+
+
+def test_every_range_has_its_turn() -> None:
+    """A hundred numbers that never come (each a loss of its own) must not keep what came above them unheld."""
+    ledger = held(*range(0, 200, 2))
+    first, second = (ledger.receipt("gw")[0].ranges for _ in range(2))
+    assert len(first) == len(second) == RECEIPT_RANGES_LIMIT_COUNT
+    assert {seq for seq, _ in first + second} == set(range(0, 200, 2))
