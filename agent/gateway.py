@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import signal
 from functools import partial
 from pathlib import Path
 
-from agent import clock, identity, memory
+from agent import identity, memory
 from agent.config import MIB, Config, Port
 from agent.health import metrics, notify, status
 from agent.keeping import Keeping
@@ -24,14 +23,16 @@ from agent.ports.tape import Tape
 from agent.pulse import Pulse
 from agent.sessions.hearing import Hearing
 from agent.sessions.ward import Ward
+from agent.spool.epoch import NONCE_BYTES
+from agent.spool.spool import Spool
 from agent.spool.terms import Lost
 from agent.supervisor import Supervisor
 from agent.tapes import Tapes
 from agent.uplink.link import Broker
 from agent.uplink.tls import context
 from agent.uplink.uplink import Origin, Seams, Uplink
+from agent.world import World
 from config.load import ConfigError
-from drivers import registry
 from drivers.contract import Driver, Serial
 from wire import codec
 from wire.seal import Sealer
@@ -47,39 +48,44 @@ log = logging.getLogger("wardlink.gateway")
 class Gateway:
     """One epoch of one gateway."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, world: World = World()) -> None:  # noqa: B008  frozen: there is one real world
         who = identity.load(Path(config.keys), receipts=config.confirm == "receipt")
         self.config = config
+        self.world = world
         Path(config.runtime).mkdir(parents=True, exist_ok=True)
         self.address = Address(config.site, who.gateway)
         self.supervisor = Supervisor()
-        self.started = clock.now()
-        self.keeping = Keeping(Path(config.state) / "spool", _quotas(config))
+        self.started = world.now()
+        self.keeping = Keeping(world.thread(), self._open_spool)
         spool = self.keeping.spool
         self.epoch = spool.epoch
         self.ward = Ward(lambda: codec.Encoder().encode)
         self.tapes = Tapes()
-        sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce)
-        self.pulse = Pulse(self.ward, sealer, partial(clock.anchor, LATE_US), config.bed)
+        sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce, world.entropy)
+        self.pulse = Pulse(self.ward, sealer, partial(world.anchor, LATE_US), config.bed)
         self.uplink = Uplink(
             Origin(self.address, spool.epoch),
             _broker(config),
             who.centre,
             self.keeping,
-            Seams(lambda state: None, self.pulse.introduce, clock.now, random.uniform),
+            Seams(lambda state: None, self.pulse.introduce, world.now, world.uniform, world.dial),
         )
         self._hurry = asyncio.Event()
         self._owed: list[Lost] = []
         self.ports = [self._port(port) for port in config.port]
 
+    def _open_spool(self) -> Spool:
+        world, folder = self.world, Path(self.config.state) / "spool"
+        return Spool.open(folder, _quotas(self.config), world.files(), world.entropy(NONCE_BYTES), world.limits())
+
     def _port(self, port: Port) -> tuple[SerialPort, Hearing]:
-        kind = registry.driver(port.driver)
+        kind = self.world.driver(port.driver)
         hearing = Hearing(self.ward, partial(kind, port.options), port.path, self._hurry.set)
         tape = Tape(Path(self.config.runtime) / "tape", port.path)
         for now, data in tape.left(self.keeping.was_durable):
             self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now))
         self.tapes.add(tape, hearing)
-        return SerialPort(port.path, _line(kind, port), hearing, clock.now, tape), hearing
+        return SerialPort(port.path, _line(kind, port), hearing, self.world.now, tape, self.world.open_line), hearing
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; what was heard by then is sealed, durable, and sent if the link allows when this returns."""
@@ -110,8 +116,8 @@ class Gateway:
         for header, data in self.pulse.ended(recent):
             self.keeping.append(header, data)
         await self._beat_once()
-        memory.settle()
-        notify.ready("started")
+        self.world.settle()
+        self.world.ready("started")
 
     async def _beat(self) -> None:
         """The data path, for ever; the watchdog is fed by its progress and by nothing else."""
@@ -122,11 +128,11 @@ class Gateway:
             self._hurry.clear()
             await self._beat_once()
             await self.keeping.make_spare()
-            notify.progress(f"epoch {self.epoch}")
+            self.world.progress(f"epoch {self.epoch}")
 
     async def _beat_once(self, last: bool = False) -> None:
         """Close, seal, make durable, hand over. A slow or failing disk does not hold up what is live."""
-        now = clock.now()
+        now = self.world.now()
         pieces = self.tapes.turn(now)
         envelopes = self.pulse.beat(now, last)
         self.tapes.sealed(pieces, [header for header, _ in envelopes])
@@ -145,7 +151,7 @@ class Gateway:
         """The next beat declares these; they are owed until that beat is durable."""
         self._owed = losses
         for lost in losses:
-            self.pulse.lost(clock.now() // 1000, lost.epoch, lost.cls, [(lost.first, lost.last)], lost.cause)
+            self.pulse.lost(self.world.now() // 1000, lost.epoch, lost.cls, [(lost.first, lost.last)], lost.cause)
 
     async def _show(self) -> None:
         """Write status and metrics where the CLI and the node exporter look."""

@@ -14,12 +14,15 @@ import os
 import termios
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import serial
 
 from agent.ports.tape import Tape
 from drivers.contract import Serial
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 GATHER_S = 0.1
 TTY_BYTES = 4095  # what one read of a tty gives at most; the kernel then has more
@@ -40,14 +43,30 @@ class Ear(Protocol):
     def closed(self, now: int, reason: str) -> None: ...
 
 
+class Cable(Protocol):
+    """An open port. Neither reading nor writing waits: they do what is possible now, or raise OSError."""
+
+    def fileno(self) -> int: ...
+    def read(self, size: int = ..., /) -> bytes: ...
+    def write(self, data: ReadableBuffer, /) -> int: ...
+    def close(self) -> None: ...
+
+
 class _Line(serial.Serial):
     """pyserial throws away what the kernel holds when it opens a port; those are a patient's samples."""
 
     def _reset_input_buffer(self) -> None:
         """Keep it."""
 
+    def read(self, size: int = 1, /) -> bytes:
+        """The system's own read: pyserial's asks `select` first."""
+        return os.read(self.fileno(), size)
 
-def open_line(path: str, line: Serial) -> serial.Serial:
+    def write(self, data: ReadableBuffer, /) -> int:
+        return os.write(self.fileno(), data)
+
+
+def open_line(path: str, line: Serial) -> _Line:
     """Open a port with these line settings, for us alone. Raises OSError, termios.error."""
     if not Path(path).exists():
         raise FileNotFoundError(errno.ENOENT, "no such port", path)
@@ -61,13 +80,22 @@ def open_line(path: str, line: Serial) -> serial.Serial:
 class SerialPort:
     """Keeps one path open and feeds one ear. `state` is for status: waiting, open, or why it could not be opened."""
 
-    def __init__(self, path: str, line: Serial, ear: Ear, clock: Callable[[], int], tape: Tape) -> None:
+    def __init__(
+        self,
+        path: str,
+        line: Serial,
+        ear: Ear,
+        clock: Callable[[], int],
+        tape: Tape,
+        opener: Callable[[str, Serial], Cable] = open_line,
+    ) -> None:
         self.path = path
         self.state = "waiting"
         self._line = line
         self._ear = ear
         self._clock = clock
         self._tape = tape
+        self._opener = opener
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -75,7 +103,7 @@ class SerialPort:
             port = await self._open()
             reason = "fault"
             try:
-                reason = await Reading(port.fileno(), self._ear, self._clock, self._tape).ended
+                reason = await Reading(port, self._ear, self._clock, self._tape).ended
             except asyncio.CancelledError:
                 reason = "stopped"
                 raise
@@ -87,11 +115,11 @@ class SerialPort:
                 self._ear.closed(self._clock(), reason)
                 log.warning("port closed path=%s reason=%r", self.path, reason)
 
-    async def _open(self) -> serial.Serial:
+    async def _open(self) -> Cable:
         """Wait until the path is there and opens."""
         while True:
             try:
-                port = await asyncio.to_thread(open_line, self.path, self._line)
+                port = await asyncio.to_thread(self._opener, self.path, self._line)
             except (OSError, termios.error) as error:
                 state = f"cannot open: {_said(error)}"
                 if state != self.state:
@@ -111,11 +139,12 @@ class Reading:
     comes out of `ended`, whose result is why the port was lost.
     """
 
-    def __init__(self, fd: int, ear: Ear, clock: Callable[[], int], tape: Tape) -> None:
+    def __init__(self, port: Cable, ear: Ear, clock: Callable[[], int], tape: Tape) -> None:
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = self._loop.create_future()
         self.ended.add_done_callback(lambda _: self._stop())
-        self._fd = fd
+        self._port = port
+        self._fd = port.fileno()
         self._ear = ear
         self._clock = clock
         self._tape = tape
@@ -162,7 +191,7 @@ class Reading:
         """What is there. Nothing is no news (VMIN is 0), unless the kernel had just said that there is something."""
         told, self._told = self._told, False
         try:
-            data = os.read(self._fd, READ_LIMIT_BYTES)
+            data = self._port.read(READ_LIMIT_BYTES)
         except BlockingIOError:
             data, told = b"", False
         self._full = len(data) >= TTY_BYTES
@@ -190,7 +219,7 @@ class Reading:
             self._unsent.clear()
         if self._unsent:
             try:
-                del self._unsent[: os.write(self._fd, self._unsent)]
+                del self._unsent[: self._port.write(self._unsent)]
             except BlockingIOError:
                 return
 
