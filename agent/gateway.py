@@ -83,7 +83,7 @@ class Gateway:
         hearing = Hearing(self.ward, partial(kind, port.options), port.path, self._hurry.set)
         tape = Tape(Path(self.config.runtime) / "tape", port.path)
         for now, data in tape.left(self.keeping.was_durable):
-            self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now))
+            self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now, tape.is_safe))
         self.tapes.add(tape, hearing)
         return SerialPort(port.path, _line(kind, port), hearing, self.world.now, tape, self.world.open_line), hearing
 
@@ -111,8 +111,9 @@ class Gateway:
         """The first grant, and what this epoch knows of earlier ones, durable before anything else."""
         spool = self.keeping.spool
         self._owe(spool.undeclared())
-        tails = sorted((epoch, cls, following) for (epoch, cls), following in spool.tails().items())
-        recent = [tail for tail in tails if tail[0] >= self.epoch - ENDED_EPOCHS_LIMIT]
+        tails = spool.tails()
+        epochs = sorted({epoch for epoch, _ in tails if epoch >= self.epoch - ENDED_EPOCHS_LIMIT})
+        recent = [(epoch, int(cls), tails.get((epoch, cls), 0)) for epoch in epochs for cls in Class]
         for header, data in self.pulse.ended(recent):
             self.keeping.append(header, data)
         await self._beat_once()

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 
 from agent.sessions.session import Session
 from agent.sessions.ward import Ward
-from drivers.contract import Counts, Driver, Output, Send
+from drivers.contract import Counts, Driver, Output, Send, Wave
+from wire.topics import Class
 
 TAIL_LIMIT_BYTES = 70_000
 
@@ -49,16 +50,19 @@ class Hearing:
         self._tail = (self._tail + data)[-TAIL_LIMIT_BYTES:]
         return self._take(self._driver.on_bytes(data, now), now)
 
-    def resume(self, data: bytes, now: int) -> None:
+    def resume(self, data: bytes, now: int, is_safe: Callable[[int, int], bool] = lambda now, cls: False) -> None:
         """Hear again what an earlier process had read and not made durable; the session goes on when the port opens.
 
-        Where the driver fails the session ends, as it did then.
+        `is_safe(now, class)`: that class of it was durable, and is not said again. Where the driver fails the session
+        ends, as it did then.
         """
         if self.session is None:
             self._begin(now)
         good = False
         try:
-            self.heard(data, now)
+            self._tail = (self._tail + data)[-TAIL_LIMIT_BYTES:]
+            said = list(self._driver.on_bytes(data, now))
+            self._take([one for one in said if not is_safe(now, _class_of(one))], now)
             good = True
         finally:
             if not good:
@@ -92,3 +96,8 @@ class Hearing:
     def _allowed(self, send: Send) -> bytes:
         assert send.data in self._driver.info.sends, f"{self.driver_id}: {send.data.hex()} is not on its allow-list"
         return send.data
+
+
+def _class_of(output: Output) -> Class:
+    """Which bundle it goes into."""
+    return Class.WAVE if isinstance(output, Wave) else Class.VITAL

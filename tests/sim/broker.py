@@ -52,7 +52,9 @@ class Broker:
         if not self.is_up:
             return
         self.arrived += 1
-        self._tell(f"broker < {topic.rpartition('/')[2]} {len(data)}", data if topic.endswith(("vital", "wave")) else b"")
+        self._tell(
+            f"broker < {topic.rpartition('/')[2]} {len(data)}", data if topic.endswith(("vital", "wave")) else b""
+        )
         if self._is("refuses"):
             link.hear(link.acknowledged, mid, "Quota exceeded")
             return

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from centre import receipts
 from centre.counts import Counts
@@ -23,8 +23,18 @@ from wire import topics
 from wire.topics import Address, TopicError
 
 GATHER_S = 0.05
-COMMIT_S = 0.01
 GROUP_LIMIT_COUNT = 200
+
+
+_ENGINES: list[Engine] = []
+
+
+def _share_statements(engine: Engine) -> None:
+    """Building SQL takes longer than running it, and a process plays thousands of stories: build it once."""
+    _ENGINES.append(engine)
+    engine.dialect = _ENGINES[0].dialect
+    engine._compiled_cache = _ENGINES[0]._compiled_cache
+    del _ENGINES[1:]
 
 
 class Centre:
@@ -40,6 +50,7 @@ class Centre:
         self._count = count
         self._tell = tell
         self.utc_us: Callable[[], int] = lambda: 0
+        self._commit_s = random.choice((0.01, 0.3, 1.0))
         self.is_up = False
         self.refuses_for = 0  # statements until the database fails; 0: it does not
         self.counts = Counts()
@@ -50,10 +61,13 @@ class Centre:
         self.is_up = True
         self._life = object()
         self.store = Store(self._url, self.counts)
+        _share_statements(self.store._engine)
         event.listen(self.store._engine, "connect", self._connected)
         self.store.enrol([(self._address, "bed 1")])
         self.store.all_offline()
-        self._ingest = Ingest(self.store, Gate({self._address.gateway: self._address.site}), [self._secret], self.counts)
+        self._ingest = Ingest(
+            self.store, Gate({self._address.gateway: self._address.site}), [self._secret], self.counts
+        )
         self._schedule = Schedule()
         self._group: list[tuple[int, Arrival]] = []
         self._gathers = False
@@ -112,10 +126,10 @@ class Centre:
         self._group.append((mid, Arrival(address, word, data, self.utc_us())))
         self._gather()
 
-    def _gather(self, delay_s: float = GATHER_S + COMMIT_S) -> None:
+    def _gather(self) -> None:
         if not self._gathers:
             self._gathers = True
-            self._soon(self._commit, delay_s)
+            self._soon(self._commit, GATHER_S + self._commit_s)
 
     def _commit(self) -> None:
         group = self._group[:GROUP_LIMIT_COUNT]
@@ -134,7 +148,7 @@ class Centre:
         self._schedule.hurry(outcome.online)
         self._gathers = False
         if self._group or self._ingest.behind:
-            self._gather(COMMIT_S)
+            self._gather()
         self._receipts()
 
     def _acknowledge(self, connection: int, mids: list[int]) -> None:

@@ -26,8 +26,8 @@ HEAD = b"\xa5\x5a"
 _FRAME = struct.Struct("<IIB")
 FRAME_BYTES = len(HEAD) + _FRAME.size + 4
 POISON, RINGS = 1, 2
-COUNTED_RATE = 12
-NUMERIC_EVERY = 10
+COUNTED_RATE = 5
+NUMERIC_EVERY = 7
 SCALE = Scale(Fraction(COUNTED_RATE), "mV", bits=16)
 
 
@@ -96,8 +96,8 @@ class Unit:
 
     start: int
     end: int
-    said_ns: int
     hurt: bool = False
+    poisoned: bool = False
     faulted: bool = False
     partial: bool = False
     read: tuple[int, int] | None = None
@@ -156,7 +156,7 @@ class CountedVoice(Voice):
 class OxiVoice(Voice):
     """The bench's oximeter: n in 15 bits over three channels; its numerics are repeated and not compared."""
 
-    driver, every_s = BenchOxi, 1 / 15
+    driver, every_s = BenchOxi, 1 / 4
     per_unit: ClassVar[Mapping[str, int]] = {"pleth": 1, "spo2.bar": 1, "spo2.signal": 1}
 
     def unit(self, n: int, flags: int):
@@ -166,14 +166,14 @@ class OxiVoice(Voice):
 
 
 class NellcorVoice(Voice):
-    """A line of numerics every two seconds; no waves. `n` is in the saturation and the pulse."""
+    """A line of numerics every two seconds; no waves. Each number tells `n` up to 999."""
 
     driver, every_s = NellcorN560, 2.0
 
     def unit(self, n: int, flags: int):
-        line = f"07-Jan-04 11:{n // 60 % 60:02d}:{n % 60:02d}   {n % 1000:3d}   {n // 1000 % 1000:3d}      36\r\n"
-        numerics = [("spo2", n % 1000), ("spo2.pr", n // 1000 % 1000), ("nellcor_n560:PA", 36)]
-        return line.encode(), {}, numerics
+        spo2, pulse, amplitude = n % 1000, n * 3 % 1000, n * 7 % 1000
+        line = f"07-Jan-04 11:{n // 60 % 60:02d}:{n % 60:02d}   {spo2:3d}   {pulse:3d}     {amplitude:3d}\r\n"
+        return line.encode(), {}, [("spo2", spo2), ("spo2.pr", pulse), ("nellcor_n560:PA", amplitude)]
 
     def power_on(self) -> bytes:
         return b"\r\n"

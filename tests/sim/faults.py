@@ -267,7 +267,9 @@ def garbage_for_the_centre(stage, dice):
     for _ in range(dice.choice((1, 50))):
         address = dice.choice((stage.address, Address("north", "someotherstation2345"), Address("south", "x")))
         head = bytes([1, dice.randrange(4), *dice.randbytes(3), 1, 0, 0, 0, dice.randrange(40)])
-        stage.broker.inject(address.topic(dice.choice(WORDS)), dice.choice((b"", head)) + dice.randbytes(dice.randrange(200)))
+        stage.broker.inject(
+            address.topic(dice.choice(WORDS)), dice.choice((b"", head)) + dice.randbytes(dice.randrange(200))
+        )
 
 
 def _line(stage, dice):

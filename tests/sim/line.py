@@ -100,8 +100,9 @@ class Line:
         data, samples, numerics = self.voice.unit(n, self._flags)
         if not data:
             return
+        poisoned = bool(self._flags & POISON) and self.voice.is_proof
         self._flags = 0
-        unit = Unit(self.said_bytes, self.said_bytes + len(data), self._place.timeline.now, hurt=self._is_torn)
+        unit = Unit(self.said_bytes, self.said_bytes + len(data), hurt=self._is_torn, poisoned=poisoned)
         self._is_torn = False
         truth.units.append(unit)
         for channel, values in samples.items():
@@ -187,7 +188,7 @@ class Line:
         """Bytes `start..end` of what was said have been given to this opening."""
         boot, now = self._place.machine.boot, self._place.machine.now() // 1000
         units = self.truth.units
-        at = self._read_units
+        at = first = self._read_units
         while at < len(units) and units[at].end <= end:
             unit = units[at]
             if unit.start >= start:
@@ -198,6 +199,9 @@ class Line:
             at += 1
         if at < len(units) and units[at].start < end and units[at].start < start:
             units[at].partial = True
+        if any(unit.poisoned for unit in units[first:at] if unit.read is not None):
+            for unit in units[first:at]:
+                unit.faulted = True
         self._read_units = at
         self._read_end = end
 

@@ -52,6 +52,7 @@ class Machine:
         self.boots: dict[int, int] = {}  # UTC in microseconds at the zero of each boot's monotonic clock
         self.gateway: Gateway | None = None
         self.loop: Loop | None = None
+        self.dark_boots: set[int] = set()  # which ended in a power cut
         self.is_on = False
         self._graves: list[tuple[Loop, Gateway | None]] = []
         self._cables: dict[int, object] = {}
@@ -165,6 +166,7 @@ class Machine:
         self._plan += 1
         self.card = self.card.cut()
         shutil.rmtree(self._config.runtime, ignore_errors=True)
+        self.dark_boots.add(self.boot)
         self._later(self._random.uniform(2, 8), self.power_on)
 
     def _end(self, how: str) -> None:

@@ -93,7 +93,9 @@ def _clock(stage, store: Store) -> None:
         booted = stage.machine.boots.get(stage.machine.lives[anchor["epoch"]].boot)
         true = booted + anchor["t"]
         if anchor["error"] is not None and abs(anchor["utc"] - true) > anchor["error"]:
-            stage.problem(f"an anchor of epoch {anchor['epoch']} is {anchor['utc'] - true} us wrong, says {anchor['error']}")
+            stage.problem(
+                f"an anchor of epoch {anchor['epoch']} is {anchor['utc'] - true} us wrong, says {anchor['error']}"
+            )
 
 
 class _Hearing:
@@ -184,7 +186,9 @@ class _Hearing:
             for n in spot.units:
                 unit = self.truth.units[n]
                 if n in seen and not self._may_double(seen[n].epoch):
-                    self._bad(f"{channel}: unit {n} is there twice: {seen[n].epoch}:{seen[n].seq}, {spot.epoch}:{spot.seq}")
+                    self._bad(
+                        f"{channel}: unit {n} is there twice: {seen[n].epoch}:{seen[n].seq}, {spot.epoch}:{spot.seq}"
+                    )
                     return
                 if unit.read is None and not unit.partial:
                     self._bad(f"{channel}: unit {n} is stored and was not read")
@@ -216,7 +220,9 @@ class _Hearing:
     def _between(self, left: int, right: int) -> list[int]:
         """The units between two that count: all where the device counts, else those that were read."""
         units = self.truth.units
-        return [n for n in range(left + 1, right) if self.truth.counts or (units[n].read is not None and not units[n].hurt)]
+        return [
+            n for n in range(left + 1, right) if self.truth.counts or (units[n].read is not None and not units[n].hurt)
+        ]
 
     def _gap_near(self, left: Spot, right: Spot, size: int) -> bool:
         """A hole of unknown size is declared before the chunk that brought the noise."""
@@ -224,7 +230,8 @@ class _Hearing:
         chunk = [at for at, n in enumerate(left.units) if units[n].read == units[left.units[-1]].read]
         low = left.index + (chunk[0] if chunk else 0) * size
         return any(
-            low <= first <= right.index and count is None for first, count, _ in self.store.gaps[left.epoch, left.stream]
+            low <= first <= right.index and count is None
+            for first, count, _ in self.store.gaps[left.epoch, left.stream]
         )
 
     def _complete(self, channel: str, spots: list[Spot]) -> None:
@@ -238,16 +245,21 @@ class _Hearing:
             before = places[at - 1][1:] if at else (0, -1)
             after = places[at][1:] if at < len(places) else (1 << 30, 1 << 40)
             if not self._explained(n, Class.WAVE, before, after):
-                self._bad(f"{channel}: unit {n}, read at {unit.read}, is neither stored nor declared lost; {before} {after}")
+                self._bad(
+                    f"{channel}: unit {n}, read at {unit.read}, is neither stored nor declared lost; {before} {after}"
+                )
                 return
 
     def _explained(self, n: int, cls: Class, before: tuple[int, int], after: tuple[int, int]) -> bool:
         unit = self.truth.units[n]
-        if unit.faulted:
-            return any("fault" in reasons for reasons in self.closed.values())
-        if unit.hurt:
-            return any(cause == "parse" for gaps in self.store.gaps.values() for *_, cause in gaps) or bool(self.skipped)
+        if unit.faulted and any("fault" in reasons for reasons in self.closed.values()):
+            return True
+        if unit.hurt and self._noise_is_told():
+            return True
         return self._declared(cls, before, after) or self._in_the_dark(unit)
+
+    def _noise_is_told(self) -> bool:
+        return any(cause == "parse" for gaps in self.store.gaps.values() for *_, cause in gaps) or bool(self.skipped)
 
     def _declared(self, cls: Class, before: tuple[int, int], after: tuple[int, int]) -> bool:
         """Whether envelopes between these two (epoch, seq) are declared lost, or wait for a grant that is."""
@@ -264,10 +276,8 @@ class _Hearing:
     def _in_the_dark(self, unit) -> bool:
         """Read too late before a power cut to be durable."""
         boot, t = unit.read
-        ends = [life for life in self.lives.values() if life.boot == boot]
-        if not any(life.end == "power" for life in ends):
-            return not ends  # the power went before any epoch of that boot had begun
-        return t * 1000 >= max(life.durable_ns for life in ends)
+        durable_ns = max((life.durable_ns for life in self.lives.values() if life.boot == boot), default=-1)
+        return boot in self.stage.machine.dark_boots and t * 1000 >= durable_ns
 
     def _numerics(self) -> None:
         """Every reading of a unit that was read, once, stamped with the moment of reading."""

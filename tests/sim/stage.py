@@ -82,7 +82,11 @@ class Stage:
         )  # fmt: skip
         kinds = self._kinds(plan)
         self.lines: dict[str, Line] = {}
-        self.machine = Machine(self, self._config(plan, kinds), Limits(segment_bytes=SEGMENT_BYTES, buffer_bytes=plan.choice((8 << 20, 96 << 10))))
+        self.machine = Machine(
+            self,
+            self._config(plan, kinds),
+            Limits(segment_bytes=SEGMENT_BYTES, buffer_bytes=plan.choice((8 << 20, 96 << 10))),
+        )
         self.centre.utc_us = self.machine.true_us
         for at, kind in enumerate(kinds):
             path = f"/dev/{kind}{at}"
@@ -97,7 +101,7 @@ class Stage:
         return kinds
 
     def _config(self, plan: Random, kinds: list[str]) -> Config:
-        self.interval_s = plan.choice((0.5, 1.0, 1.0, 2.0, 5.0))
+        self.interval_s = plan.choice((0.5, 1.0, 1.0, 2.0, 2.0, 5.0))
         segments = plan.choice((2, 2, 3, 40))
         quota = segments * SEGMENT_BYTES / (1 << 20)
         return Config(

@@ -19,10 +19,12 @@ class Watch:
         self._lost: dict[tuple[int, int], Ranges] = {}  # (class, epoch) -> what the spool ever reported as gone
         self._beat_ns: int | None = None
         self.beats = 0
+        self._late_beats = 0
         self.longest_beat_s = 0.0
 
     def ready(self, gateway) -> None:
         self._beat_ns = None
+        self._late_beats = 0
         self.progress(gateway)
 
     def progress(self, gateway) -> None:
@@ -36,9 +38,15 @@ class Watch:
             self._pace((now - self._beat_ns) / SECOND_NS, gateway.config.interval_s)
         self._beat_ns = now
         self.beats += 1
+        self._late_beats += self._place.timeline.now > self._place.devices_end_ns
         self._note_losses(gateway.keeping.spool)
         self.held(gateway.keeping.spool)
         self._memory(gateway)
+
+    @property
+    def late_beats(self) -> int:
+        """Beats of this gateway since the devices ended."""
+        return self._late_beats
 
     def _pace(self, took_s: float, interval_s: float) -> None:
         """A bad link never holds up the data path; a slow card does, for as long as its syncs take."""
@@ -64,7 +72,9 @@ class Watch:
                 missing = account.held.missing(first, last) if account else [(first, last)]
                 wrong = [hole for piece in missing for hole in known.missing(*piece)]
                 if wrong:
-                    self._place.problem(f"the spool holds {Class(cls).word} {epoch}:{wrong} for held; the centre lacks it")
+                    self._place.problem(
+                        f"the spool holds {Class(cls).word} {epoch}:{wrong} for held; the centre lacks it"
+                    )
 
     def _memory(self, gateway) -> None:
         spool, uplink = gateway.keeping.spool, gateway.uplink
@@ -85,6 +95,11 @@ class Watch:
         life.end = how
         life.disk_was_bad = life.disk_was_bad or bool(gateway.keeping.problem)
         for task in gateway.supervisor.watched:
-            if task.failures and not (task.name.startswith("port ") and "BugError" in task.last_error):
+            ends_itself = how == "stopped" and task.name == "uplink" and task.last_error == "ended by itself"
+            if (
+                task.failures
+                and not ends_itself
+                and not (task.name.startswith("port ") and "BugError" in task.last_error)
+            ):
                 self._place.problem(f"task {task.name} failed: {task.last_error}")
         self._place.tell(f"epoch {gateway.epoch} ended: {how}")
