@@ -83,7 +83,7 @@ class Gateway:
         hearing = Hearing(self.ward, partial(kind, port.options), port.path, self._hurry.set)
         tape = Tape(Path(self.config.runtime) / TAPES, port.path)
         for now, data in tape.left(self.keeping.was_durable):
-            self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now))
+            self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now, tape.is_safe))
         self.tapes.add(tape, hearing)
         clock, opener = self.world.now, self.world.open_line
         return SerialPort(port.path, line_of(kind, port), hearing, clock, tape, rounds, opener), hearing

@@ -1,7 +1,8 @@
 """The ledger: what came, twice, or not at all, by (gateway, epoch, class). Pure; the store keeps what it knows durable.
 
 An envelope is missing where a greater seq of its class is known to have been sealed (because it came, a manifest lists
-it, or an end of the epoch says so), it is not held, and no gap statement declares it lost.
+it, or an end of the epoch says so), it is not held, and no gap statement declares it lost. An end of the epoch is one:
+what was sealed after it did not come through the power cut.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from wire.topics import Class
 
 RECEIPT_EPOCHS_LIMIT_COUNT = 16
 RECEIPT_RANGES_LIMIT_COUNT = 64
+SEQ_LAST = (1 << 32) - 1  # a gap up to here says nothing of how many were sealed
 
 
 class Place(NamedTuple):
@@ -50,8 +52,9 @@ class Account:
         return [part for hole in holes for part in self.declared.missing(*hole)]
 
     def lost(self) -> int:
-        """Declared lost, and indeed not here."""
-        return sum(b - a + 1 for run in self.declared for a, b in self.held.missing(*run))
+        """Declared lost, and indeed not here; of what is known to have been sealed."""
+        known = [(first, min(last, self.following - 1)) for first, last in self.declared if first < self.following]
+        return sum(b - a + 1 for run in known for a, b in self.held.missing(*run))
 
     def told(self) -> list[tuple[int, int]]:
         """The ranges for the next receipt: all, or as many as it may have, so that each has its turn."""
@@ -87,10 +90,11 @@ class Ledger:
         self._came(place)
 
     def declare(self, place: Place, first: int, last: int) -> None:
-        """A gap statement: `first..last` were sealed and are lost."""
+        """A gap statement: `first..last` were sealed and are lost; up to SEQ_LAST: if any were sealed."""
         account = self._account(place)
         account.declared.add(first, last)
-        account.following = max(account.following, last + 1)
+        if last < SEQ_LAST:
+            account.following = max(account.following, last + 1)
 
     def follow(self, place: Place, following: int) -> None:
         """A manifest or an end of the epoch: everything below `following` was sealed."""

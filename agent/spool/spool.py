@@ -148,7 +148,7 @@ class Spool:
         return self._acks.undeclared()
 
     def declared(self, losses: Iterable[Lost]) -> None:
-        """A statement about these is committed."""
+        """A statement about these is where it should be: they are owed no more."""
         for lost in losses:
             self._acks.settle(lost.cls, lost.epoch, lost.first, lost.last)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from centre.ledger import RECEIPT_EPOCHS_LIMIT_COUNT, RECEIPT_RANGES_LIMIT_COUNT, Ledger, Place, Summary
+from centre.ledger import RECEIPT_EPOCHS_LIMIT_COUNT, RECEIPT_RANGES_LIMIT_COUNT, SEQ_LAST, Ledger, Place, Summary
 from wire.receipt import Held
 from wire.topics import Class
 
@@ -41,6 +41,22 @@ def test_the_end_of_an_epoch_shows_a_tail_that_never_came() -> None:
     ledger = held(0, 1)
     ledger.follow(VITAL, 5)
     assert ledger.missing(VITAL) == [(2, 4)]
+
+
+def test_what_was_sealed_after_the_end_of_its_epoch_is_lost_not_missing() -> None:
+    """The manifest was durable before the power cut, and the envelopes that it lists were not."""
+    for ended_first in (True, False):
+        ledger = held(0, 1)
+        for step in (1, 2) if ended_first else (2, 1):
+            if step == 1:
+                ledger.follow(VITAL, 2)
+                ledger.declare(VITAL, 2, SEQ_LAST)
+            else:
+                ledger.follow(VITAL, 5)
+        assert ledger.missing(VITAL) == []
+        assert ledger.summary("gw") == Summary(held=2, missing=0, lost=3)
+        ledger.hold(VITAL, 3)  # it had gone live
+        assert ledger.summary("gw") == Summary(held=3, missing=0, lost=2)
 
 
 def test_a_manifest_that_tells_less_than_came_changes_nothing() -> None:
