@@ -22,6 +22,7 @@ from agent.picture import picture
 from agent.ports.serial_port import GATHER_S, SerialPort
 from agent.ports.tape import Tape
 from agent.pulse import Pulse
+from agent.relaying import Relaying
 from agent.sessions.hearing import Hearing
 from agent.sessions.ward import Ward
 from agent.spool.terms import Lost
@@ -55,6 +56,7 @@ class Gateway:
         self.supervisor = Supervisor()
         self.started = clock.now()
         self.keeping = Keeping(Path(config.state) / "spool", _quotas(config))
+        self.relaying = Relaying(self.keeping, Path(config.state) / "imported")
         spool = self.keeping.spool
         self.epoch = spool.epoch
         self.ward = Ward(lambda: codec.Encoder().encode)
@@ -65,8 +67,9 @@ class Gateway:
             Origin(self.address, spool.epoch),
             _broker(config),
             who.centre,
-            self.keeping,
+            self.relaying,
             Seams(lambda state: None, self.pulse.introduce, clock.now, random.uniform),
+            relayed=self.relaying.places,
         )
         self._hurry = asyncio.Event()
         self._owed: list[Lost] = []
@@ -97,6 +100,7 @@ class Gateway:
             await self._beat_once(last=True)
             await self.uplink.close()
             await _end(working)
+            await self.relaying.close()
             await self.keeping.close()
             self.tapes.close()
             log.info("gateway ends epoch=%d", self.epoch)
@@ -151,7 +155,7 @@ class Gateway:
         """Write status and metrics where the CLI and the node exporter look."""
         runtime = Path(self.config.runtime)
         while True:
-            now = picture(self, await self.keeping.stat())
+            now = picture(self, await self.keeping.stat(), await self.relaying.look())
             notify.replace(runtime / status.STATUS_FILE, status.pack(now))
             notify.replace(runtime / status.METRICS_FILE, metrics.text(now).encode())
             await asyncio.sleep(PICTURE_S)

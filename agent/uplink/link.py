@@ -25,7 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from agent.uplink.library import mqtt
 from agent.uplink.pace import PACKET_LIMIT_BYTES, RECEIVE_LIMIT_COUNT, Terms
 from agent.uplink.tls import LinkError, explain, explain_text
-from wire.envelope import ENVELOPE_LIMIT_BYTES
+from wire.relay import RELAY_LIMIT_BYTES
 
 USER_TIMEOUT_MS = 60_000
 READS_LIMIT_COUNT = 64
@@ -149,7 +149,7 @@ class Link:
 
     def publish(self, topic: str, data: bytes, *, retain: bool = False) -> int:
         """Hand one packet to paho, QoS 1; return its identifier. Nothing is written before `flush`."""
-        assert len(data) <= ENVELOPE_LIMIT_BYTES
+        assert len(data) <= RELAY_LIMIT_BYTES
         return self._client.publish(topic, data, qos=1, retain=retain).mid
 
     def subscribe(self, topic: str) -> None:

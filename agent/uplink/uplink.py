@@ -21,7 +21,7 @@ from agent.uplink.flow import Flow, Limits
 from agent.uplink.lanes import Lane, Parcel
 from agent.uplink.link import Broker, Link, Will
 from agent.uplink.pace import SECOND_NS, Backoff, Terms
-from agent.uplink.receipts import Receipts
+from agent.uplink.receipts import Places, Receipts
 from agent.uplink.tls import LinkError
 from wire.envelope import Header
 from wire.presence import Presence
@@ -53,7 +53,10 @@ class Origin:
 
 
 class Uplink:
-    """Envelopes out, receipts in. `centre` is the key that signs receipts; None means that a PUBACK counts as held."""
+    """Envelopes out, receipts in. `centre` is the key that signs receipts; None means that a PUBACK counts as held.
+
+    `relayed`: gateways whose envelopes the spool gives us too, see `relay.py`.
+    """
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class Uplink:
         spool: Spool,
         seams: Seams,
         limits: Limits | None = None,
+        relayed: Places = dict,
     ) -> None:
         self._origin = origin
         self._broker = broker
@@ -70,7 +74,7 @@ class Uplink:
         self._limits = limits or Limits()
         self._flow = Flow(self._limits)
         self._wake = asyncio.Event()
-        self._receipts = None if centre is None else Receipts(centre, origin.address.gateway)
+        self._receipts = None if centre is None else Receipts(centre, origin.address.gateway, relayed)
         self._errands = Errands(spool, self._flow, self._receipts, seams.clock, self._wake.set)
         self._backoff = Backoff(seams.uniform)
         self._topics = {cls: origin.address.topic(cls.word) for cls in Class}
@@ -201,13 +205,16 @@ class Uplink:
                 self._on_tick(link, now)
             if link.lost is not None:
                 raise link.lost
-            self._flow.step(now, lambda parcel: link.publish(self._topics[parcel.cls], parcel.data))
+            self._flow.step(now, lambda parcel: link.publish(self._topic(parcel), parcel.data))
             is_over = self._stop.is_set() and self._has_left(link, now)
             link.flush()
             if is_over:
                 return
             if self._flow.wants_backlog(now):
                 self._errands.poke()
+
+    def _topic(self, parcel: Parcel) -> str:
+        return self._origin.address.topic("relay") if parcel.epoch < 0 else self._topics[parcel.cls]
 
     def _settle(self, link: Link, now: int) -> None:
         while link.acks:
