@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from agent import imported
 from agent.spool.foreign import EPOCH_LIMIT, Foreign
 from agent.spool.terms import Stored
@@ -75,6 +77,11 @@ def take(file: Path, host: Host, *, partial: bool) -> Taken:
             _take(items, head, folder, taken, partial)
         except ExportError as error:
             raise ImportRefusedError(f"{file}: {error}", _AGAIN) from error
+        except msgspec.DecodeError as error:
+            raise ImportRefusedError(
+                f"a list of what was imported under {folder} cannot be read: {error}",
+                "look at the disk; without that list envelopes would go twice, which the centre would drop",
+            ) from error
     _give_to_owner(folder, host.state)
     return taken
 

@@ -36,6 +36,10 @@ class _Dead:
     problem: str = ""
     hint: str = ""
 
+    def skipping(self, skip: Skip) -> Skip:
+        """The uplink's question in this gateway's own epochs."""
+        return lambda cls, epoch, seq: skip(cls, ours(self.place, epoch), seq)
+
     def status(self) -> RelayStatus:
         chains = [chain for spool in self.spools.values() for chain in spool.stat().classes.values()]
         envelopes, size = sum(chain.unheld_frames for chain in chains), sum(chain.unheld_bytes for chain in chains)
@@ -83,7 +87,7 @@ class Relaying:
                 if room <= 0:
                     return out
                 try:
-                    found = spool.backlog(room, lambda c, e, s, n=one.place: skip(c, ours(n, e), s))
+                    found = spool.backlog(room, one.skipping(skip))
                 except StorageError as error:
                     self._failed(one, str(error), error.hint)
                     continue
