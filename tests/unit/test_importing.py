@@ -73,7 +73,7 @@ def test_a_second_export_brings_only_what_is_new(tmp_path, dead) -> None:
     taken = imported_at(tmp_path / "b", exported(tmp_path / "dead", tmp_path / "later"))
     assert (taken.envelopes, taken.known) == (10, 10)
     assert len(folders(tmp_path / "b")) == 2
-    assert {key for key in imported.known(tmp_path / "b" / "imported", bedside.gateway)} == {
+    assert set(imported.known(tmp_path / "b" / "imported", bedside.gateway)) == {
         (cls, epoch) for cls in (0, 1, 2) for epoch in (1, 2)
     }
 
