@@ -20,7 +20,7 @@ from wire import export, statement
 from wire.envelope import EnvelopeError, Header
 from wire.export import End, ExportError, Fault, Head
 from wire.ranges import Ranges
-from wire.topics import Address, Class
+from wire.topics import Address, Class, is_name
 
 GATEWAYS_LIMIT_COUNT = 16
 SEGMENT_BYTES = 4 << 20
@@ -99,6 +99,8 @@ def _head(items: Iterator[object], taken: Taken, file: Path) -> Head:
 def _check_head(head: Head, host: Host, partial: bool) -> None:
     if head.version != export.VERSION:
         raise ImportRefusedError(f"the file is of version {head.version}", "install the wardlink that wrote it")
+    if not is_name(head.gateway):
+        raise ImportRefusedError(f"{head.gateway[:40]!r} is no id of a gateway", "it was altered: export it again")
     if head.gateway == host.address.gateway:
         raise ImportRefusedError("it is this gateway's own backlog", "its own spool delivers it; nothing is to be done")
     if head.site not in ("", host.address.site):

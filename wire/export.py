@@ -38,14 +38,14 @@ class ExportError(Exception):
 class Head(msgspec.Struct, frozen=True, array_like=True):
     """Whose backlog this is. `site` is "" where it was not known; `proof` is one of its statements, b"" for none.
 
-    `unheld`: the file has only what the centre was not known to hold.
+    `unheld`: 1 where the file has only what the centre was not known to hold, 0 where it has everything.
     """
 
     version: int
     gateway: str
     site: str
     proof: bytes
-    unheld: bool
+    unheld: int
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):

@@ -61,7 +61,7 @@ def export(args: argparse.Namespace) -> int:
             )
         with args.file.open("xb") as out:
             try:
-                end = _written(Writer(out.write, Head(1, gateway, site, proof, not args.all)), salvage)
+                end = _written(Writer(out.write, Head(1, gateway, site, proof, int(not args.all))), salvage)
                 out.flush()
                 os.fsync(out.fileno())
             except (OSError, SpoolError):

@@ -21,7 +21,7 @@ def backlog(bedside: Bedside) -> list[bytes]:
 
 def written(envelopes: list[bytes], gateway: str = "a" * 20, missing: tuple = ()) -> bytes:
     out = io.BytesIO()
-    writer = Writer(out.write, Head(1, gateway, "north", envelopes[0], unheld=True))
+    writer = Writer(out.write, Head(1, gateway, "north", envelopes[0], 1))
     for data in envelopes:
         writer.add(data)
     writer.end(list(missing), 1)
@@ -35,7 +35,7 @@ def items(data: bytes, lenient: bool = False) -> list:
 def test_what_was_written_is_what_is_read() -> None:
     envelopes = backlog(Bedside())
     first, second, *bodies, end = items(written(envelopes, missing=((1, 1, 7, 9),)))
-    assert first == second == Head(1, "a" * 20, "north", envelopes[0], True)
+    assert first == second == Head(1, "a" * 20, "north", envelopes[0], 1)
     assert bodies == [(header_of(data), data) for data in envelopes]
     assert isinstance(end, End)
     assert [(row.cls, row.epoch, row.count) for row in end.rows] == [(0, 1, 1), (1, 1, 3), (2, 1, 1)]

@@ -45,7 +45,7 @@ def deliver(path: Path, but: tuple[int, int, int] = (0, 0, 0)) -> int:
 def test_what_was_exported_waits_here_as_a_spool_of_its_own(tmp_path, dead) -> None:
     bedside, made, stick = dead
     taken = imported_at(tmp_path / "b", stick)
-    assert (taken.gateway, taken.envelopes, taken.known, taken.whole) == (bedside.gateway, 10, 0, True)
+    assert (taken.gateway, taken.envelopes, taken.known, taken.whole) == (bedside.gateway, 10, 0, 1)
     [path] = folders(tmp_path / "b")
     assert path.parent.name == bedside.gateway
     assert [stored.data for stored in read_folder(path)] == sorted(made, key=lambda data: data[1])
@@ -157,9 +157,9 @@ def test_what_another_gateway_signed_is_refused(tmp_path, dead) -> None:
     bedside, made, _ = dead
     stranger = Bedside("stranger")
     theirs = [stranger.grant().data, stranger.vital(reading(1)).data]
-    as_ours = forged(tmp_path / "id", Head(1, bedside.gateway, "north", theirs[0], True), theirs)
+    as_ours = forged(tmp_path / "id", Head(1, bedside.gateway, "north", theirs[0], 1), theirs)
     refused(tmp_path, as_ours, "not who signed it", "altered")
-    mixed = forged(tmp_path / "mix", Head(1, bedside.gateway, "north", made[0], True), theirs)
+    mixed = forged(tmp_path / "mix", Head(1, bedside.gateway, "north", made[0], 1), theirs)
     refused(tmp_path, mixed, "is not a statement of", "--partial")
     taken = imported_at(tmp_path / "b", mixed, partial=True)
     assert (taken.envelopes, taken.refused) == (1, 1), "whose a sealed one is, only the centre can tell"
@@ -167,14 +167,20 @@ def test_what_another_gateway_signed_is_refused(tmp_path, dead) -> None:
 
 def test_a_file_without_proof_must_be_vouched_for(tmp_path, dead) -> None:
     bedside, made, _ = dead
-    file = forged(tmp_path / "bare", Head(1, bedside.gateway, "", b"", True), [made[1]])
+    file = forged(tmp_path / "bare", Head(1, bedside.gateway, "", b"", 1), [made[1]])
     refused(tmp_path, file, "nothing in it proves", "--partial")
     assert imported_at(tmp_path / "b", file, partial=True).envelopes == 1
 
 
+def test_an_id_that_is_a_path_is_refused(tmp_path, dead) -> None:
+    file = forged(tmp_path / "path", Head(1, "../../../etc", "", b"", 1), [dead[1][1]])
+    with pytest.raises(ImportRefusedError, match="no id of a gateway"):
+        imported_at(tmp_path / "b", file, partial=True)
+
+
 def test_numbers_that_are_doubled_or_absurd_are_refused(tmp_path, dead) -> None:
     bedside, made, _ = dead
-    head = Head(1, bedside.gateway, "north", made[0], True)
+    head = Head(1, bedside.gateway, "north", made[0], 1)
     refused(tmp_path, forged(tmp_path / "twice", head, [made[1], made[1]]), "not in order", "--partial")
     absurd = made[1][:4] + b"\xff\xff\xff\xff" + made[1][8:]
     refused(tmp_path, forged(tmp_path / "absurd", head, [absurd]), "no gateway reaches", "--partial")
@@ -224,7 +230,7 @@ def test_the_command_says_what_it_did_and_what_is_to_be_done(tmp_path, dead, cap
     capsys.readouterr()
     assert entry.main([*words, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert (said["gateway"], said["envelopes"], said["whole"]) == (bedside.gateway, 10, True)
+    assert (said["gateway"], said["envelopes"], said["whole"]) == (bedside.gateway, 10, 1)
     assert entry.main(words) == 1
     told = capsys.readouterr()
     assert told.err.startswith("error: nothing new: all 10 envelopes were imported here before\n\nhint: ")

@@ -30,7 +30,7 @@ def test_only_what_is_not_held_is_moved_and_all_if_asked(tmp_path, capsys) -> No
     settle(tmp_path / "spool", 0, 1, 0, 0)
     settle(tmp_path / "spool", 1, 1, 1, 3)
     head, bodies, end = contents(exported(tmp_path / "spool", tmp_path / "unheld"))
-    assert (head.gateway, head.site, head.unheld) == (bedside.gateway, "north", True)
+    assert (head.gateway, head.site, head.unheld) == (bedside.gateway, "north", 1)
     assert head.proof == made[0], "held or not, it says whose all this is"
     assert {(h.cls, h.seq) for h in map(header_of, bodies)} == {(0, 1), (1, 0), (1, 4), (2, 0), (2, 1), (2, 2)}
     assert (end.missing, end.unnamed) == ([], 0)
@@ -132,7 +132,7 @@ def test_a_spool_without_a_statement_must_be_named(tmp_path, capsys) -> None:
     assert "--gateway ID" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     assert entry.main([*words, "--gateway", "a" * 20]) == 0
-    assert contents(tmp_path / "out")[0] == Head(1, "a" * 20, "", b"", True)
+    assert contents(tmp_path / "out")[0] == Head(1, "a" * 20, "", b"", 1)
 
 
 def test_the_configuration_knows_site_and_folder(tmp_path) -> None:
