@@ -10,9 +10,8 @@ import asyncio
 import errno
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from agent.spool.spool import Spool
@@ -35,11 +34,11 @@ class Kept:
 class Keeping:
     """Owns the spool and its thread. `problem` is empty while the disk does what it is told."""
 
-    def __init__(self, folder: Path, quotas: dict[int, int]) -> None:
+    def __init__(self, thread: Executor, open_spool: Callable[[], Spool]) -> None:
         self.problem = ""
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._thread = thread
         self._acks_at = 0
-        self.spool = self._thread.submit(Spool.open, folder, quotas).result()
+        self.spool = thread.submit(open_spool).result()
 
     def append(self, header: Header, data: bytes) -> None:
         """Add one more envelope to the next `keep`. Only before the event loop uses the spool."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent import VERSION, clock
+from agent import VERSION
 from agent.health.status import ChainStatus, LinkStatus, PortStatus, RelayStatus, SpoolStatus, Status, TaskStatus
 from agent.ports.serial_port import SerialPort
 from agent.sessions.hearing import Hearing
@@ -17,18 +17,20 @@ if TYPE_CHECKING:
 
 
 def picture(gateway: Gateway, spool: Stat, relayed: list[RelayStatus]) -> Status:
-    anchor = clock.anchor()
-    uptime_s = (clock.now() - gateway.started) / 1e9
+    world = gateway.world
+    anchor = world.anchor(0)
+    now = world.now()
+    uptime_s = (now - gateway.started) / 1e9
     return Status(
         version=VERSION,
         site=gateway.address.site,
         gateway=gateway.address.gateway,
         bed=gateway.config.bed,
         epoch=gateway.epoch,
-        written_unix_s=clock.unix_us() / 1e6,
+        written_unix_s=world.unix_us() / 1e6,
         uptime_s=uptime_s,
         clock=anchor.source if anchor else "not set",
-        ports=[_port(port, hearing) for port, hearing in gateway.ports],
+        ports=[_port(port, hearing, now) for port, hearing in gateway.ports],
         link=_link(gateway.uplink.stat()),
         spool=_spool(spool, gateway.keeping.problem, uptime_s),
         tasks=[TaskStatus(task.name, task.failures, task.last_error) for task in gateway.supervisor.watched],
@@ -36,7 +38,7 @@ def picture(gateway: Gateway, spool: Stat, relayed: list[RelayStatus]) -> Status
     )
 
 
-def _port(port: SerialPort, hearing: Hearing) -> PortStatus:
+def _port(port: SerialPort, hearing: Hearing, now: int) -> PortStatus:
     session = hearing.session
     heard = session.heard if session else None
     counts = hearing.counts
@@ -44,7 +46,7 @@ def _port(port: SerialPort, hearing: Hearing) -> PortStatus:
         path=port.path,
         driver=hearing.driver_id,
         state=port.state,
-        heard_s=None if heard is None else (clock.now() // 1000 - heard) / 1e6,
+        heard_s=None if heard is None else (now // 1000 - heard) / 1e6,
         frames=counts.frames,
         bad_frames=counts.bad,
         skipped_bytes=counts.skipped,

@@ -49,9 +49,10 @@ class _Dead:
 class Relaying:
     """To the uplink the one spool it knows: first `own`, then what is under `folder`."""
 
-    def __init__(self, own: Keeping, folder: Path) -> None:
+    def __init__(self, own: Keeping, folder: Path, open_spool: Callable[[Path], Spool]) -> None:
         self._own = own
         self._folder = folder
+        self._open_spool = open_spool
         self._relayed: dict[str, _Dead] = {}
         self._places: Mapping[str, int] = {}
 
@@ -130,7 +131,7 @@ class Relaying:
         self._relayed[one.gateway] = one
         self._places = {known.gateway: known.place for known in self._relayed.values()}
         try:
-            spool = Spool.open(path, {})
+            spool = self._open_spool(path)
         except SpoolError as error:
             self._failed(one, str(error), error.hint)
             return

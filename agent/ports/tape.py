@@ -6,6 +6,7 @@ spool. The next start plays what is left. This is about a crash or a kill; for a
 
     <port>.now                         being written
     <port>.<epoch>-<class>-<seq>       sealed; to be dropped when that envelope is durable
+    <port>.early                       read before there was a tape, by this start or by ones that came no further
     file := the kernel's boot id (36 bytes), then records of u64 monotonic ns, u32 length, bytes (big endian)
 
 The first record of a file is the half frame that waited in the driver when it was begun (mostly empty): it ends the
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+TAPES = "tape"  # the folder, below the one for what need not survive
 PIECE_LIMIT_BYTES = 1 << 20
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _RECORD = struct.Struct(">QI")
@@ -35,9 +37,11 @@ class Tape:
     def __init__(self, folder: Path, port: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._name = hashlib.sha256(port.encode()).hexdigest()[:16]
+        self._name = _name(port)
         self._current = folder / f"{self._name}.now"
-        self._boot = _BOOT.read_bytes().strip()
+        self._aside = folder / f"{self._name}.begun"
+        self._turned = folder / f"{self._name}.turned"
+        self._boot = _boot()
         self._file: BinaryIO | None = None
         self._size_bytes = 0
         self._is_failing = False
@@ -54,7 +58,7 @@ class Tape:
                 is_played = False
                 continue
             chunks.update(records[1:] if is_played else records)
-            is_played = True
+            is_played = bool(records)
         heard = [(now, data) for now, data in sorted(chunks.items()) if data]
         self._start([(0, b""), *heard])
         for file in pieces:
@@ -67,7 +71,7 @@ class Tape:
         if self._file is None or self._size_bytes > PIECE_LIMIT_BYTES:
             self.refused_bytes += len(data)
             return
-        record = _RECORD.pack(now, len(data)) + data
+        record = _record(now, data)
         try:
             written = self._file.write(record)
         except OSError as error:
@@ -82,7 +86,7 @@ class Tape:
         piece = None
         if self._file is not None:
             self._file.close()
-            piece = self._current.rename(self._folder / f"{self._name}.turned")
+            piece = self._current.rename(self._turned)
         self._start([(now, pending)])
         return piece
 
@@ -98,16 +102,15 @@ class Tape:
 
     def _start(self, records: Iterable[Chunk]) -> None:
         self._size_bytes = 0
-        aside = self._current.with_suffix(".begun")
         try:
-            self._file = aside.open("wb", buffering=0)
+            self._file = self._aside.open("wb", buffering=0)
             self._file.write(self._boot)
         except OSError as error:
             self._fail(error)
         for now, data in records:
             self.write(data, now)
         if self._file is not None:
-            aside.rename(self._current)
+            self._aside.rename(self._current)
             self._is_failing = False
 
     def _fail(self, error: OSError) -> None:
@@ -118,6 +121,31 @@ class Tape:
         if self._file is not None:
             self._file.close()
         self._file = None
+
+
+def keep(folder: Path, port: str, chunks: Iterable[Chunk]) -> None:
+    """Append what was read before the port had a `Tape`. A folder that cannot be written keeps nothing."""
+    early, boot = folder / f"{_name(port)}.early", _boot()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_ours = early.is_file() and early.read_bytes().startswith(boot)
+        with early.open("ab" if is_ours else "wb", buffering=0) as file:
+            for now, data in chunks:
+                file.write(_record(now, data) if file.tell() else boot + _record(now, b"") + _record(now, data))
+    except OSError as error:
+        log.warning("tape cannot be written why=%r", str(error))
+
+
+def _name(port: str) -> str:
+    return hashlib.sha256(port.encode()).hexdigest()[:16]
+
+
+def _boot() -> bytes:
+    return _BOOT.read_bytes().strip()
+
+
+def _record(now: int, data: bytes) -> bytes:
+    return _RECORD.pack(now, len(data)) + data
 
 
 def _sealed(file: Path) -> Sealed | None:

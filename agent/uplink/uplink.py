@@ -28,6 +28,7 @@ from wire.presence import Presence
 from wire.topics import Address, Class
 
 TICK_S = 1.0
+Dial = Callable[[Broker, str, Will, Callable[[], None], Callable[[str, bytes], None]], Link]
 log = logging.getLogger("wardlink.uplink")
 
 
@@ -42,6 +43,7 @@ class Seams:
     on_connect: Callable[[], None]
     clock: Callable[[], int]
     uniform: Callable[[float, float], float]
+    dial: Dial = Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class Uplink:
         """One connection, from dialling to its end. Raises LinkError."""
         address = self._origin.address
         will = Will(address.topic("state"), self._presence("offline"))
-        link = Link(self._broker, address.gateway, will, self._wake.set, self._errands.receive)
+        link = self._seams.dial(self._broker, address.gateway, will, self._wake.set, self._errands.receive)
         try:
             terms = await link.open()
             self._begin(link, terms)

@@ -9,8 +9,10 @@ import time
 from agent import imported
 from agent.keeping import Keeping
 from agent.relaying import Relaying
+from agent.spool import Spool
 from agent.uplink.flow import Limits
 from agent.uplink.uplink import Origin, Seams, Uplink
+from agent.world import spool_thread
 from tests.moving import QUOTAS, exported, fill, imported_at
 from tests.sealed import Bedside
 from tests.system.bell import Bell
@@ -23,8 +25,8 @@ def test_what_the_broker_has_is_not_kept(tmp_path) -> None:
     imported_at(tmp_path / "b", exported(tmp_path / "dead", tmp_path / "stick"))
 
     async def story(world) -> list[bytes]:
-        keeping = Keeping(tmp_path / "b" / "spool", QUOTAS)
-        relaying = Relaying(keeping, tmp_path / "b" / "imported")
+        keeping = Keeping(spool_thread(), lambda: Spool.open(tmp_path / "b" / "spool", QUOTAS))
+        relaying = Relaying(keeping, tmp_path / "b" / "imported", lambda path: Spool.open(path, {}))
         await relaying.look()
         centre, heard = await centre_of(world), []
         centre.client.on_message = lambda _c, _d, m: heard.append((m.topic, m.payload))

@@ -12,9 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from agent import imported
 from agent.keeping import Keeping
 from agent.relaying import Relaying
+from agent.spool import Spool
 from agent.uplink.lanes import Lane, Lanes, Parcel
 from agent.uplink.receipts import Receipts
 from agent.uplink.relay import ours, theirs
+from agent.world import spool_thread
 from tests.moving import OWN, QUOTAS, exported, fill, imported_at
 from tests.sealed import Bedside, reading
 from wire.envelope import header_of
@@ -42,8 +44,8 @@ def at_b(tmp_path: Path, story: Callable[[Keeping, Relaying], Awaitable[None]]) 
     """One start of the gateway that imports."""
 
     async def work() -> None:
-        keeping = Keeping(tmp_path / "b" / "spool", QUOTAS)
-        relaying = Relaying(keeping, tmp_path / "b" / "imported")
+        keeping = Keeping(spool_thread(), lambda: Spool.open(tmp_path / "b" / "spool", QUOTAS))
+        relaying = Relaying(keeping, tmp_path / "b" / "imported", lambda path: Spool.open(path, {}))
         await relaying.look()
         await story(keeping, relaying)
         await relaying.close()

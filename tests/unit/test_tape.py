@@ -4,7 +4,7 @@ import struct
 from pathlib import Path
 
 from agent.ports import tape as tapes
-from agent.ports.tape import PIECE_LIMIT_BYTES, Tape
+from agent.ports.tape import PIECE_LIMIT_BYTES, Tape, keep
 
 PORT = "/dev/serial/by-id/one"
 
@@ -165,3 +165,36 @@ def test_a_full_runtime_folder_stops_nothing(tmp_path, monkeypatch) -> None:
     assert one.turn(b"", 35) is None
     one.write(b"ghi", 40)
     assert (40, b"ghi") in Tape(tmp_path, PORT).left(everything)
+
+
+def test_what_was_read_before_there_was_a_tape_is_played_last(tmp_path) -> None:
+    one = begun(tmp_path)
+    one.write(b"AAAABB", 10)
+    one.label(one.turn(b"BB", 15), (3, 2, 7))
+    one.write(b"bb", 20)
+    keep(tmp_path, PORT, [(30, b"early"), (31, b"on")])
+    keep(tmp_path, PORT, [(40, b"again")])
+    assert Tape(tmp_path, PORT).left(nothing) == [
+        (10, b"AAAABB"),
+        (20, b"bb"),
+        (30, b"early"),
+        (31, b"on"),
+        (40, b"again"),
+    ]
+    two = Tape(tmp_path, PORT)
+    assert [now for now, _ in two.left(nothing)] == [10, 20, 30, 31, 40]
+    two.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_early_piece_of_another_boot_gives_way(tmp_path) -> None:
+    keep(tmp_path, PORT, [(30, b"old")])
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(b"0" + file.read_bytes()[1:])
+    keep(tmp_path, PORT, [(10, b"new")])
+    assert Tape(tmp_path, PORT).left(nothing) == [(10, b"new")]
+
+
+def test_a_port_that_said_nothing_leaves_nothing_to_play(tmp_path) -> None:
+    keep(tmp_path, PORT, [])
+    assert Tape(tmp_path, PORT).left(nothing) == []
