@@ -1,4 +1,4 @@
-"""Throwaway keys for a demo or a test: an authority, a broker, gateways, one centre. Never for a hospital."""
+"""Throwaway keys for a demo or a test: an authority, a broker, one gateway, one centre. Never for a hospital."""
 
 from __future__ import annotations
 
@@ -21,38 +21,42 @@ EARLY = datetime.timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """Folders of keys as each program expects them. `others`: (folder, id) of further gateways."""
+    """Folders of keys as each program expects them."""
 
     broker: Path
     gateway: Path
     centre: Path
     gateway_id: str
-    others: tuple[tuple[Path, str], ...] = ()
 
 
-def make(folder: Path, others: int = 0) -> Keyring:
-    """Write a whole keyring under `folder`, for one gateway and `others`."""
+def make(folder: Path) -> Keyring:
+    """Write a whole keyring under `folder`."""
+    return many(folder, 1)[0]
+
+
+def many(folder: Path, gateways: int) -> list[Keyring]:
+    """One authority, broker and centre, and so many gateways: a keyring for each gateway."""
     ca_key = Ed25519PrivateKey.generate()
     ca = _certificate("wardlink demo authority", ca_key, ca_key, None)
-    ring = Keyring(folder / "broker", folder / "gateway", folder / "centre", "")
+    broker, centre = folder / "broker", folder / "centre"
     centre_tls, broker_tls, receipts = (Ed25519PrivateKey.generate() for _ in range(3))
     opens = keys.RecipientSecret("xwing", os.urandom(96))
-    for place in (ring.broker, ring.centre):
+    names = ["gateway", *(f"gateway-{number}" for number in range(2, gateways + 1))]
+    for place in (broker, centre, *(folder / name for name in names)):
         _write(place / "ca.crt", ca.public_bytes(Encoding.PEM))
-    _pair(ring.broker, "broker.crt", "broker.key", _certificate("localhost", broker_tls, ca_key, ca), broker_tls)
-    _pair(ring.centre, "centre.crt", "centre.tls.key", _certificate("centre", centre_tls, ca_key, ca), centre_tls)
-    _write(ring.centre / "recipient.key", opens.text().encode())
-    _write(ring.centre / "centre.key", keys.signer_text(receipts).encode())
-    gateways: list[tuple[Path, str]] = []
-    for place in (ring.gateway, *(folder / f"gateway-{n}" for n in range(2, others + 2))):
+    _pair(broker, "broker.crt", "broker.key", _certificate("localhost", broker_tls, ca_key, ca), broker_tls)
+    _pair(centre, "centre.crt", "centre.tls.key", _certificate("centre", centre_tls, ca_key, ca), centre_tls)
+    _write(centre / "recipient.key", opens.text().encode())
+    _write(centre / "centre.key", keys.signer_text(receipts).encode())
+    rings = []
+    for name in names:
         signer = Ed25519PrivateKey.generate()
-        name = keys.gateway_id(signer.public_key())
-        _write(place / "ca.crt", ca.public_bytes(Encoding.PEM))
-        _pair(place, "gateway.crt", "gateway.key", _certificate(name, signer, ca_key, ca), signer)
+        gateway_id, place = keys.gateway_id(signer.public_key()), folder / name
+        _pair(place, "gateway.crt", "gateway.key", _certificate(gateway_id, signer, ca_key, ca), signer)
         _write(place / "centre.pub", keys.verifier_text(receipts.public_key()).encode())
         _write(place / "recipients" / "centre.pub", opens.recipient.text().encode())
-        gateways.append((place, name))
-    return Keyring(ring.broker, ring.gateway, ring.centre, gateways[0][1], tuple(gateways[1:]))
+        rings.append(Keyring(broker, place, centre, gateway_id))
+    return rings
 
 
 def _pair(folder: Path, crt: str, key: str, certificate: x509.Certificate, private: Ed25519PrivateKey) -> None:

@@ -48,10 +48,12 @@ class Program:
 class Gateway(Program):
     """One gateway of the site."""
 
-    def __init__(self, folder: Path, name: str, keys: Path, own: str, port: int, device: Path | None) -> None:
-        self.id, self.keys, self.state, self.runtime = own, keys, folder / name, folder / f"{name}-run"
+    def __init__(self, folder: Path, name: str, ring: keyring.Keyring, port: int, device: Path | None) -> None:
+        self.id, self.state, self.runtime = ring.gateway_id, folder / name, folder / f"{name}-run"
         self.config = folder / f"{name}.toml"
-        text = f'site = "{SITE}"\nbroker = "mqtts://localhost:{port}"\nkeys = "{keys}"\nstate = "{self.state}"\n'
+        text = (
+            f'site = "{SITE}"\nbroker = "mqtts://localhost:{port}"\nkeys = "{ring.gateway}"\nstate = "{self.state}"\n'
+        )
         text += f'runtime = "{self.runtime}"\n'
         text += f'[[port]]\npath = "{device}"\ndriver = "contec_v7"\n' if device else ""
         self.config.write_text(text + "[spool]\nkey_mib = 8\nvital_mib = 8\nwave_mib = 8\n")
@@ -79,16 +81,15 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ring = keyring.make(folder / "keys", others=2)
+        self.ring, second, self.third = keyring.many(folder / "keys", 3)
         self.port, self.page_port = programs.free_port(), programs.free_port()
         (folder / "broker").mkdir()
         self._broker = programs.broker(folder / "broker", self.ring, self.port)
         self.oximeter = Oximeter(folder / "oximeter")
-        (b_keys, b_id), self.third = self.ring.others
         nowhere = programs.free_port()
-        self.a = Gateway(folder, "a", self.ring.gateway, self.ring.gateway_id, nowhere, self.oximeter.path)
-        self.b = Gateway(folder, "b", b_keys, b_id, self.port, None)
-        self.centre = self._centre([self.a.id, self.b.id, self.third[1]])
+        self.a = Gateway(folder, "a", self.ring, nowhere, self.oximeter.path)
+        self.b = Gateway(folder, "b", second, self.port, None)
+        self.centre = self._centre([self.a.id, self.b.id, self.third.gateway_id])
 
     def _centre(self, enrolled: list[str]) -> Program:
         config = self.folder / "centre.toml"
@@ -134,9 +135,12 @@ async def site(folder: Path):
 class Intruder:
     """Whoever has the certificate of a gateway, and what the broker answers."""
 
-    def __init__(self, port: int, keys: Path, own: str) -> None:
+    def __init__(self, port: int, ring: keyring.Keyring) -> None:
         self.answers: list[int] = []
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=own, protocol=MQTTProtocolVersion.MQTTv5)
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id=ring.gateway_id, protocol=MQTTProtocolVersion.MQTTv5
+        )
+        keys = ring.gateway
         self._client.tls_set_context(context(keys / "ca.crt", keys / "gateway.crt", keys / "gateway.key"))
         self._client.on_publish = lambda _c, _d, _mid, reason, _p: self.answers.append(reason.value)
         self._client.connect("localhost", port)
