@@ -70,6 +70,13 @@ def test_a_record_taken_out_or_doubled_is_noticed() -> None:
         items(whole[: places[4]] + whole[places[3] :])
 
 
+def test_records_that_changed_places_are_noticed() -> None:
+    whole = written(backlog(Bedside()))
+    a, b, c = [at for at in range(len(whole)) if whole[at : at + 4] == export.MAGIC][3:6]
+    with pytest.raises(ExportError, match="not what was written"):
+        items(whole[:a] + whole[b:c] + whole[a:b] + whole[c:])
+
+
 def test_magic_inside_an_envelope_misleads_nobody() -> None:
     data = header_of(backlog(Bedside())[1]).pack() + export.MAGIC * 20
     whole = written([backlog(Bedside())[0], data, data])
