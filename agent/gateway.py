@@ -22,6 +22,7 @@ from agent.picture import picture
 from agent.ports.serial_port import GATHER_S, Rounds, SerialPort
 from agent.ports.tape import TAPES, Tape
 from agent.pulse import Pulse
+from agent.relaying import Relaying
 from agent.sessions.hearing import Hearing
 from agent.sessions.ward import Ward
 from agent.spool.epoch import NONCE_BYTES
@@ -55,7 +56,8 @@ class Gateway:
         self.address = Address(config.site, who.gateway)
         self.supervisor = Supervisor()
         self.started = world.now()
-        self.keeping = Keeping(world.thread(), self._open_spool)
+        self.keeping = Keeping(world.thread(), partial(self._open_spool, Path(config.state) / "spool", _quotas(config)))
+        self.relaying = Relaying(self.keeping, Path(config.state) / "imported", partial(self._open_spool, quotas={}))
         spool = self.keeping.spool
         self.epoch = spool.epoch
         self.ward = Ward(lambda: codec.Encoder().encode)
@@ -66,17 +68,18 @@ class Gateway:
             Origin(self.address, spool.epoch),
             _broker(config),
             who.centre,
-            self.keeping,
+            self.relaying,
             Seams(lambda state: None, self._meet, world.now, world.uniform, world.dial),
+            relayed=self.relaying.places,
         )
         self._hurry = asyncio.Event()
         self._owed: list[Lost] = []
         rounds = Rounds()
         self.ports = [self._port(port, rounds) for port in config.port]
 
-    def _open_spool(self) -> Spool:
-        world, folder = self.world, Path(self.config.state) / "spool"
-        return Spool.open(folder, _quotas(self.config), world.files(), world.entropy(NONCE_BYTES), world.limits())
+    def _open_spool(self, folder: Path, quotas: dict[int, int]) -> Spool:
+        world = self.world
+        return Spool.open(folder, quotas, world.files(), world.entropy(NONCE_BYTES), world.limits())
 
     def _port(self, port: Port, rounds: Rounds) -> tuple[SerialPort, Hearing]:
         kind = self.world.driver(port.driver)
@@ -104,6 +107,7 @@ class Gateway:
             await self._beat_once(last=True)
             await self.uplink.close()
             await _end(working)
+            await self.relaying.close()
             await self.keeping.close()
             self.tapes.close()
             log.info("gateway ends epoch=%d", self.epoch)
@@ -163,7 +167,7 @@ class Gateway:
         """Write status and metrics where the CLI and the node exporter look."""
         runtime = Path(self.config.runtime)
         while True:
-            now = picture(self, await self.keeping.stat())
+            now = picture(self, await self.keeping.stat(), await self.relaying.look())
             notify.replace(runtime / status.STATUS_FILE, status.pack(now))
             notify.replace(runtime / status.METRICS_FILE, metrics.text(now).encode())
             await asyncio.sleep(PICTURE_S)

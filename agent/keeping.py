@@ -94,6 +94,10 @@ class Keeping:
     async def stat(self) -> Stat:
         return await self._on_thread(self.spool.stat)
 
+    async def on_thread(self, work: Callable[[], T]) -> T:
+        """Something else that waits for a disk, between the calls to the spool."""
+        return await self._on_thread(work)
+
     async def close(self) -> None:
         try:
             await self._on_thread(self.spool.close)

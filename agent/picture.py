@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent import VERSION
-from agent.health.status import ChainStatus, LinkStatus, PortStatus, SpoolStatus, Status, TaskStatus
+from agent.health.status import ChainStatus, LinkStatus, PortStatus, RelayStatus, SpoolStatus, Status, TaskStatus
 from agent.ports.serial_port import SerialPort
 from agent.sessions.hearing import Hearing
 from agent.spool.terms import ClassStat, Stat
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agent.gateway import Gateway
 
 
-def picture(gateway: Gateway, spool: Stat) -> Status:
+def picture(gateway: Gateway, spool: Stat, relayed: list[RelayStatus]) -> Status:
     world = gateway.world
     anchor = world.anchor(0)
     now = world.now()
@@ -34,6 +34,7 @@ def picture(gateway: Gateway, spool: Stat) -> Status:
         link=_link(gateway.uplink.stat()),
         spool=_spool(spool, gateway.keeping.problem, uptime_s),
         tasks=[TaskStatus(task.name, task.failures, task.last_error) for task in gateway.supervisor.watched],
+        relayed=relayed,
     )
 
 

@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from centre import opening, rows
+from centre import opening, relay, rows
 from centre.counts import Counts
 from centre.gate import Gate
 from centre.lateness import Front
+from centre.ledger import Place
 from centre.live import Update
 from centre.opening import Openers, Reason, RefusedError
+from centre.relay import Carried
 from centre.store import Batch, Entry, Parked, Store
 from wire import codec, presence
 from wire.codec import CodecError
@@ -46,10 +48,11 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Gateways to send a receipt to; those in `online` have just come and wait for one."""
+    """Gateways to send a receipt to; those in `online` have just come and wait for one. `carried` is held too."""
 
     touched: frozenset[Address]
     online: frozenset[Address]
+    carried: tuple[Carried, ...] = ()
 
 
 @dataclass(slots=True)
@@ -62,6 +65,7 @@ class _Work:
     counts: Counter[str] = field(default_factory=Counter)
     touched: set[Address] = field(default_factory=set)
     early: dict[Address, bool] = field(default_factory=dict)
+    carried: list[Carried] = field(default_factory=list)
     done: _Hour | None = None  # nothing of it waits any more
 
 
@@ -98,7 +102,9 @@ class Ingest:
         for entry in fresh:
             self._tell(entry, work.samples.get(id(entry), []))
         online = frozenset(address for address, here in work.batch.online.items() if here)
-        return Outcome(frozenset(work.touched | {entry.address for entry in work.batch.entries}), online)
+        carried = tuple(one for one in work.carried if self._holds(one))
+        touched = work.touched | {entry.address for entry in work.batch.entries} | {one.relayer for one in carried}
+        return Outcome(frozenset(touched), online, carried)
 
     def disconnected(self) -> None:
         """The broker is gone, and with it all knowledge of who is online. Raises StoreError."""
@@ -117,8 +123,21 @@ class Ingest:
             self._presence(work, arrival)
         elif arrival.word in _CLASSES:
             self._envelope(work, arrival)
+        elif arrival.word == "relay":
+            self._relay(work, arrival)
         else:
             raise RefusedError(Reason.TOPIC)
+
+    def _relay(self, work: _Work, arrival: Arrival) -> None:
+        carried, data = relay.unwrapped(arrival.address, arrival.data, self._gate)
+        self._one(work, Arrival(carried.origin, carried.header.cls.word, data, arrival.received))
+        work.carried.append(carried)
+        work.counts["relayed"] += 1
+
+    def _holds(self, carried: Carried) -> bool:
+        """Held by now; what only waits for its grant is not."""
+        place = Place(carried.origin.gateway, carried.header.epoch, carried.header.cls)
+        return self._store.holds(place, carried.header.seq)
 
     def _presence(self, work: _Work, arrival: Arrival) -> None:
         try:

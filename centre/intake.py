@@ -16,8 +16,10 @@ from centre import clock, receipts
 from centre.counts import Counts
 from centre.ingest import Ingest, Outcome
 from centre.receipts import Schedule
+from centre.relay import Debts
 from centre.store import Store, StoreError
 from centre.subscriber import Delivery, Subscriber
+from wire.topics import Address
 
 GROUP_LIMIT_S = 0.05
 GROUP_LIMIT_COUNT = 200
@@ -37,6 +39,7 @@ class Intake:
         self._signer = signer
         self._counts = counts
         self._schedule = Schedule()
+        self._debts = Debts()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest")
         self.failed = False
@@ -68,9 +71,16 @@ class Intake:
         if group or self._ingest.behind:
             self._commit(group)
         for address in self._schedule.due(clock.monotonic_s()):
-            held = self._store.receipt(address.gateway)
-            data = receipts.made(self._signer, address.gateway, clock.utc_us(), held)
-            self._subscriber.publish_receipt(address, data)
+            self._tell(address)
+
+    def _tell(self, address: Address) -> None:
+        """A gateway's own receipt, and one for each dead gateway whose envelopes it brought."""
+        own = receipts.made(self._signer, address.gateway, clock.utc_us(), self._store.receipt(address.gateway))
+        self._subscriber.publish_receipt(address, own)
+        self._counts.add("receipts")
+        for gateway, held in self._debts.pay(address):
+            data = receipts.made(self._signer, gateway, clock.utc_us(), held)
+            self._subscriber.publish_relay_receipt(address, data)
             self._counts.add("receipts")
 
     def _gather(self) -> list[Delivery]:
@@ -100,6 +110,7 @@ class Intake:
         for delivery in group:
             self._subscriber.acknowledge(delivery)
         for outcome in outcomes:
+            self._debts.owe(outcome.carried)
             self._schedule.touch(outcome.touched)
             self._schedule.hurry(outcome.online)
 

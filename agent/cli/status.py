@@ -46,4 +46,9 @@ def _page(now: status.Status) -> list[str]:
     for chain in now.spool.chains:
         room = "" if chain.room_h is None else f", room for {chain.room_h:.0f} h"
         lines.append(f"  spool {chain.name}: {chain.waiting_envelopes} waiting ({chain.waiting_bytes} bytes){room}")
+    for one in now.relayed:
+        left = "not delivered" if one.problem else "all delivered"
+        if one.waiting_envelopes:
+            left = f"{one.waiting_envelopes} left ({one.waiting_bytes} bytes)"
+        lines.append(f"  relayed for {one.gateway}: {left}, {one.held_envelopes} confirmed")
     return lines

@@ -56,6 +56,13 @@ def _samples(status: Status) -> Iterator[Sample]:
     yield "spool_damaged_frames_total", "counter", {}, spool.damaged_frames
     yield "spool_evicted_envelopes_total", "counter", {}, spool.evicted_envelopes
     yield "spool_dropped_envelopes_total", "counter", {}, spool.dropped_envelopes
+    for one in status.relayed:
+        labels = {"gateway": one.gateway}
+        yield "relayed_waiting_envelopes", "gauge", labels, one.waiting_envelopes
+        yield "relayed_waiting_bytes", "gauge", labels, one.waiting_bytes
+        yield "relayed_held_total", "counter", labels, one.held_envelopes
+        yield "relayed_lost_envelopes_total", "counter", labels, one.lost_envelopes
+        yield "relayed_failing", "gauge", labels, float(bool(one.problem))
     for task in status.tasks:
         yield "task_failures_total", "counter", {"task": task.name}, task.failures
 

@@ -63,6 +63,18 @@ class SpoolStatus(msgspec.Struct, frozen=True):
     dropped_envelopes: int
 
 
+class RelayStatus(msgspec.Struct, frozen=True):
+    """The backlog of a dead gateway that was imported here. `held_envelopes` is since the start of this epoch."""
+
+    gateway: str
+    waiting_envelopes: int
+    waiting_bytes: int
+    held_envelopes: int
+    lost_envelopes: int
+    problem: str
+    hint: str
+
+
 class TaskStatus(msgspec.Struct, frozen=True):
     name: str
     failures: int
@@ -84,6 +96,7 @@ class Status(msgspec.Struct, frozen=True):
     link: LinkStatus
     spool: SpoolStatus
     tasks: list[TaskStatus]
+    relayed: list[RelayStatus] = []
 
 
 def pack(status: Status) -> bytes:
@@ -116,6 +129,7 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
         )
     if status.clock != "ntp":
         found.append((f"clock: {status.clock}", "times go out as uncertain until NTP answers"))
+    found += [(f"relay for {one.gateway}: {one.problem}", one.hint) for one in status.relayed if one.problem]
     found += [
         (f"{task.name} failed {task.failures} times: {task.last_error}", "send the log")
         for task in status.tasks

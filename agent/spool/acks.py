@@ -58,6 +58,14 @@ class Acks:
         """What is held of one class and epoch, to be read and added to."""
         return self.held.setdefault((cls, epoch), Ranges())
 
+    def confirmed(self, cls: int, epoch: int) -> Ranges:
+        """A copy of what is held, without what counts as held only because it is lost."""
+        out = Ranges(self.held.get((cls, epoch), ()))
+        for cause in Cause:
+            for first, last in self.lost.get((cls, epoch, cause), ()):
+                out.remove(first, last)
+        return out
+
     def lose(self, lost: Iterable[Lost]) -> None:
         for one in lost:
             self.lost.setdefault((one.cls, one.epoch, one.cause), Ranges()).add(one.first, one.last)

@@ -32,6 +32,7 @@ from agent.spool.terms import (
     StorageError,
     Stored,
 )
+from wire.ranges import Ranges
 
 Skip = Callable[[int, int, int], bool]  # (class, epoch, seq) -> the uplink has it
 
@@ -142,6 +143,10 @@ class Spool:
             known.add(low, high)
             self._acks.settle(cls, epoch, low, high)
         return news
+
+    def confirmed(self, cls: int, epoch: int) -> Ranges:
+        """What the centre has, as far as this spool knows."""
+        return self._acks.confirmed(cls, epoch)
 
     def undeclared(self) -> list[Lost]:
         """Losses the gateway still owes a statement for; kept over a restart."""

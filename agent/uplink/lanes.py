@@ -34,9 +34,10 @@ class Parcel:
         """What it takes of the link, nearly: on a thin one small envelopes are mostly what is around them."""
         return len(self.data) + AROUND_BYTES
 
-    def turn(self) -> tuple[int, int, int, int]:
-        """Sorts backfill: grants, vitals, waves; within a class the newest hour first, and an hour in its own order."""
-        return self.cls, -self.epoch, -self.hour, self.seq
+    def turn(self) -> tuple[bool, int, int, int, int]:
+        """Sorts backfill: what is ours, then what is relayed (epochs below zero); of each grants, vitals, waves;
+        within a class the newest hour first, and an hour in its own order."""
+        return self.epoch < 0, self.cls, -self.epoch, -self.hour, self.seq
 
 
 class Lanes:

@@ -28,7 +28,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from agent.uplink.library import mqtt
 from agent.uplink.pace import PACKET_LIMIT_BYTES, RECEIVE_LIMIT_COUNT, Terms
 from agent.uplink.tls import LinkError, Resuming, explain, explain_text
-from wire.envelope import ENVELOPE_LIMIT_BYTES
+from wire.relay import RELAY_LIMIT_BYTES
 
 # What the kernel may have sent without an answer before it gives up: above every stall of ours, so that it only ends
 # what we do not watch (a goodbye, a ping).
@@ -180,7 +180,7 @@ class Link:
 
     def publish(self, topic: str, data: bytes, *, retain: bool = False) -> int:
         """Hand one packet to paho, QoS 1; return its identifier. Nothing is written before `flush`."""
-        assert len(data) <= ENVELOPE_LIMIT_BYTES
+        assert len(data) <= RELAY_LIMIT_BYTES
         self._handed += 1
         return self._client.publish(topic, data, qos=1, retain=retain).mid
 

@@ -22,7 +22,7 @@ from agent.uplink.flow import Flow, Limits
 from agent.uplink.lanes import Lane, Parcel
 from agent.uplink.link import Broker, Link, Will
 from agent.uplink.pace import SECOND_NS, Backoff, Terms
-from agent.uplink.receipts import Receipts
+from agent.uplink.receipts import Places, Receipts
 from agent.uplink.tls import LinkError
 from wire.envelope import Header
 from wire.presence import Presence
@@ -56,7 +56,10 @@ class Origin:
 
 
 class Uplink:
-    """Envelopes out, receipts in. `centre` is the key that signs receipts; None means that a PUBACK counts as held."""
+    """Envelopes out, receipts in. `centre` is the key that signs receipts; None means that a PUBACK counts as held.
+
+    `relayed`: gateways whose envelopes the spool gives us too, see `relay.py`.
+    """
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class Uplink:
         spool: Spool,
         seams: Seams,
         limits: Limits | None = None,
+        relayed: Places = dict,
     ) -> None:
         self._origin = origin
         self._broker = broker
@@ -73,7 +77,7 @@ class Uplink:
         self._limits = limits or Limits()
         self._flow = Flow(self._limits)
         self._wake = asyncio.Event()
-        self._receipts = None if centre is None else Receipts(centre, origin.address.gateway)
+        self._receipts = None if centre is None else Receipts(centre, origin.address.gateway, relayed)
         self._errands = Errands(spool, self._flow, self._receipts, seams.clock, self._wake.set)
         self._backoff = Backoff(seams.uniform)
         self._topics = {cls: origin.address.topic(cls.word) for cls in Class}
@@ -214,7 +218,9 @@ class Uplink:
                 self._errands.poke()
 
     def _publish(self, link: Link, parcel: Parcel) -> int:
-        return link.publish(self._topics[parcel.cls], parcel.data)
+        """Ours under its class; what is relayed (an epoch below zero) under one word."""
+        topic = self._origin.address.topic("relay") if parcel.epoch < 0 else self._topics[parcel.cls]
+        return link.publish(topic, parcel.data)
 
     def _settle(self, link: Link, now: int) -> None:
         while link.acks:
