@@ -69,7 +69,7 @@ class Gateway:
             _broker(config),
             who.centre,
             self.relaying,
-            Seams(lambda state: None, self.pulse.introduce, world.now, world.uniform, world.dial),
+            Seams(lambda state: None, self._meet, world.now, world.uniform, world.dial),
             relayed=self.relaying.places,
         )
         self._hurry = asyncio.Event()
@@ -86,7 +86,7 @@ class Gateway:
         hearing = Hearing(self.ward, partial(kind, port.options), port.path, self._hurry.set)
         tape = Tape(Path(self.config.runtime) / TAPES, port.path)
         for now, data in tape.left(self.keeping.was_durable):
-            self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now))
+            self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now, tape.is_safe))
         self.tapes.add(tape, hearing)
         clock, opener = self.world.now, self.world.open_line
         return SerialPort(port.path, line_of(kind, port), hearing, clock, tape, rounds, opener), hearing
@@ -151,6 +151,11 @@ class Gateway:
         else:
             self.tapes.not_durable()
         self._owe(kept.owed)
+
+    def _meet(self) -> None:
+        """The broker is reached: say at once who everybody is, and how they are."""
+        self.pulse.introduce()
+        self._hurry.set()
 
     def _owe(self, losses: list[Lost]) -> None:
         """The next beat declares these; they are owed until that beat is durable."""

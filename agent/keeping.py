@@ -14,6 +14,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from agent.owing import Owing
 from agent.spool.spool import Spool
 from agent.spool.terms import Lost, Stat, StorageError, Stored
 from wire.envelope import Header
@@ -38,6 +39,7 @@ class Keeping:
         self.problem = ""
         self._thread = thread
         self._acks_at = 0
+        self._owing = Owing()
         self.spool = thread.submit(open_spool).result()
 
     def append(self, header: Header, data: bytes) -> None:
@@ -58,7 +60,7 @@ class Keeping:
             self.append(header, data)
         try:
             self.spool.commit()
-            self.spool.declared(told)
+            self._owing.said((header for header, _ in envelopes), told)
             if now >= self._acks_at:
                 self._acks_at = now + SAVE_ACKS_NS
                 self.spool.save_acks()
@@ -66,11 +68,11 @@ class Keeping:
             if self.problem != str(error):
                 log.error("storage fails why=%r hint=%r", str(error), error.hint)
             self.problem = str(error)
-            return Kept(False, self.spool.undeclared())
+            return Kept(False, self._owing.due(self.spool.undeclared()))
         if self.problem:
             log.warning("storage works again")
         self.problem = ""
-        return Kept(True, self.spool.undeclared())
+        return Kept(True, self._owing.due(self.spool.undeclared()))
 
     async def make_spare(self) -> None:
         """Prepare the next segment, between commits, before it is needed."""
@@ -79,7 +81,12 @@ class Keeping:
 
     async def held(self, cls: int, epoch: int, ranges: Iterable[tuple[int, int]]) -> int:
         listed = list(ranges)
-        return await self._on_thread(lambda: _as_os_error(lambda: self.spool.held(cls, epoch, listed)))
+        return await self._on_thread(lambda: _as_os_error(lambda: self._held(cls, epoch, listed)))
+
+    def _held(self, cls: int, epoch: int, ranges: list[tuple[int, int]]) -> int:
+        news = self.spool.held(cls, epoch, ranges)
+        self.spool.declared(self._owing.held(cls, epoch, ranges))
+        return news
 
     async def backlog(self, limit_bytes: int, skip: Callable[[int, int, int], bool]) -> list[Stored]:
         return await self._on_thread(lambda: _as_os_error(lambda: self.spool.backlog(limit_bytes, skip)))

@@ -12,8 +12,9 @@ from agent.spool.frame import HEAD_BYTES, Frame, encode, padded, size_of
 from agent.spool.index import Index
 from agent.spool.recover import Recovered
 from agent.spool.segment import Segment, encode_footer, encode_header, file_name, fits
-from agent.spool.terms import BLOCK_BYTES, Accepted, Cause, Lost, Stored
+from agent.spool.terms import BLOCK_BYTES, SECTOR_BYTES, Accepted, Cause, Lost, Stored
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _LEAP = 1 << 32  # past whatever a segment that cannot be read today may hold
 
 
@@ -43,7 +44,8 @@ class Chain:
         self._position = 0
         self._next_number = 0
         self._making: Prewrite | None = None
-        self._refused_at = -1  # the generation at which the disk had no room for a spare
+        self._refused_at = -1  # the generation at which the disk made no spare
+        self._refusal: OSError | None = None
 
     def attach(self, found: Recovered, acks: Acks) -> None:
         """Take over what is on the disk; finish and mend what can be."""
@@ -82,14 +84,15 @@ class Chain:
         return self._making is not None or self.current is None or self.current.end > self.segment_bytes // 2
 
     def make_spare(self) -> None:
-        """One step of at most 256 KiB. A full disk is counted, and asked again at the next segment."""
+        """One step of at most 256 KiB. A refusal is counted; a full disk is asked again at the next segment."""
         if self._making is None:
             name = file_name(self.cls, self._next_number)
             self._making = Prewrite(self._files, self._folder, name, self.segment_bytes)
         try:
             ready = self._making.step()
-        except OSError:
+        except OSError as error:
             self._making = None
+            self._refusal = error
             self._refused_at = self._generation
             self.spares_refused += 1
             return
@@ -156,7 +159,9 @@ class Chain:
             header = encode_header(self.cls, self.segment_bytes, segment.generation, segment.first_position)
             parts.insert(0, header)
         data = b"".join(parts)
-        write_all(self._files, self._fd, data.ljust(padded(len(data)), b"\0"), 0 if fresh else segment.end)
+        write_all(
+            self._files, self._fd, data.ljust(padded(len(data), SECTOR_BYTES), b"\0"), 0 if fresh else segment.end
+        )
         self._files.fdatasync(self._fd)
         segment.end = padded(at)
         segment.next_position = self._position = position
@@ -186,10 +191,17 @@ class Chain:
         if chosen is None:
             raise OSError(errno.ENOSPC, f"no segment of class {self.cls} can be made")
         if chosen.unheld:
+            self._ask_again()
             self._evict(chosen, acks)
         self.index.drop(chosen)
         acks.prune(self.cls, self.index.oldest_numbers())
         return chosen
+
+    def _ask_again(self) -> None:
+        """Nothing is given up for a disk that fails at this moment, only for one that has no room. Raises OSError."""
+        if self._may_grow() and self._refusal is not None and self._refusal.errno not in _FULL:
+            self._refused_at = -1
+            raise self._refusal
 
     def wants_spare_now(self) -> bool:
         """Whether a commit must make its own spare because nobody called `make_spare` in time."""

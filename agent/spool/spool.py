@@ -1,7 +1,7 @@
 """The spool: what it accepted survives any power cut, and what it lost it can name.
 
 Synchronous, no locks: one thread calls it. It stores bytes of numbered classes and knows nothing of them,
-except that class 0 drains first and oldest first (what opens the others), and the last one gives way first.
+except that class 0 drains first (what opens the others), and the last one gives way first.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Spool:
         return self._acks.undeclared()
 
     def declared(self, losses: Iterable[Lost]) -> None:
-        """A statement about these is committed."""
+        """A statement about these is where it should be: they are owed no more."""
         for lost in losses:
             self._acks.settle(lost.cls, lost.epoch, lost.first, lost.last)
 
@@ -166,13 +166,12 @@ class Spool:
             raise StorageError(f"the acknowledgements cannot be saved: {error}", hint_for(error)) from error
 
     def backlog(self, limit_bytes: int, skip: Skip) -> list[Stored]:
-        """Committed frames nobody holds, up to `limit_bytes` and one frame: class 0 oldest first, then of each
-        class the newest hour first, ascending inside it."""
+        """Committed frames nobody holds, up to `limit_bytes` and one frame: class by class, of each the newest hour
+        first, ascending inside it. What opens the present hour goes before days of what opens earlier ones."""
         out: list[Stored] = []
         room = limit_bytes
         for cls, chain in sorted(self._chains.items()):
-            places = chain.index.oldest_first() if cls == 0 else chain.index.newest_first()
-            for segment, stretch in places:
+            for segment, stretch in chain.index.newest_first():
                 if room <= 0:
                     return out
                 unheld = self._acks.of(cls, stretch.epoch).missing(stretch.first, stretch.last)

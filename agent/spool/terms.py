@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 BLOCK_BYTES = 4096
-STRETCH_BYTES = 64 * 1024
+SECTOR_BYTES = 512
+STRETCH_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ClassStat:
-    """One class. Unheld bytes are exact to one stretch (64 KiB); other bytes of frames count bodies only."""
+    """One class. Unheld bytes are exact to one stretch (512 KiB); other bytes of frames count bodies only."""
 
     used_bytes: int
     quota_bytes: int

@@ -124,26 +124,32 @@ class Flow:
         """A packet that is no envelope takes a place of the broker's Receive Maximum too."""
         self._aside.add(mid)
 
-    def step(self, now: int, publish: Callable[[Parcel], int]) -> None:
-        """Hand over what the window admits."""
-        oldest = self._flight.oldest_ns()
-        if oldest is not None:
-            self._window.waited(now - oldest)
+    def step(self, now: int, publish: Callable[[Parcel], int], unsent: Callable[[], int]) -> int:
+        """Hand over what the window admits, and of the backlog no more than keeps the link busy; how many went.
+
+        `unsent()` is how many bytes handed over earlier the kernel has not sent: live cannot pass those. It may have
+        sent these at once, so write them and come again until nothing goes.
+        """
+        before, handed = None, 0
         while (parcel := self._lanes.head()) is not None:
             if len(parcel.data) + PACKET_OVERHEAD_BYTES > self._terms.packet_limit_bytes:
                 self._refuse(self._lanes.take(), "oversize", now)
-            elif self._admits(parcel):
-                self._flight.add(publish(self._lanes.take()), parcel, now)
-                self.account.sent(parcel)
-            else:
-                return
+                continue
+            if parcel.lane is Lane.BACKFILL:
+                before = unsent() if before is None else before
+                if before >= self._window.unsent_limit_bytes:
+                    break
+                before += parcel.wire_bytes
+            if not self._admits(parcel):
+                break
+            self._flight.add(publish(self._lanes.take()), parcel, now)
+            self.account.sent(parcel)
+            handed += 1
+        return handed
 
     def _admits(self, parcel: Parcel) -> bool:
-        size, count = len(parcel.data), len(self._flight) + len(self._aside)
-        outstanding = self._flight.outstanding_bytes
-        if parcel.lane is Lane.LIVE:
-            return self._window.admits_live(size, self._flight.live_bytes, outstanding, count)
-        return self._window.admits(size, outstanding, count)
+        count = len(self._flight) + len(self._aside)
+        return self._window.admits(parcel.wire_bytes, self._flight.outstanding_bytes, count)
 
     def settle(self, mid: int, failure: str | None, now: int) -> Parcel | None:
         """The broker answered. Return the envelope if it was accepted."""
@@ -152,10 +158,9 @@ class Flow:
         landed = self._flight.land(mid)
         if landed is None:
             return None
-        parcel, since = landed
-        size = len(parcel.data)
-        self.trip.sample(now - since, size)
-        self._window.acknowledged(size, now - since)
+        parcel, since, carried_bytes = landed
+        self.trip.sample(now - since, carried_bytes, now)
+        self._window.follow(self.trip.rate_bytes_s)
         self._strikes.pop((parcel.cls, parcel.epoch, parcel.seq), None)
         if failure is not None:
             self._refuse(parcel, failure, now)

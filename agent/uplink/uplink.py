@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -85,9 +86,9 @@ class Uplink:
         self._stop = asyncio.Event()
         self._ended = asyncio.Event()
         self._tick_due = False
-        self._ticked_ns = 0
         self._stop_ns = 0
         self._farewell: int | None = None
+        self._unheard = False
 
     def offer(self, header: Header, data: bytes) -> None:
         """A live envelope was sealed. Never blocks; what cannot go at once is left to the backlog and counted."""
@@ -147,7 +148,7 @@ class Uplink:
                     await self._connection()
                 except LinkError as error:
                     self._say(False, error.message, error.hint)
-                await self._rest(self._backoff.next_ns())
+                await self._rest(self._backoff.next_ns(self._unheard))
         finally:
             self._errands.finish()
 
@@ -170,6 +171,7 @@ class Uplink:
         finally:
             link.drop()
             self._link = None
+            self._unheard = link.unheard
             if link.taken_over:
                 self._backoff.exhaust()
             if self._flow.is_up:
@@ -182,7 +184,6 @@ class Uplink:
             link.subscribe(address.topic("receipt"))
         self._link = link
         self._farewell = None
-        self._ticked_ns = now
         self._flow.up(terms, now)
         self._flow.aside(link.publish(address.topic("state"), self._presence("online"), retain=True))
         self._say_connected()
@@ -207,7 +208,8 @@ class Uplink:
                 self._on_tick(link, now)
             if link.lost is not None:
                 raise link.lost
-            self._flow.step(now, lambda parcel: link.publish(self._topic(parcel), parcel.data))
+            while self._flow.step(now, partial(self._publish, link), link.unsent_bytes):
+                link.flush()
             is_over = self._stop.is_set() and self._has_left(link, now)
             link.flush()
             if is_over:
@@ -215,8 +217,9 @@ class Uplink:
             if self._flow.wants_backlog(now):
                 self._errands.poke()
 
-    def _topic(self, parcel: Parcel) -> str:
-        return self._origin.address.topic("relay") if parcel.epoch < 0 else self._topics[parcel.cls]
+    def _publish(self, link: Link, parcel: Parcel) -> int:
+        topic = self._origin.address.topic("relay") if parcel.epoch < 0 else self._topics[parcel.cls]
+        return link.publish(topic, parcel.data)
 
     def _settle(self, link: Link, now: int) -> None:
         while link.acks:
@@ -237,8 +240,6 @@ class Uplink:
     def _on_tick(self, link: Link, now: int) -> None:
         """Once a second. Raises LinkError."""
         self._tick_due = False
-        self._flow.trip.tick(now - self._ticked_ns)
-        self._ticked_ns = now
         link.tend()
         self._errands.tick()
         if self._flow.stalled(now):

@@ -74,7 +74,7 @@ ENVELOPE = _table(
 # Changes: what the ledger knows of a sequence besides the envelopes themselves.
 SEQUENCE = _table("sequence", _key("epoch"), _key("cls"), _number("following"), _number("duplicates"))
 
-# Envelopes that a gateway declared lost.
+# Envelopes that a gateway declared lost; up to SEQ_LAST where it says where an epoch ended.
 LOST = _table("lost", _key("epoch"), _key("cls"), _key("first"), _key("last"), _word("cause"))
 
 # Signed statements as they came: grants open envelopes again after a restart, manifests prove the sequence.

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import Table
 
+from centre.ledger import SEQ_LAST
 from centre.store import schema
 from centre.store.entry import Entry
 from wire import records
 from wire.records import Block, Record
-from wire.statement import Grant
+from wire.statement import Ended, Grant
 
 Row = dict[str, Any]
 Spread = Iterator[tuple[Table, Row]]
@@ -29,6 +30,10 @@ def spread(gw: int, entry: Entry) -> Spread:
         grants = isinstance(entry.said, Grant)
         said = {"seq": entry.header.seq, "hour": entry.header.hour, "grants": grants, "data": entry.data}
         yield schema.STATEMENT, {**at, **said}
+    if isinstance(entry.said, Ended):
+        for epoch, cls, following in entry.said.tails:
+            rest = {"epoch": epoch, "cls": cls, "first": following, "last": SEQ_LAST, "cause": "ended"}
+            yield schema.LOST, {"gw": gw, **rest}
 
 
 def _block(block: Block) -> Row:

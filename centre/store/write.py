@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from centre.ledger import Place
+from centre.ledger import SEQ_LAST, Place
 from centre.store import schema
 from centre.store.entry import Batch, Entry, Parked
 from centre.store.spread import Row, spread
@@ -68,6 +68,9 @@ def tails(entry: Entry) -> Iterator[tuple[Place, int]]:
 
 def losses(entry: Entry) -> Iterator[tuple[Place, int, int]]:
     """(sequence, first, last) of envelopes that the gateway declares lost."""
+    if isinstance(entry.said, Ended):
+        for epoch, cls, following in entry.said.tails:
+            yield Place(entry.address.gateway, epoch, Class(cls)), following, SEQ_LAST
     for record in entry.records:
         if isinstance(record, EnvelopeGap):
             yield Place(entry.address.gateway, record.epoch, Class(record.cls)), record.first, record.last

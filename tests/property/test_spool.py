@@ -108,8 +108,6 @@ def name(stored: Stored) -> Name:
 
 
 def order(stored: Stored) -> tuple[int, int, int, int]:
-    if stored.cls == 0:
-        return 0, stored.epoch, stored.hour, stored.seq
     return stored.cls, -stored.epoch, -stored.hour, stored.seq
 
 

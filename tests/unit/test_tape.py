@@ -69,6 +69,22 @@ def test_a_half_frame_is_played_once_whether_its_piece_is_durable_or_not(tmp_pat
         assert b"".join(data for _, data in Tape(folder, PORT).left(durable)) == expected
 
 
+def test_of_two_envelopes_only_the_one_that_is_not_durable_is_made_again(tmp_path) -> None:
+    """Killed between two syncs: the vital envelope is durable, the wave envelope is not. And killed again."""
+    one = begun(tmp_path)
+    one.write(b"abc", 10)
+    one.label(one.turn(b"", 15), (3, 1, 4), (3, 2, 7))
+    one.write(b"def", 20)
+    for durable in (lambda sealed: sealed[1] == 1, nothing):
+        two = Tape(tmp_path, PORT)
+        assert two.left(durable) == [(10, b"abc"), (20, b"def")]
+        assert [(two.is_safe(now, 1), two.is_safe(now, 2)) for now in (10, 20)] == [(True, False), (False, False)]
+    three = Tape(tmp_path, PORT)
+    three.left(nothing)
+    three.label(three.turn(b"", 25), (4, 1, 0), (4, 2, 0))
+    assert Tape(tmp_path, PORT).left(everything) == []
+
+
 def test_a_piece_that_was_turned_and_not_named_is_played(tmp_path) -> None:
     one = begun(tmp_path)
     one.write(b"abc", 10)

@@ -6,7 +6,7 @@ import pytest
 
 from agent.uplink.flow import Flow, Limits
 from agent.uplink.lanes import Lane, Parcel
-from agent.uplink.pace import SECOND_NS, WINDOW_BYTES, Terms
+from agent.uplink.pace import SECOND_NS, UNSENT_LEAST_BYTES, WINDOW_BYTES, Terms
 from wire.receipt import Held
 from wire.topics import Class
 
@@ -32,6 +32,7 @@ class Bench:
     def __init__(self, terms: Terms | None = None) -> None:
         self.flow = Flow(Limits())
         self.now = 0
+        self.unsent = 0
         self.sent: list[Parcel] = []
         self.flow.up(terms or Terms(), 0)
 
@@ -42,7 +43,8 @@ class Bench:
     def step(self, after_ns: int = 0) -> list[int]:
         self.now += after_ns
         before = len(self.sent)
-        self.flow.step(self.now, self.publish)
+        while self.flow.step(self.now, self.publish, lambda: self.unsent):
+            continue
         return [parcel.seq for parcel in self.sent[before:]]
 
     def answer(self, mid: int, failure: str | None = None) -> Parcel | None:
@@ -58,10 +60,10 @@ def bench() -> Bench:
 
 
 def test_backfill_never_passes_a_live_one_that_waits_for_room(bench):
-    bench.flow.refill([Stored(seq) for seq in range(10)], 0)
+    bench.flow.refill([Stored(seq, bytes(3800)) for seq in range(10)], 0)
     assert bench.step() == [0, 1, 2]
     bench.flow.offer(live(100, size=5000), 0)
-    bench.now = 100 * MS
+    bench.now = S
     bench.answer(1)
     assert bench.step() == []
     bench.answer(2)
@@ -70,12 +72,24 @@ def test_backfill_never_passes_a_live_one_that_waits_for_room(bench):
     assert bench.step() == [3]
 
 
+def test_backfill_waits_while_the_kernel_has_bytes_to_send_and_live_does_not(bench):
+    bench.flow.refill([Stored(seq, bytes(1000)) for seq in range(10)], 0)
+    bench.unsent = UNSENT_LEAST_BYTES
+    assert bench.step() == []
+    bench.flow.offer(live(100), 0)
+    assert bench.step() == [100]
+    bench.unsent = UNSENT_LEAST_BYTES - 1
+    bench.flow.step(0, bench.publish, lambda: bench.unsent)
+    assert [parcel.seq for parcel in bench.sent[1:]] == [0], "one is enough to keep the link busy"
+
+
 def test_never_more_than_the_window_is_outstanding(bench):
     bench.flow.refill([Stored(seq, bytes(700)) for seq in range(200)], 0)
     mid = 0
     while len(bench.sent) < 200:
-        bench.step(after_ns=60 * MS)
+        bench.step()
         assert 0 < bench.flow.outstanding_bytes <= WINDOW_BYTES
+        bench.now += 200 * MS
         mid += 1
         bench.answer(mid)
 
@@ -88,8 +102,8 @@ def test_a_lost_link_makes_everything_backlog_again(bench):
     assert all(bench.skips(seq) for seq in range(20))
     bench.flow.down(0)
     assert [seq for seq in range(20) if bench.skips(seq)] == [0]
-    assert bench.flow.account.unanswered == 11
-    assert bench.flow.account.live_left == 8
+    assert bench.flow.account.unanswered == 9
+    assert bench.flow.account.live_left == 10
 
 
 def test_offers_while_down_are_left_to_the_backlog_and_counted(bench):
