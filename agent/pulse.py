@@ -35,6 +35,8 @@ class Pulse:
         self._bed = bed
         self._hour_at = self._manifest_at = self._anchor_at = self._lines_at = 0
         self._introduce = True
+        self._restate = False
+        self._tails: Sequence[tuple[int, int, int]] = ()
         self._anchor: Anchor | None = None
         self._declared: list[Record] = []
 
@@ -43,11 +45,13 @@ class Pulse:
         self._introduce = True
 
     def lost(self, t: int, epoch: int, cls: int, ranges: Iterable[tuple[int, int]], cause: str) -> None:
-        """Declare sealed envelopes that are gone; `t` in microseconds."""
+        """Declare sealed envelopes that are gone; `t` in microseconds. Lost statements of this epoch are made again."""
+        self._restate = self._restate or (cls == Class.KEY and epoch == self._sealer.epoch)
         self._declared += [EnvelopeGap(t, epoch, cls, first, last, cause) for first, last in ranges]
 
     def ended(self, tails: Sequence[tuple[int, int, int]]) -> list[Envelope]:
         """State where earlier epochs end in the spool."""
+        self._tails = tails
         return [self._sealer.ended(tails)] if tails else []
 
     def beat(self, now: int, last: bool = False) -> list[Envelope]:
@@ -58,6 +62,11 @@ class Pulse:
             self._hour_at = now + HOUR_NS
             made.append(self._sealer.begin_hour())
             self._introduce = True
+        elif self._restate:
+            made.append(self._sealer.grant())
+        if self._restate:
+            self._restate = False
+            made += self.ended(self._tails)
         records, blocks = self._ward.take(t)
         records = self._due(now) + records
         made += [self._sealer.seal(Class.VITAL, bundle) for bundle in _bundles(records, pack_vital)]

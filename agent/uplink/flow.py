@@ -64,7 +64,7 @@ class Flow:
         self._window = Window()
         self._terms = Terms()
         self._recent = Recent()
-        self._aside: set[int] = set()  # packets of ours that are no envelopes
+        self._aside: dict[int, int] = {}  # packets of ours that are no envelopes, and when they were handed over
         self._strikes: Counter[tuple[int, int, int]] = Counter()
         self._progress_ns = 0
         self._look_ns = 0
@@ -120,9 +120,9 @@ class Flow:
             self.account.live_left += len(left)
             self._look_ns = min(self._look_ns, now + SECOND_NS)  # the spool commits once a second
 
-    def aside(self, mid: int) -> None:
+    def aside(self, mid: int, now: int) -> None:
         """A packet that is no envelope takes a place of the broker's Receive Maximum too."""
-        self._aside.add(mid)
+        self._aside[mid] = now
 
     def step(self, now: int, publish: Callable[[Parcel], int], unsent: Callable[[], int]) -> int:
         """Hand over what the window admits, and of the backlog no more than keeps the link busy; how many went.
@@ -154,7 +154,7 @@ class Flow:
     def settle(self, mid: int, failure: str | None, now: int) -> Parcel | None:
         """The broker answered. Return the envelope if it was accepted."""
         self._progress_ns = now
-        self._aside.discard(mid)
+        self._aside.pop(mid, None)
         landed = self._flight.land(mid)
         if landed is None:
             return None
@@ -188,9 +188,10 @@ class Flow:
 
     def stalled(self, now: int) -> bool:
         """Something is outstanding and the broker has been silent for too long: the link is half-open."""
-        oldest = self._flight.oldest_ns()
-        if oldest is None:
+        waiting = [at for at in (self._flight.oldest_ns(), next(iter(self._aside.values()), None)) if at is not None]
+        if not waiting:
             return False
+        oldest = min(waiting)
         least = int(self._limits.stall_least_s * SECOND_NS)
         return now - max(oldest, self._progress_ns) >= self.trip.stall_ns(least, self._flight.largest_bytes())
 

@@ -185,7 +185,7 @@ class Uplink:
         self._link = link
         self._farewell = None
         self._flow.up(terms, now)
-        self._flow.aside(link.publish(address.topic("state"), self._presence("online"), retain=True))
+        self._flow.aside(link.publish(address.topic("state"), self._presence("online"), retain=True), now)
         self._say_connected()
         self._seams.on_connect()
         self._wake.set()
@@ -255,7 +255,7 @@ class Uplink:
         if late or self._flow.is_empty:
             topic = self._origin.address.topic("state")
             self._farewell = link.publish(topic, self._presence("offline"), retain=True)
-            self._flow.aside(self._farewell)
+            self._flow.aside(self._farewell, now)
         return False
 
     def _presence(self, word: str) -> bytes:

@@ -96,6 +96,7 @@ class Unit:
 
     start: int
     end: int
+    counter: int | None = None  # the device's own
     hurt: bool = False
     poisoned: bool = False
     faulted: bool = False
@@ -108,7 +109,6 @@ class Truth:
     """What one device said. `samples[channel]` has `per_unit[channel]` integers for each unit."""
 
     per_unit: dict[str, int]
-    counts: bool  # whether it has a counter of its own, so that holes have a size
     units: list[Unit] = field(default_factory=list)
     samples: dict[str, list[int]] = field(default_factory=dict)
     numerics: dict[int, list[tuple[str, int]]] = field(default_factory=dict)  # by unit
@@ -121,8 +121,9 @@ class Voice:
     driver: type[Driver]
     every_s: float = 1.0
     per_unit: Mapping[str, int] = {}
-    counts = False
-    is_proof = False  # whether noise can never pass for a unit
+    counter: int | None = None  # of the next unit, where the device has one
+    noise = bytes(range(0x20, 0x30))  # bytes that never pass for a unit, alone or after half of one
+    has_bug = False
 
     def power_on(self) -> bytes:
         return b""
@@ -140,7 +141,7 @@ class Voice:
 
 
 class CountedVoice(Voice):
-    driver, every_s, counts, is_proof = Counted, 1 / COUNTED_RATE, True, True
+    driver, every_s, noise, has_bug = Counted, 1 / COUNTED_RATE, bytes(range(256)), True
     per_unit: ClassVar[Mapping[str, int]] = {"ecg.i": 1, "ecg.ii": 1, "ecg.iii": 1}
 
     def __init__(self, first: int) -> None:
@@ -156,7 +157,7 @@ class CountedVoice(Voice):
 class OxiVoice(Voice):
     """The bench's oximeter: n in 15 bits over three channels; its numerics are repeated and not compared."""
 
-    driver, every_s = BenchOxi, 1 / 4
+    driver, every_s, noise = BenchOxi, 1 / 4, bytes(range(0x80, 0x100))
     per_unit: ClassVar[Mapping[str, int]] = {"pleth": 1, "spo2.bar": 1, "spo2.signal": 1}
 
     def unit(self, n: int, flags: int):

@@ -330,7 +330,7 @@ def device_dies_in_a_frame(stage, dice):
 def device_restarts(stage, dice):
     """Its own counter begins again."""
     line = _line(stage, dice)
-    if hasattr(line.voice, "counter"):
+    if line.voice.counter is not None:
         line.voice.counter = dice.choice((0, line.voice.counter + 5, line.voice.counter + 100_000)) % (1 << 32)
 
 

@@ -11,8 +11,6 @@ from tests.sim.device import POISON, RINGS, Truth, Unit, Voice
 
 TTY_BYTES = 4095
 KERNEL_BYTES = 65536
-NOISE_PROOF = bytes(range(256))
-NOISE_WEAK = bytes(range(0x20, 0x30))  # never begins a frame of the devices that have no checksum
 
 
 class Cable:
@@ -67,7 +65,7 @@ class Line:
     def __init__(self, place, path: str, voice: Voice, random: Random) -> None:
         self.path = path
         self.voice = voice
-        self.truth = Truth(dict(voice.per_unit), voice.counts, samples={c: [] for c in voice.per_unit})
+        self.truth = Truth(dict(voice.per_unit), samples={c: [] for c in voice.per_unit})
         self.plugged = True
         self.broken = False
         self.silent = False
@@ -97,12 +95,13 @@ class Line:
 
     def _say_unit(self) -> None:
         truth, n = self.truth, len(self.truth.units)
+        counter = self.voice.counter
         data, samples, numerics = self.voice.unit(n, self._flags)
         if not data:
             return
-        poisoned = bool(self._flags & POISON) and self.voice.is_proof
+        poisoned = bool(self._flags & POISON) and self.voice.has_bug
         self._flags = 0
-        unit = Unit(self.said_bytes, self.said_bytes + len(data), hurt=self._is_torn, poisoned=poisoned)
+        unit = Unit(self.said_bytes, self.said_bytes + len(data), counter, self._is_torn, poisoned)
         self._is_torn = False
         truth.units.append(unit)
         for channel, values in samples.items():
@@ -123,9 +122,8 @@ class Line:
         cable.look()
 
     def noise(self, size: int) -> None:
-        letters = NOISE_PROOF if self.voice.is_proof else NOISE_WEAK
         self._hurt_last()
-        self._deliver(bytes(self._random.choices(letters, k=size)))
+        self._deliver(bytes(self._random.choices(self.voice.noise, k=size)))
         self._is_torn = True
 
     def _hurt_last(self) -> None:

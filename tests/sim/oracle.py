@@ -10,6 +10,7 @@ import sqlite3
 from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -203,26 +204,23 @@ class _Hearing:
     def _indexes(self, channel: str, spots: list[Spot]) -> None:
         """Within a stream the index goes on with the samples, over holes of known size too."""
         size = self.truth.per_unit[channel]
-        for left, right in zip(spots, spots[1:], strict=False):
+        for left, right in pairwise(spots):
             if (left.epoch, left.stream) != (right.epoch, right.stream):
                 continue
             end = left.index + len(left.units) * size
             if right.index < end:
                 self._bad(f"{channel}: {left} and {right} overlap")
-            between = self._between(left.units[-1], right.units[0])
-            open_gap = self._gap_near(left, right, size)
-            hurt = any(self.truth.units[n].hurt for n in between) or self.truth.units[right.units[0]].hurt
-            if right.index - end != len(between) * size and not open_gap:
-                self._bad(f"{channel}: {right.index - end} in the index, {len(between)} units between, {left}, {right}")
-            if between and right.index == end and not open_gap and not hurt:
-                self._bad(f"{channel}: units {between[:3]} are missing between {left} and {right}")
+            hole = self._hole(left.units[-1], right.units[0])
+            if right.index - end != hole * size and not self._gap_near(left, right, size):
+                self._bad(f"{channel}: {right.index - end} in the index, {hole} units between, {left}, {right}")
 
-    def _between(self, left: int, right: int) -> list[int]:
-        """The units between two that count: all where the device counts, else those that were read."""
+    def _hole(self, left: int, right: int) -> int:
+        """How many units there are between two: by the device's counter, else those that were read."""
         units = self.truth.units
-        return [
-            n for n in range(left + 1, right) if self.truth.counts or (units[n].read is not None and not units[n].hurt)
-        ]
+        first, last = units[left].counter, units[right].counter
+        if first is not None and last is not None:
+            return (last - first - 1) % (1 << 32)
+        return sum(unit.read is not None and not unit.hurt for unit in units[left + 1 : right])
 
     def _gap_near(self, left: Spot, right: Spot, size: int) -> bool:
         """A hole of unknown size is declared before the chunk that brought the noise."""

@@ -6,9 +6,10 @@ from agent.sessions.hearing import Hearing
 from agent.sessions.ward import Ward
 from agent.supervisor import Supervisor
 from drivers.contract import Alarm, Numeric, Phase, Send
-from tests.puppet import Puppet
+from tests.puppet import Puppet, wave
 from wire import codec
 from wire.records import NumericAt, SessionAt
+from wire.topics import Class
 
 SPO2 = Numeric("spo2", 97, "%")
 
@@ -71,6 +72,16 @@ def test_an_alarm_hurries_the_beat(port: Port) -> None:
     port.drivers[-1].says = [Alarm("HR", "ASYSTOLE", "high", Phase.ON)]
     port.hearing.heard(b"x", 2)
     assert port.hurries
+
+
+def test_of_what_is_resumed_only_what_is_not_durable_is_said_again(port: Port) -> None:
+    port.hearing.resume(b"", 0)
+    for safe, readings, samples in ((Class.VITAL, 0, 3), (Class.WAVE, 1, 0), (None, 1, 3)):
+        port.drivers[-1].says = [SPO2, wave(None, 3)]
+        port.hearing.resume(b"x", 7, lambda now, cls, safe=safe: (now, cls) == (7, safe))
+        records, blocks = port.ward.take(1)
+        assert sum(isinstance(record, NumericAt) for record in records) == readings
+        assert sum(block.count for block in blocks) == samples
 
 
 def test_the_half_frame_is_what_the_driver_waits_with(port: Port) -> None:

@@ -163,7 +163,7 @@ def test_what_is_in_flight_each_time_the_link_breaks_rests_and_others_pass(bench
 
 def test_a_packet_put_aside_takes_a_place_of_the_receive_maximum():
     bench = Bench(Terms(receive_limit_count=1))
-    bench.flow.aside(77)
+    bench.flow.aside(77, 0)
     bench.flow.offer(live(1), 0)
     assert bench.step() == []
     bench.answer(77)
@@ -214,3 +214,15 @@ def test_stopping_drops_backfill_and_lets_live_go(bench):
     bench.answer(1)
     assert bench.flow.is_empty
     assert bench.flow.account.live_left == 1
+
+
+def test_a_presence_that_is_never_acknowledged_ends_the_link_too():
+    """With a Receive Maximum of 1 it keeps everything else waiting, and nothing else would ever notice."""
+    bench = Bench(Terms(receive_limit_count=1))
+    bench.flow.aside(77, 0)
+    bench.flow.offer(live(0), 0)
+    assert bench.step() == []
+    assert not bench.flow.stalled(20 * S - 1)
+    assert bench.flow.stalled(20 * S)
+    bench.answer(77)
+    assert not bench.flow.stalled(20 * S)
