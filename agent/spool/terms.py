@@ -27,6 +27,7 @@ class Cause(StrEnum):
     EVICTED = "evicted"  # its segment was needed again
     DROPPED = "dropped"  # the disk failed and the buffer was full
     DAMAGED = "damaged"  # it was on the disk and cannot be read
+    ABSENT = "absent"  # the centre asked for it, and it is not here: its space was used again, or it never was here
 
 
 class Accepted(NamedTuple):
