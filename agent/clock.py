@@ -59,6 +59,12 @@ def anchor(late_us: int = 0) -> Anchor | None:
     return Anchor(middle, utc, error + (after - before) // 2000 + late_us, "ntp")
 
 
+def passed_utc() -> int | None:
+    """Microseconds since 1970 that have surely passed; None while the wall clock is not disciplined."""
+    known = anchor()
+    return None if known is None or known.error is None else known.utc - known.error
+
+
 def _kernel_error_us() -> int | None:
     """The kernel's maximum error where its clock is disciplined, else None."""
     state = _Timex()

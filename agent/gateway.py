@@ -66,7 +66,7 @@ class Gateway:
             _broker(config),
             who.centre,
             self.keeping,
-            Seams(lambda state: None, self.pulse.introduce, clock.now, random.uniform),
+            Seams(lambda state: None, self.pulse.introduce, clock.now, random.uniform, clock.passed_utc),
         )
         self._hurry = asyncio.Event()
         self._owed: list[Lost] = []

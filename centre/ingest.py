@@ -46,10 +46,11 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Gateways to send a receipt to; those in `online` have just come and wait for one."""
+    """Gateways to send a receipt to; those in `online` have just come and wait for one, `offline` ones have left."""
 
     touched: frozenset[Address]
     online: frozenset[Address]
+    offline: frozenset[Address] = frozenset()
 
 
 @dataclass(slots=True)
@@ -98,7 +99,8 @@ class Ingest:
         for entry in fresh:
             self._tell(entry, work.samples.get(id(entry), []))
         online = frozenset(address for address, here in work.batch.online.items() if here)
-        return Outcome(frozenset(work.touched | {entry.address for entry in work.batch.entries}), online)
+        touched = frozenset(work.touched | {entry.address for entry in work.batch.entries})
+        return Outcome(touched, online, frozenset(work.batch.online) - online)
 
     def disconnected(self) -> None:
         """The broker is gone, and with it all knowledge of who is online. Raises StoreError."""

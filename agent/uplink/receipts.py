@@ -23,8 +23,14 @@ class Receipts:
     def __init__(self, centre: Ed25519PublicKey, gateway: str) -> None:
         self._centre = centre
         self._gateway = gateway
+        self._since = 0
+        self.utc = 0  # the latest that a receipt said it was at the centre
         self.good = 0
         self.refused: Counter[str] = Counter()
+
+    def asked(self, issued: int) -> None:
+        """The centre said then what it lacks: an older receipt is not true any more."""
+        self._since = max(self._since, issued)
 
     def take(self, data: bytes) -> list[Held]:
         """What the receipt says is held, by (epoch, known class); empty if it is refused."""
@@ -36,6 +42,10 @@ class Receipts:
         except ReceiptError as error:
             self.refused["signature" if "signature" in str(error) else "malformed"] += 1
             return []
+        if receipt.utc < self._since:
+            self.refused["stale"] += 1
+            return []
+        self.utc = max(self.utc, receipt.utc)
         known = [held for held in receipt.held if held.cls in Class.__members__.values()]
         self.refused["class"] += len(receipt.held) - len(known)
         self.good += 1

@@ -60,6 +60,16 @@ class Recent:
                     into.add(first, last)
         return whole
 
+    def forget(self, key: Key, ranges: Iterable[tuple[int, int]]) -> None:
+        """These need not rest: the centre has said that it lacks them."""
+        gone = list(ranges)
+        for rest in self._rests:
+            numbers = rest.numbers.get(key, Ranges())
+            for first, last in gone:
+                numbers.remove(first, last)
+            if not numbers:
+                rest.numbers.pop(key, None)
+
     def _expire(self, now: int, patience_ns: int) -> None:
         while self._rests and now - self._rests[0].last_ns >= patience_ns:
             self._rests.popleft()

@@ -36,7 +36,7 @@ class Kept:
 
 
 class Shelf:
-    """A spool in memory: what is not held is backlog, key first, newest hour first."""
+    """A spool in memory: what is not held is backlog, key first, newest hour first. `taken` is what was held."""
 
     def __init__(self, bell: Bell) -> None:
         self.bell = bell
