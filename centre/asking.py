@@ -7,7 +7,7 @@ at a time to each gateway, the next after twice as long, from the start again on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,13 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from wire import command
 from wire.command import COMMAND_LIMIT_BYTES, RANGES_LIMIT_COUNT, Command, Resend, Wanted
 from wire.ranges import Ranges
-from wire.topics import Address
+from wire.topics import Address, Class
 
 HOLE_LEAST_S = 30.0
 ASK_LIMIT_S = 1800.0
 STUBBORN_LEAST_S = 600.0
 LIFE_US = 600_000_000
 _DOUBLINGS_LIMIT = 6
+_GREATEST = (1 << 32) - 1
 _Key = tuple[int, int]  # (epoch, class)
 
 
@@ -36,8 +37,10 @@ class Holes:
 
 @dataclass(slots=True)
 class _Watch:
-    next_s: float
-    since_s: float
+    look_s: float
+    since_s: float  # when `seen` began to last
+    ask_s: float = 0.0  # not before
+    epoch: int = -1  # as presence says
     late: int = -1
     doublings: int = 0
     seen: dict[_Key, Ranges] = field(default_factory=dict)
@@ -56,6 +59,12 @@ class Asking:
         for address in addresses:
             self._watched.setdefault(address, _Watch(now_s, now_s))
 
+    def present(self, epochs: Mapping[Address, int], now_s: float) -> None:
+        """Presence says in which epoch these are. Nobody signed that; a false one only makes a command useless."""
+        self.heard(epochs, now_s)
+        for address, epoch in epochs.items():
+            self._watched[address].epoch = epoch
+
     def gone(self, addresses: Iterable[Address]) -> None:
         """These are offline: what one cannot hear is not asked."""
         for address in addresses:
@@ -66,30 +75,33 @@ class Asking:
 
     def due(self, now_s: float) -> list[Address]:
         """Gateways whose holes are to be looked at now."""
-        return [address for address, watch in self._watched.items() if now_s >= watch.next_s]
+        return [address for address, watch in self._watched.items() if now_s >= watch.look_s]
 
     def look(self, address: Address, holes: Holes, now_s: float) -> list[Wanted]:
         """What to ask for; mostly nothing."""
         watch = self._watched[address]
         there = {(one.epoch, one.cls): Ranges(one.ranges) for one in holes.wanted}
+        if watch.epoch > holes.epoch:  # nothing of this start is here, or was lost: what opens the others first
+            there[watch.epoch, int(Class.KEY)] = Ranges([(0, _GREATEST)])
         moving, watch.late = holes.late != watch.late, holes.late
-        lasting = _both(watch.seen, there)
-        watch.next_s = now_s + self._least_s
+        watch.look_s = now_s + self._least_s
         if moving:
-            watch.doublings = 0
+            watch.doublings, watch.ask_s = 0, now_s
+        lasting = _both(watch.seen, there)
         if not lasting:
             watch.seen, watch.since_s = there, now_s
             return []
         watch.seen = lasting
-        if moving and now_s - watch.since_s < STUBBORN_LEAST_S:
+        if now_s < watch.ask_s or (moving and now_s - watch.since_s < STUBBORN_LEAST_S):
             return []
         watch.seen, watch.since_s = there, now_s
         watch.doublings = min(_DOUBLINGS_LIMIT, watch.doublings + 1)
-        watch.next_s = now_s + min(ASK_LIMIT_S, self._least_s * 2.0**watch.doublings)
+        watch.ask_s = now_s + min(ASK_LIMIT_S, self._least_s * 2.0**watch.doublings)
         return _bounded(lasting)
 
-    def made(self, signer: Ed25519PrivateKey, gateway: str, epoch: int, utc: int, wanted: list[Wanted]) -> bytes:
+    def made(self, signer: Ed25519PrivateKey, address: Address, holes: Holes, utc: int, wanted: list[Wanted]) -> bytes:
         """The signed command; its `issued` is greater than the one before it, even should our clock step back."""
+        gateway, epoch = address.gateway, max(holes.epoch, self._watched[address].epoch)
         issued = self._issued[gateway] = max(utc, self._issued.get(gateway, 0) + 1)
         data = command.sign(signer, gateway, Command(issued, issued + LIFE_US, epoch, Resend(wanted)))
         assert len(data) <= COMMAND_LIMIT_BYTES, "the number of ranges bounds it"
@@ -119,7 +131,7 @@ def _bounded(lasting: dict[_Key, Ranges]) -> list[Wanted]:
     for epoch, cls in sorted(lasting, key=lambda key: (key[1] > 0, -key[0], key[1])):
         if room == 0:
             break
-        ranges = list(lasting[epoch, cls])[-room:]
+        ranges = lasting[epoch, cls].pairs()[-room:]
         out.append(Wanted(epoch, cls, ranges))
         room -= len(ranges)
     return out

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -51,6 +51,7 @@ class Outcome:
     touched: frozenset[Address]
     online: frozenset[Address]
     offline: frozenset[Address] = frozenset()
+    epochs: Mapping[Address, int] = field(default_factory=dict)  # of those online, as presence says
 
 
 @dataclass(slots=True)
@@ -63,6 +64,7 @@ class _Work:
     counts: Counter[str] = field(default_factory=Counter)
     touched: set[Address] = field(default_factory=set)
     early: dict[Address, bool] = field(default_factory=dict)
+    epochs: dict[Address, int] = field(default_factory=dict)
     done: _Hour | None = None  # nothing of it waits any more
 
 
@@ -100,7 +102,8 @@ class Ingest:
             self._tell(entry, work.samples.get(id(entry), []))
         online = frozenset(address for address, here in work.batch.online.items() if here)
         touched = frozenset(work.touched | {entry.address for entry in work.batch.entries})
-        return Outcome(touched, online, frozenset(work.batch.online) - online)
+        epochs = {address: epoch for address, epoch in work.epochs.items() if address in online}
+        return Outcome(touched, online, frozenset(work.batch.online) - online, epochs)
 
     def disconnected(self) -> None:
         """The broker is gone, and with it all knowledge of who is online. Raises StoreError."""
@@ -124,10 +127,12 @@ class Ingest:
 
     def _presence(self, work: _Work, arrival: Arrival) -> None:
         try:
-            online = presence.read(arrival.data).state == "online"
+            said = presence.read(arrival.data)
         except PresenceError as error:
             raise RefusedError(Reason.PRESENCE) from error
+        online = said.state == "online"
         if self._gate.trusts(arrival.address) or arrival.address in work.touched:
+            work.epochs[arrival.address] = said.epoch
             work.batch.online[arrival.address] = online
         elif len(self._early) + len(work.early) < EARLY_LIMIT_COUNT:
             work.early[arrival.address] = online

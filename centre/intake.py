@@ -90,12 +90,10 @@ class Intake:
         wanted = self._asking.look(address, holes, clock.monotonic_s())
         if not wanted:
             return
-        data = self._asking.made(self._signer, address.gateway, holes.epoch, clock.utc_us(), wanted)
+        data = self._asking.made(self._signer, address, holes, clock.utc_us(), wanted)
         self._subscriber.publish_command(address, data)
-        count = sum(one.count for one in wanted)
         self._counts.add("asks")
-        self._counts.add("envelopes_asked", count)
-        _LOG.info("asks gateway=%s envelopes=%d", address.gateway, count)
+        _LOG.info("asks gateway=%s ranges=%d", address.gateway, sum(len(one.ranges) for one in wanted))
 
     def _gather(self) -> list[Delivery]:
         """What arrives within 50 ms of the first delivery, at most 200; nothing where nothing came in time."""
@@ -127,6 +125,7 @@ class Intake:
             self._schedule.touch(outcome.touched)
             self._schedule.hurry(outcome.online)
             self._asking.heard(outcome.touched | outcome.online, clock.monotonic_s())
+            self._asking.present(outcome.epochs, clock.monotonic_s())
             self._asking.gone(outcome.offline)
 
     def _until_done(self, step: Callable[[], None]) -> bool:

@@ -6,7 +6,6 @@ it, or an end of the epoch says so), it is not held, and no gap statement declar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -125,7 +124,7 @@ class Ledger:
         accounts = self._accounts.get(gateway, {})
         newest = self.epochs(gateway)[:RECEIPT_EPOCHS_LIMIT_COUNT]
         return [
-            Held(epoch, int(cls), list(_lowest(account.held)))
+            Held(epoch, int(cls), account.held.pairs()[:RECEIPT_RANGES_LIMIT_COUNT])
             for (epoch, cls), account in sorted(accounts.items())
             if epoch in newest and account.held
         ]
@@ -135,7 +134,3 @@ class Ledger:
 
     def _account(self, place: Place) -> Account:
         return self._accounts.setdefault(place.gateway, {}).setdefault((place.epoch, place.cls), Account())
-
-
-def _lowest(held: Ranges) -> Iterable[tuple[int, int]]:
-    return list(held)[:RECEIPT_RANGES_LIMIT_COUNT]

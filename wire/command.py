@@ -40,10 +40,6 @@ class Wanted(msgspec.Struct, frozen=True, array_like=True):
     cls: int
     ranges: list[tuple[int, int]]
 
-    @property
-    def count(self) -> int:
-        return sum(last - first + 1 for first, last in self.ranges)
-
 
 class Resend(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """Send these again; what is not there any more is to be declared lost."""

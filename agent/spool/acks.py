@@ -146,9 +146,9 @@ class Acks:
             if epoch == self.epoch:
                 yield _TAIL, cls, epoch, [(tail, 0)]
         for (cls, epoch, cause), lost in sorted(self.lost.items()):
-            yield _KINDS[cause], cls, epoch, list(lost)
+            yield _KINDS[cause], cls, epoch, lost.pairs()
         for (cls, epoch), held in sorted(self.held.items(), key=lambda item: (item[0][1], item[0][0])):
-            yield _HELD, cls, epoch, list(held)
+            yield _HELD, cls, epoch, held.pairs()
 
 
 def _entries(content: bytes) -> Iterator[Entry]:

@@ -133,7 +133,7 @@ class Errands:
         for cls, epoch in list(self._confirmed):
             ranges = self._confirmed.pop((cls, epoch))
             try:
-                self._flow.account.held[cls] += await self._spool.held(cls, epoch, list(ranges))
+                self._flow.account.held[cls] += await self._spool.held(cls, epoch, ranges.pairs())
             except OSError:
                 for first, last in ranges:
                     self._confirmed.setdefault((cls, epoch), Ranges()).add(first, last)

@@ -8,7 +8,7 @@ duplicates.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.uplink.lanes import Lane, Parcel
@@ -60,9 +60,8 @@ class Recent:
                     into.add(first, last)
         return whole
 
-    def forget(self, key: Key, ranges: Iterable[tuple[int, int]]) -> None:
+    def forget(self, key: Key, gone: Sequence[tuple[int, int]]) -> None:
         """These need not rest: the centre has said that it lacks them."""
-        gone = list(ranges)
         for rest in self._rests:
             numbers = rest.numbers.get(key, Ranges())
             for first, last in gone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from centre.opening import Openers
 from centre.store import Batch, Parked, Store
 from tests.sealed import Bedside, reading
 from wire import command
-from wire.command import RANGES_LIMIT_COUNT, Wanted
+from wire.command import RANGES_LIMIT_COUNT, Command, Wanted
 from wire.envelope import header_of
 from wire.topics import Address, Class
 
@@ -35,7 +36,14 @@ class Desk:
         self.now += after_s
         if self.asking.due(self.now) != [ADDRESS]:
             return None
-        return self.asking.look(ADDRESS, Holes(3, self.late, list(wanted)), self.now)
+        return self.asking.look(ADDRESS, self.holes(*wanted), self.now)
+
+    def holes(self, *wanted: Wanted) -> Holes:
+        return Holes(3, self.late, list(wanted))
+
+    def sent(self, *wanted: Wanted, utc: int = 10**15) -> Command:
+        data = self.asking.made(SIGNER, ADDRESS, self.holes(), utc, list(wanted))
+        return command.read(SIGNER.public_key(), ADDRESS.gateway, data)
 
 
 @pytest.fixture
@@ -60,12 +68,21 @@ def test_asks_that_bring_nothing_become_rare_and_do_not_end(desk) -> None:
     while len(asked) < 12:
         if desk.look(*HOLE, after_s=1):
             asked.append(desk.now)
-    waits = [b - a for a, b in zip(asked, asked[1:], strict=False)]
+    waits = [b - a for a, b in pairwise(asked)]
     assert waits[:4] == [60, 120, 240, 480]
     assert waits[-1] == ASK_LIMIT_S
     desk.late += 1
     assert desk.look(*HOLE, after_s=ASK_LIMIT_S) == HOLE, "that a hole outlived minutes counts"
     assert desk.look(*HOLE, after_s=60) == HOLE, "and something came of it: from the start again"
+
+
+def test_a_start_of_which_nothing_is_here_is_asked_for_what_opens_it(desk) -> None:
+    """A store that was wiped: presence is all that is known."""
+    desk.asking.present({ADDRESS: 9}, desk.now)
+    everything = Wanted(9, Class.KEY, [(0, (1 << 32) - 1)])
+    assert desk.look() == []
+    assert desk.look(after_s=HOLE_LEAST_S) == [everything]
+    assert desk.sent(everything).epoch == 9
 
 
 def test_while_late_ones_come_nothing_is_asked_for_but_what_outlives_ten_minutes_of_them(desk) -> None:
@@ -96,8 +113,8 @@ def test_what_opens_the_others_is_asked_for_first_and_then_the_newest_and_never_
     wanted = desk.look(*holes, after_s=HOLE_LEAST_S)
     assert wanted[:3] == [Wanted(2, 0, [(1, 1)]), Wanted(3, 1, [(4, 4)]), Wanted(3, 2, [(0, 5), (9, 9)])]
     assert wanted[3] == Wanted(1, 2, many[4:])
-    data = desk.asking.made(SIGNER, "gw-1", 3, 10**15, wanted)
-    assert command.read(SIGNER.public_key(), "gw-1", data).said.wanted == wanted
+    assert desk.sent(*wanted).said.wanted == wanted
+    assert desk.sent(*wanted).epoch == 3
 
 
 def test_the_largest_ask_fits_into_a_command(desk) -> None:
@@ -106,14 +123,12 @@ def test_the_largest_ask_fits_into_a_command(desk) -> None:
     desk.look(*holes)
     wanted = desk.look(*holes, after_s=HOLE_LEAST_S)
     assert len(wanted) == RANGES_LIMIT_COUNT
-    command.read(SIGNER.public_key(), "gw-1", desk.asking.made(SIGNER, "gw-1", top, 10**15, wanted))
+    desk.asking.present({ADDRESS: top}, desk.now)
+    assert desk.sent(*wanted).said.wanted == wanted
 
 
 def test_the_number_of_a_command_grows_although_the_clock_does_not(desk) -> None:
-    issued = [
-        command.read(SIGNER.public_key(), "gw-1", desk.asking.made(SIGNER, "gw-1", 3, utc, HOLE)).issued
-        for utc in (10**15, 10**15, 10**15 - 5, 10**15 + 7)
-    ]
+    issued = [desk.sent(*HOLE, utc=utc).issued for utc in (10**15, 10**15, 10**15 - 5, 10**15 + 7)]
     assert issued == [10**15, 10**15 + 1, 10**15 + 2, 10**15 + 7]
 
 

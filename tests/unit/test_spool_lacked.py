@@ -81,3 +81,12 @@ def test_a_centre_that_claims_all_frees_nothing_before_space_is_needed() -> None
         assert [stored.seq for stored in spool.read(2, 1, 0, 99)] == list(range(seq + 1))
     assert spool.lacked(2, 1, [(0, 17)]) == (18, 0), "all of it can be had again"
     assert len(spool.backlog(1 << 20, never)) == 18
+
+
+def test_an_ask_for_billions_costs_no_memory() -> None:
+    files = FaultyFiles()
+    opened(files)
+    spool = opened(files.after_cut(0.0))
+    assert spool.lacked(1, 1, [(0, (1 << 32) - 1)]) == (0, 1 << 32)
+    spool.save_acks()
+    assert spool.undeclared() == [Lost(1, 1, 0, (1 << 32) - 1, Cause.ABSENT)]
