@@ -17,8 +17,9 @@ from pathlib import Path
 from agent import clock, identity, memory
 from agent.config import MIB, Config, Port
 from agent.health import metrics, notify, status
+from agent.health.room import Rooms
 from agent.keeping import Keeping
-from agent.picture import picture
+from agent.picture import disk_bytes, picture, volumes
 from agent.ports.serial_port import GATHER_S, SerialPort
 from agent.ports.tape import Tape
 from agent.pulse import Pulse
@@ -69,6 +70,7 @@ class Gateway:
             Seams(lambda state: None, self.pulse.introduce, clock.now, random.uniform, clock.passed_utc),
         )
         self._hurry = asyncio.Event()
+        self._rooms = Rooms()
         self._owed: list[Lost] = []
         self.ports = [self._port(port) for port in config.port]
 
@@ -151,7 +153,10 @@ class Gateway:
         """Write status and metrics where the CLI and the node exporter look."""
         runtime = Path(self.config.runtime)
         while True:
-            now = picture(self, await self.keeping.stat())
+            spool = await self.keeping.stat()
+            rooms = self._rooms.look(clock.now(), volumes(spool), disk_bytes(Path(self.config.state)))
+            self.pulse.room = [(cls, spool.classes[cls].unheld_frames, left) for cls, left in rooms.items()]
+            now = picture(self, spool, rooms)
             notify.replace(runtime / status.STATUS_FILE, status.pack(now))
             notify.replace(runtime / status.METRICS_FILE, metrics.text(now).encode())
             await asyncio.sleep(PICTURE_S)

@@ -101,6 +101,9 @@ class ClassStat:
     unheld_bytes: int
     oldest_unheld: tuple[int, int, int] | None  # (epoch, hour, seq)
     appended_bytes: int  # bodies appended since open
+    taken_bytes: int  # of the disk since open: frames, padding, ends of segments that stayed empty
+    free_bytes: int  # for new frames in the files there are, before what is not held must give way
+    growth_bytes: int  # for frames in files that the quota still allows
     evicted_frames: int
     dropped_frames: int
     buffered_frames: int

@@ -9,7 +9,7 @@ from agent.health import metrics, status
 from agent.health.status import ChainStatus, LinkStatus, PortStatus, SpoolStatus, Status, TaskStatus
 
 PORT = PortStatus("/dev/ttyUSB0", "contec_v7", "open", 0.5, 60, 0, 0)
-LINK = LinkStatus(True, "", "", 0, 10, 9, 8, 0, 0, 0, 0, 0.1)
+LINK = LinkStatus(True, "", "", 0, 10, 9, 8, 0, 0, {}, 0, 0.1, 0, {}, 0, 0)
 CHAIN = ChainStatus("vital", 5, 600, 4_194_304, 8_388_608, 12.5)
 WELL = Status(
     "0.1.0", "north", "g" * 20, "bed 3", 7, 1.8e9, 60.5, "ntp", [PORT], LINK,
@@ -27,7 +27,7 @@ def port(**given) -> Status:
 
 def test_nothing_is_wrong_with_what_is_well() -> None:
     assert status.problems(WELL, 1.0) == []
-    assert status.summary(WELL) == "1 of 1 devices heard, sending, 5 envelopes not yet held"
+    assert status.summary(WELL) == "1 of 1 devices heard, sending, 5 envelopes not yet held, room for 12 h"
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,11 @@ def test_nothing_is_wrong_with_what_is_well() -> None:
         ),
         (but(clock="unsynchronised"), "clock: unsynchronised", "NTP"),
         (but(spool=msgspec.structs.replace(WELL.spool, problem="disk full")), "storage: disk full", "card"),
+        (
+            but(link=msgspec.structs.replace(LINK, receipts_refused={"signature": 2, "stale": 9})),
+            "2 receipts or commands have no signature",
+            "centre.pub",
+        ),
         (but(tasks=[TaskStatus("port x", 3, "KeyError: 5")]), "port x failed 3 times: KeyError: 5", "log"),
     ],
 )
