@@ -1,4 +1,4 @@
-"""Reading committed frames back, one stretch (about 64 KiB) at a time, every body verified."""
+"""Reading committed frames back, one stretch (about 256 KiB) at a time, every body verified."""
 
 from __future__ import annotations
 
