@@ -25,6 +25,8 @@ from tests.system.gateway_rig import SITE, free_port, scene
 from wire.topics import Class
 
 Name = tuple[int, int, int]  # (class, epoch, seq)
+FIRST: set[Name] = {(cls, 1, seq) for cls in Class for seq in range(2)}
+SECOND: set[Name] = {(cls, 2, seq) for cls in Class for seq in range(2)}
 HOLE_S, COMMAND_S = 0.4, 0.2
 
 
@@ -87,13 +89,13 @@ class Hospital:
         finally:
             store.close()
 
-    async def until_whole(self, least: int = 0) -> set[Name]:
-        """The centre holds all that is in the spool by now, `least` envelopes or more; these."""
+    async def until_whole(self, least: set[Name]) -> set[Name]:
+        """The centre holds all that is in the spool by now, these among them; what that is."""
         while True:
             names = await asyncio.to_thread(self.stored)
             while await asyncio.to_thread(self.lacks, names):
                 continue
-            if len(names) >= least:
+            if names >= least:
                 return names
 
 
@@ -105,21 +107,20 @@ def test_what_the_centre_lost_it_gets_again(tmp_path) -> None:
             here = Hospital(tmp_path, rig, mosquitto.port)
             with here.centre():
                 async with here.gateway():
-                    await here.until_whole(8)
+                    await here.until_whole(FIRST)
             shutil.copy(here.file, tmp_path / "copy")
             async with here.gateway() as whole:
                 with here.centre():
-                    before = await here.until_whole(20)
+                    before = await here.until_whole(FIRST | SECOND)
                 here.forget()
                 with here.centre():
-                    after = await here.until_whole(len(before))
-                assert {(0, 1, 0), (1, 1, 0), (2, 1, 0), (2, 2, 0)} <= before <= after
+                    after = await here.until_whole(before)
                 assert whole.uplink.stat().sent_again >= len(before)
                 assert not whole.keeping.spool.undeclared()
                 here.forget()
                 (tmp_path / "copy").rename(here.file)
                 with here.centre():
-                    await here.until_whole(len(after))
+                    await here.until_whole(after)
                 stat = whole.uplink.stat()
                 assert (stat.absent, dict(stat.commands_refused)) == (0, {})
                 assert stat.commands_taken >= 3
