@@ -24,4 +24,6 @@ def lacked(chain: Chain, acks: Acks, epoch: int, limit: int, ranges: Iterable[tu
         for start, end in found.missing(low, high):
             gone += end - start + 1
             acks.lose(Lost(chain.cls, epoch, a, b, Cause.ABSENT) for a, b in acks.unowed(chain.cls, epoch, start, end))
+    if here:
+        chain.index.reorder()
     return here, gone

@@ -112,5 +112,28 @@ def test_counters_keep_every_digit() -> None:
     assert "wardlink_heard_age_seconds" not in metrics.text(port(heard_s=None))
 
 
+def test_what_was_refused_is_counted_by_reason() -> None:
+    refused = {"receipts_refused": {"signature": 2, "stale": 1}, "commands_refused": {"replayed": 3}}
+    text = metrics.text(but(link=msgspec.structs.replace(LINK, **refused, commands_taken=4, absent_envelopes=5)))
+    for line in (
+        'receipts_refused_total{reason="signature"} 2',
+        'receipts_refused_total{reason="stale"} 1',
+        'commands_refused_total{reason="replayed"} 3',
+        "commands_taken_total 4",
+        "envelopes_absent_total 5",
+    ):
+        assert f"wardlink_{line}\n" in text
+
+
+def test_the_room_is_that_of_the_class_which_runs_out_first() -> None:
+    def with_rooms(*hours: float | None) -> Status:
+        chains = [msgspec.structs.replace(CHAIN, room_h=each) for each in hours]
+        return but(spool=msgspec.structs.replace(WELL.spool, chains=chains))
+
+    assert status.summary(with_rooms(900.0, 71.4, None)).endswith(", room for 71 h")
+    assert status.summary(with_rooms(900.0, 0.0)).endswith(", room for 0.0 h")
+    assert status.summary(with_rooms(None, None)).endswith(", room unknown")
+
+
 def test_no_text_of_a_device_or_a_bed_is_in_the_metrics() -> None:
     assert "bed 3" not in metrics.text(WELL)
