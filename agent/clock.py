@@ -64,6 +64,11 @@ def anchored(before: int, utc: int, after: int, error_us: int | None) -> Anchor 
     return Anchor(middle, utc, error_us + (after - before) // 2000, "ntp")
 
 
+def passed_utc(known: Anchor | None) -> int | None:
+    """Microseconds since 1970 that had surely passed at an anchor; None while the wall clock is not disciplined."""
+    return None if known is None or known.error is None else known.utc - known.error
+
+
 def _kernel_error_us() -> int | None:
     """The kernel's maximum error where its clock is disciplined, else None."""
     state = _Timex()

@@ -13,12 +13,13 @@ import signal
 from functools import partial
 from pathlib import Path
 
-from agent import identity, memory
+from agent import clock, identity, memory
 from agent.config import MIB, Config, Port
 from agent.health import metrics, notify, status
+from agent.health.room import Rooms
 from agent.keeping import Keeping
 from agent.lines import line_of
-from agent.picture import picture
+from agent.picture import picture, volumes
 from agent.ports.serial_port import GATHER_S, Rounds, SerialPort
 from agent.ports.tape import TAPES, Tape
 from agent.pulse import Pulse
@@ -69,10 +70,11 @@ class Gateway:
             _broker(config),
             who.centre,
             self.relaying,
-            Seams(lambda state: None, self._meet, world.now, world.uniform, world.dial),
+            Seams(lambda state: None, self._meet, world.now, world.uniform, self._utc, world.dial),
             relayed=self.relaying.places,
         )
         self._hurry = asyncio.Event()
+        self._rooms = Rooms()
         self._owed: list[Lost] = []
         rounds = Rounds()
         self.ports = [self._port(port, rounds) for port in config.port]
@@ -88,8 +90,8 @@ class Gateway:
         for now, data in tape.left(self.keeping.was_durable):
             self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now, tape.is_safe))
         self.tapes.add(tape, hearing)
-        clock, opener = self.world.now, self.world.open_line
-        return SerialPort(port.path, line_of(kind, port), hearing, clock, tape, rounds, opener), hearing
+        line, world = line_of(kind, port), self.world
+        return SerialPort(port.path, line, hearing, world.now, tape, rounds, world.open_line), hearing
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; what was heard by then is sealed, durable, and sent if the link allows when this returns."""
@@ -152,6 +154,9 @@ class Gateway:
             self.tapes.not_durable()
         self._owe(kept.owed)
 
+    def _utc(self) -> int | None:
+        return clock.passed_utc(self.world.anchor(0))
+
     def _meet(self) -> None:
         """The broker is reached: say at once who everybody is, and how they are."""
         self.pulse.introduce()
@@ -167,7 +172,10 @@ class Gateway:
         """Write status and metrics where the CLI and the node exporter look."""
         runtime = Path(self.config.runtime)
         while True:
-            now = picture(self, await self.keeping.stat(), await self.relaying.look())
+            spool = await self.keeping.stat()
+            rooms = self._rooms.look(self.world.now(), volumes(spool), self.world.room(Path(self.config.state)))
+            self.pulse.room = [(cls, spool.classes[cls].unheld_frames, left) for cls, left in rooms.items()]
+            now = picture(self, spool, rooms, await self.relaying.look())
             notify.replace(runtime / status.STATUS_FILE, status.pack(now))
             notify.replace(runtime / status.METRICS_FILE, metrics.text(now).encode())
             await asyncio.sleep(PICTURE_S)

@@ -88,6 +88,10 @@ class Keeping:
         self.spool.declared(self._owing.held(cls, epoch, ranges))
         return news
 
+    async def lacked(self, cls: int, epoch: int, ranges: Iterable[tuple[int, int]]) -> tuple[int, int]:
+        listed = list(ranges)
+        return await self._on_thread(lambda: self.spool.lacked(cls, epoch, listed))
+
     async def backlog(self, limit_bytes: int, skip: Callable[[int, int, int], bool]) -> list[Stored]:
         return await self._on_thread(lambda: _as_os_error(lambda: self.spool.backlog(limit_bytes, skip)))
 

@@ -12,7 +12,7 @@ from agent.clock import stepped
 from agent.sessions.ward import Ward
 from wire.bundle import pack_vital, pack_wave
 from wire.envelope import Header
-from wire.records import Anchor, Association, EnvelopeGap, Record
+from wire.records import Anchor, Association, EnvelopeGap, Record, Room
 from wire.seal import Sealer
 from wire.topics import Class
 
@@ -20,6 +20,7 @@ HOUR_NS = 3_600_000_000_000
 MANIFEST_NS = 60_000_000_000
 ANCHOR_NS = 900_000_000_000
 LINES_NS = 10_000_000_000
+ROOM_NS = 300_000_000_000
 BUNDLE_GOAL_BYTES = 256 * 1024  # a larger bundle is sent in parts
 Envelope = tuple[Header, bytes]
 T = TypeVar("T")
@@ -33,12 +34,14 @@ class Pulse:
         self._sealer = sealer
         self._read_anchor = anchor
         self._bed = bed
-        self._hour_at = self._manifest_at = self._anchor_at = self._lines_at = 0
+        self._hour_at = self._manifest_at = self._anchor_at = self._lines_at = self._room_at = 0
         self._introduce = True
         self._restate = False
         self._tails: Sequence[tuple[int, int, int]] = ()
         self._anchor: Anchor | None = None
         self._declared: list[Record] = []
+        self.room: Sequence[tuple[int, int, int | None]] = ()  # (class, waiting, seconds), as known of late
+        self._room_known: set[int] = set()
 
     def introduce(self) -> None:
         """Say who everybody is with the next beat: a reader may just have come."""
@@ -85,6 +88,10 @@ class Pulse:
         if anchor and (self._introduce or now >= self._anchor_at or self._moved(anchor)):
             self._anchor, self._anchor_at = anchor, now + ANCHOR_NS
             records.append(anchor)
+        known = {cls for cls, _, seconds in self.room if seconds is not None}
+        if self.room and (self._introduce or now >= self._room_at or known != self._room_known):
+            self._room_at, self._room_known = now + ROOM_NS, known
+            records += [Room(t, *said) for said in self.room]
         if self._introduce:
             self._introduce = False
             records += self._ward.catalogues(t)

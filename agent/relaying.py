@@ -73,6 +73,10 @@ class Relaying:
         listed = list(ranges)
         return await self._own.on_thread(lambda: self._held(place, cls, epoch_there, listed))
 
+    async def lacked(self, cls: int, epoch: int, ranges: Iterable[tuple[int, int]]) -> tuple[int, int]:
+        """Commands are for a gateway that speaks for itself."""
+        return await self._own.lacked(cls, epoch, ranges)
+
     async def look(self) -> list[RelayStatus]:
         """See what was imported lately and remove what is delivered; what there is."""
         return await self._own.on_thread(self._look)

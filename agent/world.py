@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from agent import clock, memory
 from agent.health import notify
@@ -25,6 +26,15 @@ def spool_thread() -> Executor:
     return ThreadPoolExecutor(1, thread_name_prefix="spool")
 
 
+def disk_bytes(folder: Path) -> int | None:
+    """What the disk of `folder` has left for us; None where it does not say."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The defaults are the real machine. `now` is monotonic nanoseconds."""
@@ -38,6 +48,7 @@ class World:
     open_line: Callable[[str, Serial], Cable] = open_line
     dial: Dial = Link
     files: Callable[[], Files] = Disk
+    room: Callable[[Path], int | None] = disk_bytes
     limits: Callable[[], Limits] = Limits
     thread: Callable[[], Executor] = spool_thread
     ready: Callable[[str], None] = notify.ready

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -48,11 +48,13 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Gateways to send a receipt to; those in `online` have just come and wait for one. `carried` is held too."""
+    """Gateways to send a receipt to; those in `online` have just come and wait for one, `offline` ones have left."""
 
     touched: frozenset[Address]
     online: frozenset[Address]
-    carried: tuple[Carried, ...] = ()
+    offline: frozenset[Address] = frozenset()
+    epochs: Mapping[Address, int] = field(default_factory=dict)  # of those online, as presence says
+    carried: tuple[Carried, ...] = ()  # what was relayed and is held
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class _Work:
     touched: set[Address] = field(default_factory=set)
     early: dict[Address, bool] = field(default_factory=dict)
     carried: list[Carried] = field(default_factory=list)
+    epochs: dict[Address, int] = field(default_factory=dict)
     done: _Hour | None = None  # nothing of it waits any more
 
 
@@ -104,7 +107,8 @@ class Ingest:
         online = frozenset(address for address, here in work.batch.online.items() if here)
         carried = tuple(one for one in work.carried if self._holds(one))
         touched = work.touched | {entry.address for entry in work.batch.entries} | {one.relayer for one in carried}
-        return Outcome(frozenset(touched), online, carried)
+        epochs = {address: epoch for address, epoch in work.epochs.items() if address in online}
+        return Outcome(frozenset(touched), online, frozenset(work.batch.online) - online, epochs, carried)
 
     def disconnected(self) -> None:
         """The broker is gone, and with it all knowledge of who is online. Raises StoreError."""
@@ -141,10 +145,12 @@ class Ingest:
 
     def _presence(self, work: _Work, arrival: Arrival) -> None:
         try:
-            online = presence.read(arrival.data).state == "online"
+            said = presence.read(arrival.data)
         except PresenceError as error:
             raise RefusedError(Reason.PRESENCE) from error
+        online = said.state == "online"
         if self._gate.trusts(arrival.address) or arrival.address in work.touched:
+            work.epochs[arrival.address] = said.epoch
             work.batch.online[arrival.address] = online
         elif len(self._early) + len(work.early) < EARLY_LIMIT_COUNT:
             work.early[arrival.address] = online

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from wire.command import Wanted
 from wire.ranges import Ranges
 from wire.receipt import Held
 from wire.topics import Class
@@ -45,6 +46,7 @@ class Account:
     declared: Ranges = field(default_factory=Ranges)
     following: int = 0
     duplicates: int = 0
+    late: int = 0  # came after a later one
     named: int = 0  # how far the last receipt got in the list of ranges, where they were too many for one
 
     def missing(self) -> list[tuple[int, int]]:
@@ -58,7 +60,7 @@ class Account:
 
     def told(self) -> list[tuple[int, int]]:
         """The ranges for the next receipt: all, or as many as it may have, so that each has its turn."""
-        ranges = list(self.held)
+        ranges = self.held.pairs()
         if len(ranges) <= RECEIPT_RANGES_LIMIT_COUNT:
             return ranges
         start = self.named % len(ranges)
@@ -80,6 +82,7 @@ class Ledger:
     def hold(self, place: Place, first: int, last: int | None = None) -> None:
         """Take `first..last` into the account: they are in the durable store."""
         account = self._account(place)
+        account.late += first < account.following
         account.held.add(first, last)
         account.following = max(account.following, account.held.last + 1)
         self._came(place)
@@ -105,6 +108,16 @@ class Ledger:
         """Ranges that nobody has, nor has declared."""
         account = self._find(place)
         return account.missing() if account else []
+
+    def holes(self, gateway: str) -> list[Wanted]:
+        """All that is missing of a gateway."""
+        accounts = self._accounts.get(gateway, {}).items()
+        found = ((epoch, cls, account.missing()) for (epoch, cls), account in accounts)
+        return [Wanted(epoch, int(cls), ranges) for epoch, cls, ranges in found if ranges]
+
+    def late(self, gateway: str) -> int:
+        """How many came after a later one of their sequence: while this grows, holes are closing."""
+        return sum(account.late for account in self._accounts.get(gateway, {}).values())
 
     def gateways(self) -> list[str]:
         return list(self._accounts)

@@ -92,6 +92,11 @@ class Subscriber:
         if self._client.is_connected():
             self._client.publish(relayer.topic("receipt"), data, qos=1)
 
+    def publish_command(self, address: Address, data: bytes) -> None:
+        """Not retained: it is for a gateway that is there now."""
+        if self._client.is_connected():
+            self._client.publish(address.topic("command"), data, qos=1)
+
     def _on_connect(
         self, client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None
     ) -> None:

@@ -40,7 +40,13 @@ def _samples(status: Status) -> Iterator[Sample]:
     yield "envelopes_held_total", "counter", {}, link.held_envelopes
     yield "envelopes_refused_total", "counter", {}, link.refused_envelopes
     yield "envelopes_left_to_backfill_total", "counter", {}, link.live_left_envelopes
-    yield "receipts_refused_total", "counter", {}, link.receipts_refused
+    for reason, count in link.receipts_refused.items():
+        yield "receipts_refused_total", "counter", {"reason": reason}, count
+    yield "commands_taken_total", "counter", {}, link.commands_taken
+    for reason, count in link.commands_refused.items():
+        yield "commands_refused_total", "counter", {"reason": reason}, count
+    yield "envelopes_sent_again_total", "counter", {}, link.sent_again_envelopes
+    yield "envelopes_absent_total", "counter", {}, link.absent_envelopes
     yield "outstanding_bytes", "gauge", {}, link.outstanding_bytes
     spool = status.spool
     for chain in spool.chains:

@@ -35,6 +35,7 @@ class Chain:
         self.spares: list[Segment] = []
         self.current: Segment | None = None
         self.appended_bytes = 0
+        self.taken_bytes = 0
         self.spares_refused = 0
         self.write_errors = 0
         self.evicted: list[Lost] = []  # since the last time the spool looked
@@ -75,6 +76,23 @@ class Chain:
     @property
     def files_count(self) -> int:
         return len(self.index.segments) + len(self.spares)
+
+    @property
+    def free_bytes(self) -> int:
+        """For new frames, before a segment with anything unheld must be used again; further files not counted."""
+        current = self.current
+        whole = sum(not segment.unheld for segment in self.index.segments if segment is not current)
+        rest = 0 if current is None else self.segment_bytes - BLOCK_BYTES - current.end
+        return (whole + len(self.spares)) * self._data_bytes + rest
+
+    @property
+    def growth_bytes(self) -> int:
+        return max(0, self.quota_bytes // self.segment_bytes - self.files_count) * self._data_bytes
+
+    @property
+    def _data_bytes(self) -> int:
+        """Of one segment, between its header and its footer."""
+        return self.segment_bytes - 2 * BLOCK_BYTES
 
     @property
     def wants_spare(self) -> bool:
@@ -163,6 +181,7 @@ class Chain:
             self._files, self._fd, data.ljust(padded(len(data), SECTOR_BYTES), b"\0"), 0 if fresh else segment.end
         )
         self._files.fdatasync(self._fd)
+        self.taken_bytes += padded(at) - segment.end
         segment.end = padded(at)
         segment.next_position = self._position = position
         return frames
@@ -171,6 +190,7 @@ class Chain:
         if self.current is not None and fits(self.current, size, self.segment_bytes):
             return self.current
         if self.current is not None:
+            self.taken_bytes += self.segment_bytes - BLOCK_BYTES - self.current.end
             self._finish(self.current)
             self.close()
         segment = self._free_segment(acks)

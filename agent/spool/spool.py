@@ -15,6 +15,7 @@ from agent.spool.check import check_index, inspect
 from agent.spool.epoch import NONCE_BYTES
 from agent.spool.files import Disk, Files
 from agent.spool.frame import HEAD_BYTES
+from agent.spool.lacked import lacked
 from agent.spool.opening import Opened, hint_for, open_folder
 from agent.spool.reader import Page, Reader, holes_of, sound
 from agent.spool.recover import damage_of
@@ -147,6 +148,14 @@ class Spool:
     def confirmed(self, cls: int, epoch: int) -> Ranges:
         """What the centre has, as far as this spool knows."""
         return self._acks.confirmed(cls, epoch)
+
+    def lacked(self, cls: int, epoch: int, ranges: Iterable[tuple[int, int]]) -> tuple[int, int]:
+        """The centre lacks these, whatever it said before: what is here is backlog again, what is not any more is
+        owed a statement. How many of each. Numbers that this epoch has not committed are neither."""
+        if cls not in self._chains:
+            return 0, 0
+        earlier = self._acks.tails.get((cls, epoch), 0) if epoch == self.epoch else 1 << 32
+        return lacked(self._chains[cls], self._acks, epoch, earlier if epoch <= self.epoch else 0, ranges)
 
     def undeclared(self) -> list[Lost]:
         """Losses the gateway still owes a statement for; kept over a restart."""

@@ -16,6 +16,7 @@ from agent.uplink.lanes import LIVE_LIMIT_BYTES, Lane, Lanes, Parcel
 from agent.uplink.pace import FETCH_LEAST_BYTES, SECOND_NS, RoundTrip, Terms, Window
 from agent.uplink.receipts import PATIENCE_LEAST_S, Patience
 from agent.uplink.recent import Busy, Flight, Recent, busy
+from wire.command import Wanted
 from wire.ranges import Ranges
 from wire.receipt import Held
 from wire.topics import Class
@@ -220,6 +221,11 @@ class Flow:
         self.patience.held(said, now)
         ranges = Ranges(said.ranges)
         self._lanes.drop_backfill(lambda one: (one.cls, one.epoch) == (said.cls, said.epoch) and one.seq in ranges)
+
+    def lacked(self, said: Wanted, now: int) -> None:
+        """The centre asks for these: they are backlog at once, whoever acknowledged them."""
+        self._recent.forget((said.cls, said.epoch), said.ranges)
+        self._look_ns = min(self._look_ns, now)
 
     @property
     def outstanding_bytes(self) -> int:

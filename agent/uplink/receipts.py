@@ -32,8 +32,14 @@ class Receipts:
         self._centre = centre
         self._gateway = gateway
         self._relayed = relayed
+        self._since = 0
+        self.utc = 0  # the latest that a receipt said it was at the centre
         self.good = 0
         self.refused: Counter[str] = Counter()
+
+    def asked(self, issued: int) -> None:
+        """The centre said then what it lacks: an older receipt is not true any more."""
+        self._since = max(self._since, issued)
 
     def take(self, data: bytes) -> list[Held]:
         """What the receipt says is held, by (epoch, known class); empty if it is refused."""
@@ -41,25 +47,30 @@ class Receipts:
             self.refused["size"] += 1
             return []
         try:
-            said = self._said(data)
+            utc, said = self._said(data)
         except ReceiptError as error:
             self.refused["signature" if "signature" in str(error) else "malformed"] += 1
             return []
+        if utc < self._since:
+            self.refused["stale"] += 1
+            return []
+        self.utc = max(self.utc, utc)
         known = [held for held in said if held.cls in Class.__members__.values()]
         self.refused["class"] += len(said) - len(known)
         self.good += 1
         return known
 
-    def _said(self, data: bytes) -> list[Held]:
+    def _said(self, data: bytes) -> tuple[int, list[Held]]:
         """Raises ReceiptError. A receipt names its gateway in what is signed, so we try: ours, then the relayed."""
         try:
-            return read(self._centre, self._gateway, data).held
+            receipt = read(self._centre, self._gateway, data)
         except ReceiptError:
             for gateway, place in self._relayed().items():
                 with suppress(ReceiptError):
-                    held = read(self._centre, gateway, data).held
-                    return [Held(ours(place, one.epoch), one.cls, one.ranges) for one in held]
+                    receipt = read(self._centre, gateway, data)
+                    return receipt.utc, [Held(ours(place, one.epoch), one.cls, one.ranges) for one in receipt.held]
             raise
+        return receipt.utc, receipt.held
 
 
 class Patience:

@@ -8,7 +8,7 @@ duplicates.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.uplink.lanes import Parcel
@@ -59,6 +59,15 @@ class Recent:
                 for first, last in ranges:
                     into.add(first, last)
         return whole
+
+    def forget(self, key: Key, gone: Sequence[tuple[int, int]]) -> None:
+        """These need not rest: the centre has said that it lacks them."""
+        for rest in self._rests:
+            numbers = rest.numbers.get(key, Ranges())
+            for first, last in gone:
+                numbers.remove(first, last)
+            if not numbers:
+                rest.numbers.pop(key, None)
 
     def _expire(self, now: int, patience_ns: int) -> None:
         while self._rests and now - self._rests[0].last_ns >= patience_ns:

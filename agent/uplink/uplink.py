@@ -17,6 +17,7 @@ from functools import partial
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent.uplink.account import LinkState, Stat
+from agent.uplink.commands import Commands
 from agent.uplink.errands import Errands, Spool
 from agent.uplink.flow import Flow, Limits
 from agent.uplink.lanes import Lane, Parcel
@@ -38,12 +39,14 @@ class Seams:
     """Where the uplink meets the rest. `clock` is monotonic nanoseconds; `uniform(a, b)` a random number in a..b.
 
     `on_connect` is called on each connection before anything live flows: offer the catalogue there.
+    `utc` gives microseconds since 1970 that have surely passed, None where nobody knows.
     """
 
     on_state: Callable[[LinkState], None]
     on_connect: Callable[[], None]
     clock: Callable[[], int]
     uniform: Callable[[float, float], float]
+    utc: Callable[[], int | None] = lambda: None
     dial: Dial = Link
 
 
@@ -56,7 +59,7 @@ class Origin:
 
 
 class Uplink:
-    """Envelopes out, receipts in. `centre` is the key that signs receipts; None means that a PUBACK counts as held.
+    """Envelopes out, receipts and commands in. `centre` is the key that signs them; None: a PUBACK counts as held.
 
     `relayed`: gateways whose envelopes the spool gives us too, see `relay.py`.
     """
@@ -78,7 +81,10 @@ class Uplink:
         self._flow = Flow(self._limits)
         self._wake = asyncio.Event()
         self._receipts = None if centre is None else Receipts(centre, origin.address.gateway, relayed)
-        self._errands = Errands(spool, self._flow, self._receipts, seams.clock, self._wake.set)
+        self._commands = None if centre is None else Commands(centre, origin.address.gateway, origin.epoch)
+        self._errands = Errands(
+            spool, self._flow, self._receipts, self._commands, seams.clock, seams.utc, self._wake.set
+        )
         self._backoff = Backoff(seams.uniform)
         self._topics = {cls: origin.address.topic(cls.word) for cls in Class}
         self._state = LinkState(False, seams.clock(), "not connected yet", "")
@@ -121,7 +127,7 @@ class Uplink:
     def stat(self) -> Stat:
         flow, account = self._flow, self._flow.account
         sent, acked = account.tallies()
-        receipts = self._receipts
+        receipts, commands = self._receipts, self._commands
         return Stat(
             state=self._state,
             last_ack_ns=account.last_ack_ns,
@@ -139,6 +145,10 @@ class Uplink:
             patience_ns=flow.patience.ns,
             rests_cut=flow.rests_cut,
             spool_errors=account.spool_errors,
+            commands_taken=0 if commands is None else commands.taken,
+            commands_refused={} if commands is None else dict(commands.refused),
+            sent_again=0 if commands is None else commands.again,
+            absent=0 if commands is None else commands.absent,
         )
 
     async def _stay_connected(self) -> None:
@@ -182,6 +192,7 @@ class Uplink:
         address, now = self._origin.address, self._seams.clock()
         if self._receipts is not None:
             link.subscribe(address.topic("receipt"))
+            link.subscribe(address.topic("command"))
         self._link = link
         self._farewell = None
         self._flow.up(terms, now)

@@ -88,6 +88,17 @@ STATEMENT = _table(
     Index("statement_hour", "gw", "epoch", "hour"),
 )
 
+# Change: how long a gateway's spool has room for a class, as it said last.
+ROOM = _table(
+    "room",
+    _key("cls"),
+    _number("epoch"),
+    _number("t"),
+    _number("received"),
+    _number("waiting"),
+    Column("seconds", BigInteger),  # null where the gateway does not know
+)
+
 # Envelopes that wait for their grant. The digest is in the key so that a forged one cannot keep the true one out.
 PARKED = _table(
     "parked",

@@ -11,7 +11,7 @@ import { pathToFileURL } from "node:url";
 import { decodeChunk } from "./codec.mjs";
 
 const KINDS = ["catalogue", "anchor", "numeric", "alarm", "status", "device-time", "stream-gap", "envelope-gap",
-  "association", "session", "patient-id", "line"];
+  "association", "session", "patient-id", "line", "room"];
 const CLASSES = ["key", "vital", "wave"];
 const HEADER_BYTES = 12, TAG_BYTES = 16, SIGNATURE_BYTES = 64, LIMIT_BYTES = 1 << 20, DEPTH_LIMIT = 12;
 

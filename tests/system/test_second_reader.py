@@ -63,6 +63,8 @@ VITALS: list[Record] = [
     records.SessionAt(T + 17, 0, "closed", "unplugged"),
     records.PatientIdAt(T + 18, 0, "0042", "\u202eX"),
     records.Line(T + 19, 0, 100, 2, 31),
+    records.Room(T + 14, 2, 5, None),
+    records.Room(T + 15, 1, 0, 3_600_000),
 ]  # fmt: skip
 
 
@@ -157,7 +159,7 @@ def test_records_come_out_as_they_went_in(node: str, tmp_path: Path) -> None:
     assert [[row["t"], *row["fields"]] for row in said] == [row[1:] for row in wanted]
     assert {row["kind"] for row in said} == {
         *("catalogue", "anchor", "numeric", "alarm", "status", "device-time", "stream-gap", "envelope-gap"),
-        *("association", "session", "patient-id", "line"),
+        *("association", "session", "patient-id", "line", "room"),
     }
 
 
