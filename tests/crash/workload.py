@@ -1,8 +1,8 @@
 """What a spool on a real file system goes through before the power fails: a story told by its seed.
 
-Everything that the spool says is a mark (a JSON list), made after it was said and before anything else is done:
-["opens"], ["epoch", number], ["commit", [[class, epoch, first, last], ..], [[class, epoch, first, last], .. evicted]],
-["held", class, epoch, [[first, last], ..]], ["declared", [[class, epoch, first, last], ..]], ["closed"].
+What the spool says is a mark, made before anything else is done; what is asked of it is one before it is asked:
+["opens"], ["epoch", number], ["makes", epoch, [[class, next number], ..]], ["commit", [range, ..], [range evicted, ..]],
+["held", class, epoch, [[first, last], ..]], ["declared", [range, ..]], ["closed"]; range: [class, epoch, first, last].
 """
 
 from __future__ import annotations
@@ -111,6 +111,7 @@ class Start:
         self._spool.append(Stored(cls, self._spool.epoch, seq // 8, seq, data))
 
     def _commit(self) -> None:
+        self._say(["makes", self._spool.epoch, sorted(self._following.items())])
         done = self._spool.commit()
         lost = [[one.cls, one.epoch, one.first, one.last] for one in done.evicted]
         self._say(["commit", [list(one) for one in done.accepted], lost])
@@ -145,6 +146,8 @@ def heed(witness: Witness, mark: list[Any]) -> None:
     match mark:
         case ["epoch", number]:
             witness.opened(number)
+        case ["makes", epoch, following]:
+            witness.made |= {(cls, epoch): number for cls, number in following}
         case ["commit", accepted, _]:  # what was evicted must be said by whoever opens the folder again
             witness.accepted |= set().union(*(names(*one) for one in accepted))
         case ["held", cls, epoch, ranges]:
