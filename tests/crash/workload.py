@@ -1,7 +1,7 @@
 """What a spool on a real file system goes through before the power fails: a story told by its seed.
 
 What the spool says is a mark, made before anything else is done; what is asked of it is one before it is asked:
-["opens"], ["epoch", number], ["makes", epoch, [[class, next number], ..]], ["commit", [range, ..], [range evicted, ..]],
+["opens"], ["epoch", number], ["makes", epoch, [[class, next number], ..]], ["commit", [range, ..], [evicted, ..]],
 ["held", class, epoch, [[first, last], ..]], ["declared", [range, ..]], ["closed"]; range: [class, epoch, first, last].
 """
 
