@@ -24,7 +24,10 @@ Say = Callable[[list[Any]], object]
 
 @dataclass(frozen=True)
 class Story:
-    """One disk, one way to use it. `most` frames in a commit; the last five are chances of a step."""
+    """One disk, one way to use it. `most` frames in a commit; `scatters`: how often every second frame is held.
+
+    The last five are chances of a step.
+    """
 
     seed: str
     image_bytes: int
@@ -32,6 +35,7 @@ class Story:
     quotas: dict[int, int]
     sizes_bytes: dict[int, int]
     most: int
+    scatters: float
     holds: float
     saves: float
     declares: float
@@ -53,7 +57,8 @@ def story(seed: int, number: int) -> Story:
         quotas={0: 2 * segment, 1: 2 * segment, 2: random.choice([2, 3, 4]) * segment},
         sizes_bytes={cls: size * scale // (20 if many else 1) for cls, size in enumerate((200, 900, 3500))},
         most=60 if many else 6,
-        holds=random.choice([0.0, 0.2, 0.5]),
+        scatters=0.9 if many else 0.2,
+        holds=random.choice([0.2, 0.5] if many else [0.0, 0.2, 0.5]),
         saves=random.choice([0.05, 0.3]),
         declares=random.choice([0.0, 0.1, 0.3]),
         syncs=random.choice([0.0, 0.05, 0.2]),
@@ -128,7 +133,7 @@ class Start:
         if tail:
             last = self._random.randrange(tail)
             ranges = [(0, last)]
-            if self._random.random() < 0.3:
+            if self._random.random() < self._story.scatters:
                 ranges = [(seq, seq) for seq in range(self._random.randint(0, last), last + 1, 2)]
             self._say(["held", cls, epoch, ranges])
             self._spool.held(cls, epoch, ranges)
