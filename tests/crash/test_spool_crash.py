@@ -11,7 +11,6 @@ from random import Random
 import pytest
 
 from agent.spool import Spool
-from agent.spool.pages import Pages
 from tests.crash import cuts, faults, flips
 from tests.crash.faulty import Fault, FaultyFiles, PowerCutError
 from tests.crash.outcome import Outcome
@@ -81,27 +80,6 @@ def test_two_thousand_bytes_are_flipped() -> None:
     assert out.failures == []
     assert out.counts["of_it_named"] == out.counts["damaged_and_told"] > 500
     assert out.slowest_open_s < 0.5
-
-
-def test_a_page_half_written_leaves_the_one_before() -> None:
-    """Acknowledgements fill many sectors on a bad day; of a save that the power cut, any of them may be there."""
-    contents = [Random(serial).randbytes(3000) for serial in range(6)]
-    seen = set()
-    for seed in range(60):
-        files = FaultyFiles()
-        pages = Pages(files, FOLDER / "acks", b"WLak", 64 * 1024)
-        pages.create([])
-        last = seed % 4 + 1
-        for content in contents[:last]:
-            pages.save(content)
-        files.fault = Fault(files.calls + 3, "cut")  # the sync
-        with pytest.raises(PowerCutError):
-            pages.save(contents[last])
-        after = Pages(files.after_cut(seed % 11 / 10, seed), FOLDER / "acks", b"WLak", 64 * 1024)
-        after.load(["acks"])
-        assert after.content in (contents[last - 1], contents[last])
-        seen.add(after.content == contents[last])
-    assert seen == {True, False}
 
 
 def test_garbage_everywhere_still_opens() -> None:
