@@ -85,7 +85,7 @@ class Campaign:
             for n, ring in enumerate(rig.rings)
         ]
         if self._envelopes < ALONE_LIMIT_COUNT:
-            made = [make(order) for order in orders]
+            made = await asyncio.gather(*(asyncio.to_thread(make, order) for order in orders))
         else:
             loop = asyncio.get_running_loop()
             with ProcessPoolExecutor(min(os.cpu_count() or 1, count), get_context("spawn")) as pool:
@@ -110,7 +110,7 @@ class Campaign:
             since = time.time()
             await _until(lambda since=since: all(_is_drained(bed, since) for bed in beds), self._plan.drain_limit_s)
             await asyncio.gather(*(bed.program.end() for bed in beds))
-            tails = [_tails(bed) for bed in beds]
+            tails = await asyncio.to_thread(lambda: [_tails(bed) for bed in beds])
             if await _until(lambda tails=tails: self._has_stored(tails), LAST_LIMIT_S):
                 break
             await asyncio.gather(*(bed.program.start() for bed in beds))

@@ -30,7 +30,8 @@ from tests.system.bell import Bell
 SITE = "demo"  # what the programs of the lab are configured with
 INTERVALS_S = (0.25, 0.5, 1.0)
 PLETH_SAMPLES = 100_000
-READ_LIMIT_S = 60.0
+READ_LIMIT_S = START_LIMIT_S = 60.0
+SUBSCRIBED = "broker connected"  # so the centre's log says
 
 
 @dataclass(slots=True)
@@ -97,12 +98,12 @@ class Rig:
         return self.folder / f"gateway-{number}"
 
     async def start(self) -> None:
-        """Broker, lines, centre, gateways, devices."""
+        """Broker, lines, centre, gateways, devices. A broker keeps nothing for a centre that never subscribed."""
         await self.start_broker()
         await self.centre_line.start()
         self.centre = _centre(self.folder, self.rings, self.centre_line.port, self.page_port)
         await self.centre.start()
-        await programs.listening(self.centre, self.page_port)
+        await Bell().until(lambda: SUBSCRIBED in self.centre.log.read_text(), START_LIMIT_S)
         for number, ring in enumerate(self.rings):
             dice = random.Random(f"{self.seed} gateway {number}")
             proxy = Proxy(self.broker_port, dice)
