@@ -153,10 +153,10 @@ class Rig:
         """How many copies its ledger has dropped."""
         return sum(row[0] for row in self._ask("SELECT duplicates FROM sequence"))
 
-    def tails(self) -> dict[tuple[str, int, int], int]:
-        """(gateway, epoch, class) -> the last seq in the store."""
-        asked = "SELECT gateway, epoch, cls, max(seq) FROM envelope JOIN gateway USING (gw) GROUP BY gw, epoch, cls"
-        return {(gateway, epoch, cls): seq for gateway, epoch, cls, seq in self._ask(asked)}
+    def counts(self) -> dict[tuple[str, int, int], int]:
+        """(gateway, epoch, class) -> how many the store has."""
+        asked = "SELECT gateway, epoch, cls, count(*) FROM envelope JOIN gateway USING (gw) GROUP BY gw, epoch, cls"
+        return {(gateway, epoch, cls): count for gateway, epoch, cls, count in self._ask(asked)}
 
     def _ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the centre's store, read only; none before it has tables."""
