@@ -20,12 +20,15 @@ from tests.chaos.faults import Plan
 from tests.chaos.rig import Rig
 from tests.chaos.verdict import NAMED_LIMIT_COUNT, Verdict
 
+LARGE_COUNT = 10_000  # then there is time for every fault without haste
+
 
 def main() -> int:
     args = _arguments()
     tell(f"seed {args.seed}")
     with tempfile.TemporaryDirectory(prefix="wardlink-chaos-", dir=args.folder) as name:
-        plan = Plan(drain_limit_s=args.drain_limit)
+        every_s = (1.0, 6.0) if args.envelopes < LARGE_COUNT else (4.0, 20.0)
+        plan = Plan(program_every_s=every_s, drain_limit_s=args.drain_limit)
         rig = Rig(Path(name), args.gateways, args.seed)
         verdict, counts = asyncio.run(_run(Campaign(rig, args.envelopes, args.epochs, plan)))
     result = _result(args, verdict, counts)

@@ -30,7 +30,8 @@ from tests.system.bell import Bell
 SITE = "demo"  # what the programs of the lab are configured with
 INTERVALS_S = (0.25, 0.5, 1.0)
 PLETH_SAMPLES = 100_000
-READ_LIMIT_S = 60.0
+READ_LIMIT_S = START_LIMIT_S = 60.0
+SUBSCRIBED = "broker connected"  # so the centre's log says
 
 
 @dataclass(slots=True)
@@ -97,12 +98,12 @@ class Rig:
         return self.folder / f"gateway-{number}"
 
     async def start(self) -> None:
-        """Broker, lines, centre, gateways, devices."""
+        """Broker, lines, centre, gateways, devices. A broker keeps nothing for a centre that never subscribed."""
         await self.start_broker()
         await self.centre_line.start()
         self.centre = _centre(self.folder, self.rings, self.centre_line.port, self.page_port)
         await self.centre.start()
-        await programs.listening(self.centre, self.page_port)
+        await Bell().until(lambda: SUBSCRIBED in self.centre.log.read_text(), START_LIMIT_S)
         for number, ring in enumerate(self.rings):
             dice = random.Random(f"{self.seed} gateway {number}")
             proxy = Proxy(self.broker_port, dice)
@@ -152,10 +153,10 @@ class Rig:
         """How many copies its ledger has dropped."""
         return sum(row[0] for row in self._ask("SELECT duplicates FROM sequence"))
 
-    def tails(self) -> dict[tuple[str, int, int], int]:
-        """(gateway, epoch, class) -> the last seq in the store."""
-        asked = "SELECT gateway, epoch, cls, max(seq) FROM envelope JOIN gateway USING (gw) GROUP BY gw, epoch, cls"
-        return {(gateway, epoch, cls): seq for gateway, epoch, cls, seq in self._ask(asked)}
+    def counts(self) -> dict[tuple[str, int, int], int]:
+        """(gateway, epoch, class) -> how many the store has."""
+        asked = "SELECT gateway, epoch, cls, count(*) FROM envelope JOIN gateway USING (gw) GROUP BY gw, epoch, cls"
+        return {(gateway, epoch, cls): count for gateway, epoch, cls, count in self._ask(asked)}
 
     def _ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the centre's store, read only; none before it has tables."""
