@@ -1,4 +1,4 @@
-"""Losses that the centre is owed a word about. A word is no use until the centre has it: its envelope may get lost too.
+"""Losses that the centre is owed a word about. The envelope that carries the word may get lost too.
 
 So a loss is settled when the centre holds the envelopes that declare it, and declared anew where those were lost
 themselves. Over a restart the spool keeps what is not settled, and all of it is declared again.
@@ -6,8 +6,8 @@ themselves. Over a restart the spool keeps what is not settled, and all of it is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from agent.spool.terms import Cause, Lost
 from wire.envelope import Header
@@ -46,13 +46,7 @@ class Owing:
         for word in self._words:
             for lost in word.losses:
                 under_way.setdefault((lost.cls, lost.epoch, lost.cause), Ranges()).add(lost.first, lost.last)
-        return [
-            Lost(lost.cls, lost.epoch, first, last, lost.cause)
-            for lost in undeclared
-            for first, last in under_way.get((lost.cls, lost.epoch, lost.cause), Ranges()).missing(
-                lost.first, lost.last
-            )
-        ]
+        return [part for lost in undeclared for part in _without(lost, under_way)]
 
     def held(self, cls: int, epoch: int, ranges: Iterable[tuple[int, int]]) -> list[Lost]:
         """The centre holds these; returns the losses that are settled by that."""
@@ -65,6 +59,11 @@ class Owing:
         settled = [lost for word in self._words if not word.left for lost in word.losses]
         self._words = [word for word in self._words if word.left]
         return settled
+
+
+def _without(lost: Lost, said: Mapping[Kind, Ranges]) -> list[Lost]:
+    known = said.get((lost.cls, lost.epoch, lost.cause), Ranges())
+    return [replace(lost, first=first, last=last) for first, last in known.missing(lost.first, lost.last)]
 
 
 def _hits(word: Word, lost: Lost) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Engine, event
 
 from centre import receipts
@@ -20,7 +20,8 @@ from centre.ingest import Arrival, Ingest
 from centre.receipts import Schedule
 from centre.store import Store, StoreError
 from wire import topics
-from wire.topics import Address, TopicError
+from wire.keys import RecipientSecret
+from wire.topics import TopicError
 
 GATHER_S = 0.05
 GROUP_LIMIT_COUNT = 200
@@ -38,19 +39,16 @@ def _share_statements(engine: Engine) -> None:
 
 
 class Centre:
-    """`ring` is (recipient secret, signer); `utc_us` the true time."""
+    """`utc_us` is the true time."""
 
-    def __init__(self, timeline, broker, ring, address: Address, file: Path, random: Random, count, tell) -> None:
-        self._timeline = timeline
-        self._broker = broker
-        self._secret, self._signer = ring
-        self._address = address
+    def __init__(self, stage, secret: RecipientSecret, signer: Ed25519PrivateKey, file: Path) -> None:
+        self._timeline, self._broker, self._address = stage.timeline, stage.broker, stage.address
+        self._count, self._tell = stage.count, stage.tell
+        self._random = stage.random("centre")
+        self._secret, self._signer = secret, signer
         self._url = f"sqlite:///{file}"
-        self._random = random
-        self._count = count
-        self._tell = tell
         self.utc_us: Callable[[], int] = lambda: 0
-        self._commit_s = random.choice((0.01, 0.3, 1.0))
+        self._commit_s = self._random.choice((0.01, 0.3, 1.0))
         self.is_up = False
         self.refuses_for = 0  # statements until the database fails; 0: it does not
         self.counts = Counts()

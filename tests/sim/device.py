@@ -51,7 +51,7 @@ def _cut(buffer: bytearray) -> Frame | Skip | Bad:
 
 
 class Counted(Driver):
-    """A5 5A | the device's own counter u32 | n u32 | flags u8 | CRC-32. It has a bug: it cannot bear the flag POISON."""
+    """A5 5A | its own counter u32 | n u32 | flags u8 | CRC-32. Its bug: it cannot bear the flag POISON."""
 
     info: ClassVar[Info] = Info(
         id="counted",

@@ -6,10 +6,9 @@ moment; so every stored sample is matched with the one that was said, and its in
 
 from __future__ import annotations
 
-import sqlite3
 from bisect import bisect_left
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -17,8 +16,8 @@ import numpy as np
 from agent.clock import FLOOR_UTC_US
 from centre.ledger import Place
 from tests.sim.device import Truth
+from tests.sim.stored import Row, Store, read
 from wire import codec
-from wire.ranges import Ranges
 from wire.topics import Class
 
 
@@ -32,40 +31,6 @@ class Spot:
     seq: int
     first: int  # unit
     units: tuple[int, ...]
-
-
-@dataclass
-class Store:
-    """What the centre's tables hold, read as plain rows."""
-
-    streams: dict[tuple[int, int], tuple[int, str, str]] = field(default_factory=dict)  # -> session, channel, port
-    blocks: list[sqlite3.Row] = field(default_factory=list)
-    numerics: list[sqlite3.Row] = field(default_factory=list)
-    gaps: dict[tuple[int, int], list[tuple[int, int | None, str]]] = field(default_factory=lambda: defaultdict(list))
-    notices: list[sqlite3.Row] = field(default_factory=list)
-    anchors: list[sqlite3.Row] = field(default_factory=list)
-    lost: dict[tuple[int, int], Ranges] = field(default_factory=dict)  # (epoch, class)
-    parked: set[tuple[int, int, int]] = field(default_factory=set)
-
-
-def read(file) -> Store:
-    connection = sqlite3.connect(file)
-    connection.row_factory = sqlite3.Row
-    out = Store()
-    ports = {(r["epoch"], r["session"]): r["port"] for r in connection.execute("select * from session")}
-    for r in connection.execute("select * from stream"):
-        out.streams[r["epoch"], r["stream"]] = r["session"], r["channel"], ports[r["epoch"], r["session"]]
-    out.blocks = list(connection.execute("select * from block order by epoch, stream, first, seq"))
-    out.numerics = list(connection.execute("select * from numeric order by epoch, seq, item"))
-    for r in connection.execute("select * from gap order by epoch, stream, first"):
-        out.gaps[r["epoch"], r["stream"]].append((r["first"], r["count"], r["cause"]))
-    out.notices = list(connection.execute("select * from notice"))
-    out.anchors = list(connection.execute("select * from anchor"))
-    for r in connection.execute("select * from lost"):
-        out.lost.setdefault((r["epoch"], r["cls"]), Ranges()).add(r["first"], r["last"])
-    out.parked = {(r["epoch"], r["cls"], r["seq"]) for r in connection.execute("select * from parked")}
-    connection.close()
-    return out
 
 
 def judge(stage) -> None:
@@ -133,7 +98,7 @@ class _Hearing:
     def _bad(self, text: str) -> None:
         self.stage.problem(f"{self.path}: {text}")
 
-    def _place(self, block: sqlite3.Row) -> Spot | None:
+    def _place(self, block: Row) -> Spot | None:
         """Match a block with the units that it carries, and compare all its rows."""
         truth, boot = self.truth, self.lives[block["epoch"]].boot
         where = f"block {block['epoch']}:{block['stream']}+{block['first']} of wave {block['seq']}"
@@ -199,7 +164,7 @@ class _Hearing:
     def _may_double(self, epoch: int) -> bool:
         """What went live while the card refused it, and was heard again from the tape after a kill."""
         life = self.lives[epoch]
-        return life.end in ("killed", "stopped", "refused") and (life.disk_was_bad or self.stage.slowest_sync_s > 0)
+        return life.end in ("killed", "stopped", "refused") and life.disk_was_bad
 
     def _indexes(self, channel: str, spots: list[Spot]) -> None:
         """Within a stream the index goes on with the samples, over holes of known size too."""

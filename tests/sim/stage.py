@@ -20,7 +20,7 @@ from centre.store import Store
 from drivers.contract import Driver
 from tests.sim.broker import Broker
 from tests.sim.centre import Centre
-from tests.sim.device import ContecVoice, CountedVoice, IvyVoice, NellcorVoice, OxiVoice, Voice
+from tests.sim.device import ContecVoice, CountedVoice, IvyVoice, NellcorVoice, OxiVoice
 from tests.sim.line import Line
 from tests.sim.link import Net
 from tests.sim.loop import SECOND_NS, Timeline
@@ -65,6 +65,7 @@ class Stage:
         self.folder = Path(tempfile.mkdtemp(dir=workplace()))
         self.timeline = Timeline()
         self.slowest_sync_s = 0.0
+        self.slow_ns = -1 << 62  # when a sync was slow last
         self.devices_end_ns = 1 << 62
         self.is_calm = False
         self.rotten = False
@@ -75,11 +76,7 @@ class Stage:
         self.net = Net(latency_s=plan.choice((0.002, 0.03, 0.3)), rate_bytes_s=plan.choice((1e3, 8e3, 1e6, 1e6)))
         self.broker = Broker(self.timeline, self.random("broker"), self.count, self.tell)
         shutil.copy(workplace() / "empty.db", self.folder / "centre.db")
-        ring = (SECRET, RECEIPTS)
-        self.centre = Centre(
-            self.timeline, self.broker, ring, self.address, self.folder / "centre.db", self.random("centre"),
-            self.count, self.tell,
-        )  # fmt: skip
+        self.centre = Centre(self, SECRET, RECEIPTS, self.folder / "centre.db")
         kinds = self._kinds(plan)
         self.lines: dict[str, Line] = {}
         self.machine = Machine(

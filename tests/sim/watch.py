@@ -8,6 +8,7 @@ from wire.ranges import Ranges
 from wire.topics import Class
 
 INBOX_LIMIT_COUNT = 64
+SLOW_AFTER_S = 30  # a job that began slow may end so much later
 LANES_LIMIT_BYTES = 65_536 + 2 * 262_144
 
 
@@ -93,7 +94,9 @@ class Watch:
     def ended(self, gateway, life, how: str) -> None:
         """The process is no more."""
         life.end = how
-        life.disk_was_bad = life.disk_was_bad or bool(gateway.keeping.problem)
+        card, since_ns = self._place.machine.card, self._place.timeline.now - self._place.slow_ns
+        is_slow = card.slow_s > 0 or since_ns < SLOW_AFTER_S * SECOND_NS
+        life.disk_was_bad = life.disk_was_bad or bool(gateway.keeping.problem) or is_slow
         for task in gateway.supervisor.watched:
             ends_itself = how == "stopped" and task.name == "uplink" and task.last_error == "ended by itself"
             if (
