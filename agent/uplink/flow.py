@@ -65,6 +65,8 @@ class Flow:
         self._terms = Terms()
         self._recent = Recent()
         self._aside: set[int] = set()  # packets of ours that are no envelopes
+        self._newest = (-1, -1)  # the hour of the last grant
+        self._opening: Parcel | None = None  # that grant, until the broker has it
         self._strikes: Counter[tuple[int, int, int]] = Counter()
         self._progress_ns = 0
         self._look_ns = 0
@@ -84,6 +86,8 @@ class Flow:
         self._progress_ns = self._look_ns = now
         self.is_up = True
         self.account.connects += 1
+        if self._opening is not None:  # nothing live can be read before it: it must not wait in the backlog
+            self._lanes.offer(self._opening)
 
     def down(self, now: int) -> None:
         """A connection ended: all that was queued or in flight is backlog again."""
@@ -99,9 +103,8 @@ class Flow:
         """What is in flight each time the link breaks may be what breaks it: let it rest, and others pass."""
         if len(self._strikes) >= STRUCK_LIMIT_COUNT:
             self._strikes.clear()
-        key = (parcel.cls, parcel.epoch, parcel.seq)
-        self._strikes[key] += 1
-        if self._strikes[key] >= STRIKES_LIMIT_COUNT:
+        self._strikes[parcel.name] += 1
+        if self._strikes[parcel.name] >= STRIKES_LIMIT_COUNT:
             self._refuse(parcel, "link-broke", now)
 
     def stop(self) -> None:
@@ -115,6 +118,8 @@ class Flow:
 
     def offer(self, parcel: Parcel, now: int) -> None:
         """A live envelope. It goes to its lane, or is left to the backlog."""
+        if parcel.cls is Class.KEY and (parcel.epoch, parcel.hour) > self._newest:  # an hour begins with its grant
+            self._opening, self._newest = parcel, (parcel.epoch, parcel.hour)
         left = self._lanes.offer(parcel) if self.is_up and not self._stopping else [parcel]
         if left:
             self.account.live_left += len(left)
@@ -161,11 +166,13 @@ class Flow:
         parcel, since, carried_bytes = landed
         self.trip.sample(now - since, carried_bytes, now)
         self._window.follow(self.trip.rate_bytes_s)
-        self._strikes.pop((parcel.cls, parcel.epoch, parcel.seq), None)
+        self._strikes.pop(parcel.name, None)
         if failure is not None:
             self._refuse(parcel, failure, now)
             return None
         self._refusals = 0
+        if self._opening is not None and parcel.name == self._opening.name:
+            self._opening = None
         self.account.acked(parcel, now)
         self.patience.sent(parcel, now)
         self._recent.add(parcel, now, self.patience.ns)

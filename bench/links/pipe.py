@@ -1,6 +1,6 @@
 """What a link does to a packet. Pure: times (seconds) come in and go out, chance is a seeded generator.
 
-    packet -> queue, bounded by time, tail drop -> bottleneck -> air (loss, weather) -> delay, jitter -> packet, or two
+packet -> queue, bounded by time, tail drop -> bottleneck -> air (loss, weather) -> delay, jitter -> packet, or two
 """
 
 from __future__ import annotations
