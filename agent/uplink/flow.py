@@ -130,7 +130,7 @@ class Flow:
         self._aside.add(mid)
 
     def step(self, now: int, publish: Callable[[Parcel], int], unsent: Callable[[], int]) -> int:
-        """Hand over what the window admits, and of the backlog no more than keeps the link busy; how many went.
+        """Hand over what the window admits, and of the backlog no more than keeps the link busy; how many of it went.
 
         `unsent()` is how many bytes handed over earlier the kernel has not sent: live cannot pass those. It may have
         sent these at once, so write them and come again until nothing goes.
@@ -149,7 +149,7 @@ class Flow:
                 break
             self._flight.add(publish(self._lanes.take()), parcel, now)
             self.account.sent(parcel)
-            handed += 1
+            handed += parcel.lane is Lane.BACKFILL
         return handed
 
     def _admits(self, parcel: Parcel) -> bool:

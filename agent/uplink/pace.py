@@ -16,8 +16,8 @@ SILENCE_LIMIT_S = 8.0  # where nothing answers a dial there is nobody to spare, 
 BACKOFF_DOUBLINGS_LIMIT = 7
 
 # What may be outstanding: what the link carried in the last second, for an alarm waits behind all of it. Never less
-# than 16 kB: that is 4 s on the slowest link (32 kbit/s, 0.8 s), and it takes that much there to ride over a packet lost
-# twice without running dry. Never more than 256 kB: 6 Mbit/s at 0.33 s, and paho keeps a copy of it in memory.
+# than 16 kB: that is 4 s on the slowest link (32 kbit/s, 0.8 s), and there it takes that much to ride over a packet
+# lost twice without running dry. Never more than 256 kB: 6 Mbit/s at 0.33 s, and paho keeps a copy of it in memory.
 WINDOW_BYTES = 16_000
 WINDOW_LIMIT_BYTES = 256_000
 WINDOW_S = 1.0
