@@ -178,8 +178,11 @@ def all_there(site: Scene, name: str, plan: Plan) -> Iterator[Figure]:
     """The devices fall silent; every sample they said is in the centre's store within the limit, once."""
     site.bedside.hush()
     began = time.monotonic()
-    while not site.is_complete() and time.monotonic() - began < plan.all_there_s:
-        time.sleep(1.0)
+    while not site.is_complete():
+        if time.monotonic() - began > plan.all_there_s:
+            tell(f"{name}: not all there after {plan.all_there_s:g} s")
+            break
+        time.sleep(2.0)
     took = time.monotonic() - began
     verdicts = site.verdicts()
     lost = sum(max(0, one.said - one.stored) for one in verdicts)
