@@ -116,6 +116,20 @@ def test_a_session_is_resumed_once_and_the_broker_still_knows_who_we_are(tmp_pat
         assert asyncio.run(story(world)) == [False, True, True]
 
 
+def test_who_takes_the_call_and_says_nothing_was_heard():
+    async def dialled() -> Link:
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        broker = Broker("127.0.0.1", port, None, connect_limit_s=0.3)
+        link = Link(broker, "gw", Will("t", b""), lambda: None, lambda *_: None)
+        with pytest.raises(LinkError):
+            await link.open()
+        server.close()
+        return link
+
+    assert not asyncio.run(dialled()).unheard
+
+
 def test_a_refused_dial_was_heard_and_a_name_nobody_knows_was_not():
     async def dialled(host: str, port: int) -> Link:
         link = Link(Broker(host, port, None, connect_limit_s=2), "gw", Will("t", b""), lambda: None, lambda *_: None)
