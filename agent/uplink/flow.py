@@ -66,6 +66,8 @@ class Flow:
         self._terms = Terms()
         self._recent = Recent()
         self._aside: dict[int, int] = {}  # packets of ours that are no envelopes, and when they were handed over
+        self._newest = (-1, -1)  # the hour of the last grant
+        self._opening: Parcel | None = None  # that grant, until the broker has it
         self._strikes: Counter[tuple[int, int, int]] = Counter()
         self._progress_ns = 0
         self._look_ns = 0
@@ -85,6 +87,8 @@ class Flow:
         self._progress_ns = self._look_ns = now
         self.is_up = True
         self.account.connects += 1
+        if self._opening is not None:  # nothing live can be read before it: it must not wait in the backlog
+            self._lanes.offer(self._opening)
 
     def down(self, now: int) -> None:
         """A connection ended: all that was queued or in flight is backlog again."""
@@ -100,9 +104,8 @@ class Flow:
         """What is in flight each time the link breaks may be what breaks it: let it rest, and others pass."""
         if len(self._strikes) >= STRUCK_LIMIT_COUNT:
             self._strikes.clear()
-        key = (parcel.cls, parcel.epoch, parcel.seq)
-        self._strikes[key] += 1
-        if self._strikes[key] >= STRIKES_LIMIT_COUNT:
+        self._strikes[parcel.name] += 1
+        if self._strikes[parcel.name] >= STRIKES_LIMIT_COUNT:
             self._refuse(parcel, "link-broke", now)
 
     def stop(self) -> None:
@@ -116,6 +119,8 @@ class Flow:
 
     def offer(self, parcel: Parcel, now: int) -> None:
         """A live envelope. It goes to its lane, or is left to the backlog."""
+        if parcel.cls is Class.KEY and (parcel.epoch, parcel.hour) > self._newest:  # an hour begins with its grant
+            self._opening, self._newest = parcel, (parcel.epoch, parcel.hour)
         left = self._lanes.offer(parcel) if self.is_up and not self._stopping else [parcel]
         if left:
             self.account.live_left += len(left)
@@ -126,7 +131,7 @@ class Flow:
         self._aside[mid] = now
 
     def step(self, now: int, publish: Callable[[Parcel], int], unsent: Callable[[], int]) -> int:
-        """Hand over what the window admits, and of the backlog no more than keeps the link busy; how many went.
+        """Hand over what the window admits, and of the backlog no more than keeps the link busy; how many of it went.
 
         `unsent()` is how many bytes handed over earlier the kernel has not sent: live cannot pass those. It may have
         sent these at once, so write them and come again until nothing goes.
@@ -145,7 +150,7 @@ class Flow:
                 break
             self._flight.add(publish(self._lanes.take()), parcel, now)
             self.account.sent(parcel)
-            handed += 1
+            handed += parcel.lane is Lane.BACKFILL
         return handed
 
     def _admits(self, parcel: Parcel) -> bool:
@@ -162,11 +167,13 @@ class Flow:
         parcel, since, carried_bytes = landed
         self.trip.sample(now - since, carried_bytes, now)
         self._window.follow(self.trip.rate_bytes_s)
-        self._strikes.pop((parcel.cls, parcel.epoch, parcel.seq), None)
+        self._strikes.pop(parcel.name, None)
         if failure is not None:
             self._refuse(parcel, failure, now)
             return None
         self._refusals = 0
+        if self._opening is not None and parcel.name == self._opening.name:
+            self._opening = None
         self.account.acked(parcel, now)
         self.patience.sent(parcel, now)
         self._recent.add(parcel, now, self.patience.ns)

@@ -30,6 +30,11 @@ class Parcel:
     data: bytes
 
     @property
+    def name(self) -> tuple[int, int, int]:
+        """(class, epoch, seq): which envelope it is, whatever lane it goes by."""
+        return self.cls, self.epoch, self.seq
+
+    @property
     def wire_bytes(self) -> int:
         """What it takes of the link, nearly: on a thin one small envelopes are mostly what is around them."""
         return len(self.data) + AROUND_BYTES

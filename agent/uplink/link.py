@@ -82,7 +82,9 @@ class Link:
         self.acks: deque[tuple[int, str | None]] = deque()
         self.lost: LinkError | None = None
         self.taken_over = False
-        self.unheard = False  # the network said nothing at all
+        self.unheard = False  # nobody answered the dial, not even to refuse it
+        self.resumed = False
+        self._dialled = False
         self._handed = 0
         self._terms: asyncio.Future[Terms] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None  # set while the socket is on the loop
@@ -118,12 +120,13 @@ class Link:
         try:
             async with asyncio.timeout(self._broker.connect_limit_s):
                 await asyncio.to_thread(self._dial)
+                self._dialled = True
                 loop = asyncio.get_running_loop()
                 self._terms = loop.create_future()
                 self._attach(loop)
                 return await self._terms
         except OSError as error:  # TimeoutError is one
-            self.unheard = not isinstance(error, ssl.SSLError | ConnectionError)
+            self.unheard = not self._dialled and not isinstance(error, ssl.SSLError | ConnectionError)
             self.drop()
             raise explain(error, host, port) from error
         except UnicodeError as error:
@@ -258,6 +261,7 @@ class Link:
             sock = self._client.socket()
             if isinstance(sock, ssl.SSLSocket) and isinstance(sock.context, Resuming):
                 sock.context.keep(sock)
+                self.resumed = sock.session_reused is True
             self._terms.set_result(_terms(given))
 
     def _on_disconnect(self, _client: Any, _data: Any, flags: Any, reason: ReasonCode, _properties: Any) -> None:

@@ -1,7 +1,9 @@
 """TLS 1.3 to the broker, and what went wrong in words that a field engineer can act on.
 
-RFC 8446. A session is resumed where the broker allows it: of 2.4 kB for a handshake half is left, and no certificate
-is sent. How long a ticket is good is the broker's to say. OpenSSL's verification codes are those of x509_vfy.h, its alert names those of RFC 8446 section 6.2.
+A session is resumed where the broker allows it: half of the 2.4 kB of a handshake is left, and no certificate is sent
+or looked at again. How long a ticket is good is the broker's to say.
+
+RFC 8446. OpenSSL's verification codes are those of x509_vfy.h, its alert names those of RFC 8446 section 6.2.
 A broker that refuses our certificate says so after our handshake has ended, so that error comes with the first read.
 """
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent import clock
 from agent.lab.keyring import Keyring
@@ -38,17 +39,17 @@ class Arrival:
 
 
 class Listener:
-    """Subscribed from `begin` to `end`. Only envelopes of class vital of `epoch` are opened: the rest is counted."""
+    """Subscribed until `end`. Vitals are opened, but not those of a backlog that was made; the rest is counted."""
 
-    def __init__(self, link: World, ring: Keyring, port: int, epoch: int) -> None:
+    def __init__(self, link: World, ring: Keyring, port: int, has_backlog: bool) -> None:
         self._opener = Opener(ring.gateway_id, [keys.recipient_secret(_text(ring.centre / "recipient.key"))])
-        self._epoch = epoch
+        self._first_epoch = 2 if has_backlog else 1
         self._sealed: list[tuple[int, bytes]] = []  # came before their grant
         self._ready = threading.Event()
         self._seen: set[tuple[int, Class, int]] = set()
         self.arrivals: list[Arrival] = []
         self.again: Counter[Class] = Counter()
-        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "listener", protocol=mqtt.MQTTv5)
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "listener", protocol=MQTTProtocolVersion.MQTTv5)
         self._client.tls_set_context(
             context(ring.centre / "ca.crt", ring.centre / "centre.crt", ring.centre / "centre.tls.key")
         )
@@ -62,23 +63,23 @@ class Listener:
             raise TimeoutError("the listener could not subscribe")
 
     def _on_message(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
-        at = clock.now()
-        header = header_of(message.payload)
+        at, data = clock.now(), bytes(message.payload)
+        header = header_of(data)
         name = (header.epoch, header.cls, header.seq)
         if name in self._seen:
             self.again[header.cls] += 1
             return
         self._seen.add(name)
-        if header.epoch != self._epoch or header.cls is Class.WAVE:
-            self.arrivals.append(Arrival(at, header.cls, header.epoch, header.seq, len(message.payload), None))
+        if header.epoch < self._first_epoch or header.cls is Class.WAVE:
+            self.arrivals.append(Arrival(at, header.cls, header.epoch, header.seq, len(data), None))
         elif header.cls is Class.KEY:
-            self._opener.statement(message.payload)
-            self.arrivals.append(Arrival(at, header.cls, header.epoch, header.seq, len(message.payload), None))
+            self._opener.statement(data)
+            self.arrivals.append(Arrival(at, header.cls, header.epoch, header.seq, len(data), None))
             waiting, self._sealed = self._sealed, []
-            for _, data in waiting:
-                self._open(at, data)  # it could not be read any sooner
+            for _, sealed in waiting:
+                self._open(at, sealed)  # it could not be read any sooner
         else:
-            self._open(at, message.payload)
+            self._open(at, data)
 
     def _open(self, at: int, data: bytes) -> None:
         try:

@@ -90,7 +90,6 @@ class Pipe:
         self._rng = Random(seed)
         self._wander = Wander(way.jitter_s, Random(seed + 1000))
         self._free_at = 0.0  # when the bottleneck has sent what it was given
-        self._last_at = 0.0  # when the last one that kept its order arrives
         self.counts = Counts()
 
     def enter(self, size_bytes: int, now: float) -> list[float]:
@@ -114,6 +113,4 @@ class Pipe:
         arrives = self._free_at + max(0.0, way.delay_s + self._wander.at(self._free_at))
         if chance() < way.reorder:
             arrives += 2 * way.jitter_s  # it falls behind those that follow
-        else:
-            arrives = self._last_at = max(arrives, self._last_at)
         return [arrives, arrives] if chance() < way.duplicate else [arrives]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import numpy as np
 
@@ -44,6 +47,18 @@ def until(condition: Callable[[], bool], limit_s: float, what: str) -> None:
         if time.monotonic() > end:
             raise HarnessError(f"{what} did not come about within {limit_s:g} s")
         time.sleep(LOOK_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a scenario takes place in. `state`: the gateway's, where it has a backlog that was made."""
+
+    profile: str
+    devices: Sequence[type[Ecg] | type[Oximeter]]
+    weather: str = "calm"
+    seed: int = 1
+    interval_s: float = 1.0
+    state: Path | None = None
 
 
 class Bedside:
@@ -78,13 +93,13 @@ class Bedside:
 class Gateway:
     """The gateway's process, and what it says of itself."""
 
-    def __init__(self, folder: Path, ring: Keyring, link: World, ports: dict[str, str], state: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, ring: Keyring, link: World, ports: dict[str, str], setting: Setting) -> None:
         self._link = link
         self.log = folder / "gateway.log"
         self._runtime = folder / "run"
         lines = [f'site = "{SITE}"', f'broker = "mqtts://{FAR}:{BROKER_PORT}"', f'keys = "{ring.gateway}"']
-        lines += [f'state = "{state}"', f'runtime = "{self._runtime}"']
+        lines += [f'state = "{setting.state or folder / "state"}"', f'runtime = "{self._runtime}"']
+        lines += [f"interval_s = {setting.interval_s}"]
         for path, driver in ports.items():
             lines += ["[[port]]", f'path = "{path}"', f'driver = "{driver}"']
         self._config = folder / "gateway.toml"
@@ -123,16 +138,23 @@ class Gateway:
 class Scene:
     """Everything of one scenario."""
 
-    def __init__(self, folder: Path, ring: Keyring, link: World, bedside: Bedside, state: Path, epoch: int) -> None:
+    def __init__(self, folder: Path, ring: Keyring, link: World, bedside: Bedside, setting: Setting) -> None:
         self.link = link
         self.bedside = bedside
-        self.listener = Listener(link, ring, BROKER_PORT, epoch)
-        self.gateway = Gateway(folder, ring, link, bedside.ports, state)
+        self.listener = Listener(link, ring, BROKER_PORT, setting.state is not None)
+        self.gateway = Gateway(folder, ring, link, bedside.ports, setting)
         self.centre = proof.Centre(f"http://127.0.0.1:{PAGE_PORT}", ring.gateway_id)
 
     def ledger(self) -> dict[str, Any]:
         with inside(self.link.far):
             return self.centre.ledger()
+
+    def is_complete(self) -> bool:
+        """Whether the centre has all that was said. Cheap while it has not: the gateway knows what it still owes."""
+        try:
+            return self.gateway.waiting() == 0 and all(one.same for one in self.verdicts())
+        except (TimeoutError, URLError):  # a centre that has much to tell on a machine that has much to do
+            return False
 
     def verdicts(self) -> list[proof.Verdict]:
         """What the devices said against what the centre has."""
@@ -142,28 +164,18 @@ class Scene:
 
 
 @contextmanager
-def scene(
-    folder: Path,
-    ring: Keyring,
-    profile: str,
-    kinds: Sequence[type[Ecg] | type[Oximeter]],
-    *,
-    weather: str = "calm",
-    state: Path | None = None,
-    epoch: int = 1,
-    seed: int = 1,
-) -> Iterator[Scene]:
+def scene(setting: Setting, folder: Path, ring: Keyring) -> Iterator[Scene]:
     """Link, broker, centre, listener and devices run; the gateway is started by whoever asks."""
     with ExitStack() as stack:
         folder.mkdir(parents=True)
-        link = stack.enter_context(world(profile, weather, seed))
+        link = stack.enter_context(world(setting.profile, setting.weather, setting.seed))
         _start(stack, link.far, _broker(folder, ring), folder / "mosquitto.log")
         until(lambda: _answers(link, BROKER_PORT), START_S, "mosquitto")
         _start(stack, link.far, _centre(folder, ring), folder / "centre.log")
         until(lambda: _answers(link, PAGE_PORT), START_S, "the centre")
-        bedside = Bedside(folder, kinds)
+        bedside = Bedside(folder, setting.devices)
         stack.callback(bedside.hush)
-        made = Scene(folder, ring, link, bedside, state or folder / "state", epoch)
+        made = Scene(folder, ring, link, bedside, setting)
         stack.callback(made.listener.end)
         stack.callback(made.gateway.end)
         yield made
@@ -198,7 +210,5 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _answers(link: World, port: int) -> bool:
-    import socket
-
     with inside(link.far), socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -26,7 +26,7 @@ from bench.links.profiles import PROFILES, Profile
 from bench.links.rebind import Translator
 
 NEAR, FAR = "10.77.0.1", "10.77.0.2"  # gateway, broker
-CONGESTION = os.environ.get("LINKS_CC", "cubic")  # what Debian has; the machine of a bench may have another
+CONGESTION = "cubic"  # what Debian has; the machine of a bench may have another
 _CLONE_NEWNET = 0x40000000
 _TUNSETIFF = 0x400454CA
 _IFF_TUN, _IFF_NO_PI = 1, 0x1000
@@ -49,7 +49,7 @@ def namespace(address: str, peer: str, mtu_bytes: int) -> tuple[int, int]:
         fcntl.ioctl(tun, _TUNSETIFF, struct.pack("16sH", b"link0", _IFF_TUN | _IFF_NO_PI))
         for words in (
             f"address add {address} peer {peer}/32 dev link0",
-            f"link set link0 up mtu {os.environ.get('LINKS_MTU', mtu_bytes)}",
+            f"link set link0 up mtu {mtu_bytes}",
             "link set lo up",
             f"route replace {peer}/32 dev link0 congctl {CONGESTION}",
             f"route add default via {peer} dev link0 congctl {CONGESTION}",

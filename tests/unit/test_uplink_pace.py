@@ -31,6 +31,12 @@ def test_backoff_never_waits_less_than_half_a_second():
     assert {backoff.next_ns() for _ in range(9)} == {SECOND_NS // 2}
 
 
+def test_on_a_silent_network_nobody_is_to_be_spared():
+    backoff = Backoff(highest)
+    assert [backoff.next_ns(unheard=True) / SECOND_NS for _ in range(6)] == [1, 2, 4, 8, 8, 8]
+    assert backoff.next_ns() == 30 * SECOND_NS
+
+
 def test_an_exhausted_backoff_waits_as_long_as_it_ever_does():
     backoff = Backoff(highest)
     backoff.exhaust()
@@ -93,12 +99,15 @@ def test_the_brokers_receive_maximum_caps_the_count():
     assert not window.admits(1, 2, 2)
 
 
-def test_stall_is_twenty_seconds_or_eight_round_trips_and_longer_for_a_large_envelope():
+def test_stall_is_eight_round_trips_between_twenty_and_forty_seconds_and_longer_for_a_large_envelope():
     trip = RoundTrip()
-    assert trip.stall_ns(20 * SECOND_NS, 12_000) == 20 * SECOND_NS
-    assert trip.stall_ns(20 * SECOND_NS, 1_012_000) == 2020 * SECOND_NS
-    trip.sample(5 * SECOND_NS, 100, 0)
-    assert trip.stall_ns(20 * SECOND_NS, 0) == 40 * SECOND_NS
+    least = 20 * SECOND_NS
+    assert trip.stall_ns(least, WINDOW_BYTES) == 20 * SECOND_NS
+    assert trip.stall_ns(least, WINDOW_BYTES + 1_000_000) == 2020 * SECOND_NS
+    trip.sample(4 * SECOND_NS, 100, 0)
+    assert trip.stall_ns(least, 0) == 32 * SECOND_NS
+    trip.sample(20 * SECOND_NS, 100, 0)
+    assert trip.stall_ns(least, 0) == 40 * SECOND_NS
 
 
 def test_fetches_follow_the_rate_of_the_link():
