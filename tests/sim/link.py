@@ -40,6 +40,8 @@ class Link:
         self.acks: deque[tuple[int, str | None]] = deque()
         self.lost: LinkError | None = None
         self.taken_over = False
+        self.unheard = False
+        self.resumed = False
         self._out: list[tuple] = []
         self._mid = 0
         self._free_at = 0
@@ -54,6 +56,7 @@ class Link:
         self._loop = loop
         if self._net.is_half_open:
             await _pause(OPEN_LIMIT_S)
+            self.unheard = True
             raise LinkError("the broker does not answer", HINT)
         await _pause(3 * self._net.latency_s)
         if self.is_gone or not self._net.is_up or not self._broker.is_up:
@@ -70,6 +73,10 @@ class Link:
 
     def subscribe(self, topic: str) -> None:
         self._out.append((self._broker.subscribed, (self, topic), 40))
+
+    def unsent_bytes(self) -> int:
+        """What waits for the road to be free."""
+        return max(0, int((self._free_at - self._timeline.now) / 1e9 * self._net.rate_bytes_s))
 
     def flush(self) -> None:
         out, self._out = self._out, []

@@ -118,7 +118,7 @@ def test_an_envelope_that_rests_is_backlog_at_once_when_the_centre_asks() -> Non
     for seq in range(3):
         flow.offer(Parcel(Lane.LIVE, Class.WAVE, EPOCH, 0, seq, bytes(10)), 0)
     sent: list[Parcel] = []
-    flow.step(0, lambda parcel: sent.append(parcel) or len(sent))
+    flow.step(0, lambda parcel: sent.append(parcel) or len(sent), lambda: 0)
     for mid in (1, 2):
         flow.settle(mid, None, S)
     assert [flow.busy(S)(Class.WAVE, EPOCH, seq) for seq in range(3)] == [True, True, True]
