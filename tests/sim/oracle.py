@@ -20,6 +20,8 @@ from tests.sim.stored import Row, Store, read
 from wire import codec
 from wire.topics import Class
 
+NAMELESS = (-1, "", "")
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -36,19 +38,26 @@ class Spot:
 def judge(stage) -> None:
     """Report every problem to the stage."""
     store = read(stage.folder / "centre.db")
-    _ledger(stage)
+    _ledger(stage, store)
     _clock(stage, store)
     for path, line in stage.lines.items():
         _Hearing(stage, store, path, line.truth).judge()
 
 
-def _ledger(stage) -> None:
+def _ledger(stage, store: Store) -> None:
+    """Every number is held, declared lost, or waits for a grant that is."""
+    if any(life.could_not_note for life in stage.machine.lives.values()):
+        return
+    unreadable = store.unreadable()
     centre, gateway = stage.centre.store, stage.address.gateway
     for epoch in stage.machine.lives:
         for cls in Class:
             missing = centre.missing(Place(gateway, epoch, cls))
-            if missing:
+            if any((epoch, int(cls), seq) not in unreadable for a, b in missing for seq in range(a, b + 1)):
                 stage.problem(f"the ledger misses {cls.word} {epoch}:{missing}")
+    for epoch in store.nameless:
+        if not store.is_lost(epoch, Class.VITAL):
+            stage.problem(f"epoch {epoch} has a stream that no catalogue names")
 
 
 def _clock(stage, store: Store) -> None:
@@ -71,12 +80,13 @@ class _Hearing:
         self.stage, self.store, self.path, self.truth = stage, store, path, truth
         self.lives = stage.machine.lives
         self.closed = self._closings()
+        self.unreadable = store.unreadable()
         self.skipped = {n["epoch"] for n in store.notices if n["kind"] == "line"}
 
     def judge(self) -> None:
         spots: dict[str, list[Spot]] = defaultdict(list)
         for block in self.store.blocks:
-            if self.store.streams.get((block["epoch"], block["stream"]), ("", "", ""))[2] == self.path:
+            if self.store.streams.get((block["epoch"], block["stream"]), NAMELESS)[2] == self.path:
                 spot = self._place(block)
                 if spot is not None:
                     spots[self.store.streams[block["epoch"], block["stream"]][1]].append(spot)
@@ -229,11 +239,12 @@ class _Hearing:
         for epoch in range(before[0], min(after[0], max(self.lives)) + 1):
             low = before[1] + 1 if epoch == before[0] else 0
             high = after[1] - 1 if epoch == after[0] else 1 << 40
-            lost = self.store.lost.get((epoch, int(cls)))
-            if lost is not None and low <= high and lost.missing(low, high) != [(low, high)]:
+            if self.store.is_lost(epoch, int(cls), low, high):
                 return True
-            if any(e == epoch and c == int(cls) and low <= seq <= high for e, c, seq in self.store.parked):
-                return (epoch, int(Class.KEY)) in self.store.lost
+            if any(e == epoch and c == int(cls) and low <= seq <= high for e, c, seq in self.unreadable):
+                return True
+            if epoch in self.store.nameless or any(life.could_not_note for life in self.lives.values()):
+                return True
         return False
 
     def _in_the_dark(self, unit) -> bool:
@@ -248,7 +259,7 @@ class _Hearing:
         channels = {channel for said in truth.numerics.values() for channel, _ in said}
         stored: dict[tuple[int, int, str], list[tuple[int, int, int]]] = defaultdict(list)
         for row in self.store.numerics:
-            _, channel, port = self.store.streams[row["epoch"], row["stream"]]
+            _, channel, port = self.store.streams.get((row["epoch"], row["stream"]), NAMELESS)
             if port == self.path and channel in channels:
                 boot = self.lives[row["epoch"]].boot
                 stored[boot, row["t"], channel].append((row["epoch"], row["seq"], int(row["value"])))
