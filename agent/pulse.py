@@ -48,8 +48,10 @@ class Pulse:
         self._introduce = True
 
     def lost(self, t: int, epoch: int, cls: int, ranges: Iterable[tuple[int, int]], cause: str) -> None:
-        """Declare sealed envelopes that are gone; `t` in microseconds. Lost statements of this epoch are made again."""
-        self._restate = self._restate or (cls == Class.KEY and epoch == self._sealer.epoch)
+        """Declare sealed envelopes that are gone; `t` in microseconds. What explains the others is said again."""
+        if epoch == self._sealer.epoch:
+            self._restate = self._restate or cls == Class.KEY
+            self._introduce = self._introduce or cls == Class.VITAL
         self._declared += [EnvelopeGap(t, epoch, cls, first, last, cause) for first, last in ranges]
 
     def ended(self, tails: Sequence[tuple[int, int, int]]) -> list[Envelope]:

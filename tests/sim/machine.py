@@ -32,6 +32,7 @@ class Life:
     end: str = "runs"
     durable_ns: int = -1
     disk_was_bad: bool = False
+    could_not_note: bool = False  # the disk refused to write down what it lost, and then the process was gone
 
 
 class Machine:
@@ -54,6 +55,7 @@ class Machine:
         self.loop: Loop | None = None
         self.dark_boots: set[int] = set()  # which ended in a power cut
         self.is_on = False
+        self.is_stopping = False
         self._graves: list[tuple[Loop, Gateway | None]] = []
         self._cables: dict[int, object] = {}
         self._fds = 0
@@ -111,6 +113,7 @@ class Machine:
         if self.runs or not self.is_on:
             return
         self._plan += 1
+        self.is_stopping = False
         loop = self.loop = Loop(self._timeline, self._cables, self._on_disk)
         self.gateway = None
         with loop.running():
@@ -144,6 +147,7 @@ class Machine:
         """SIGTERM."""
         if self.runs and self.gateway is not None:
             self._place.tell("SIGTERM")
+            self.is_stopping = True
             with self.loop.running():
                 self._stop.set()
 

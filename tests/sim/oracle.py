@@ -20,6 +20,8 @@ from tests.sim.stored import Row, Store, read
 from wire import codec
 from wire.topics import Class
 
+NAMELESS = (-1, "", "")
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -36,19 +38,26 @@ class Spot:
 def judge(stage) -> None:
     """Report every problem to the stage."""
     store = read(stage.folder / "centre.db")
-    _ledger(stage)
+    _ledger(stage, store)
     _clock(stage, store)
     for path, line in stage.lines.items():
         _Hearing(stage, store, path, line.truth).judge()
 
 
-def _ledger(stage) -> None:
+def _ledger(stage, store: Store) -> None:
+    """Every number is held, declared lost, or waits for a grant that is."""
+    if any(life.could_not_note for life in stage.machine.lives.values()):
+        return
+    unreadable = store.unreadable()
     centre, gateway = stage.centre.store, stage.address.gateway
     for epoch in stage.machine.lives:
         for cls in Class:
             missing = centre.missing(Place(gateway, epoch, cls))
-            if missing:
+            if any((epoch, int(cls), seq) not in unreadable for a, b in missing for seq in range(a, b + 1)):
                 stage.problem(f"the ledger misses {cls.word} {epoch}:{missing}")
+    for epoch in store.nameless:
+        if not store.is_lost(epoch, Class.VITAL):
+            stage.problem(f"epoch {epoch} has a stream that no catalogue names")
 
 
 def _clock(stage, store: Store) -> None:
@@ -71,12 +80,13 @@ class _Hearing:
         self.stage, self.store, self.path, self.truth = stage, store, path, truth
         self.lives = stage.machine.lives
         self.closed = self._closings()
+        self.unreadable = store.unreadable()
         self.skipped = {n["epoch"] for n in store.notices if n["kind"] == "line"}
 
     def judge(self) -> None:
         spots: dict[str, list[Spot]] = defaultdict(list)
         for block in self.store.blocks:
-            if self.store.streams.get((block["epoch"], block["stream"]), ("", "", ""))[2] == self.path:
+            if self.store.streams.get((block["epoch"], block["stream"]), NAMELESS)[2] == self.path:
                 spot = self._place(block)
                 if spot is not None:
                     spots[self.store.streams[block["epoch"], block["stream"]][1]].append(spot)
@@ -176,16 +186,18 @@ class _Hearing:
             if right.index < end:
                 self._bad(f"{channel}: {left} and {right} overlap")
             hole = self._hole(left.units[-1], right.units[0])
-            if right.index - end != hole * size and not self._gap_near(left, right, size):
+            if (right.index - end) // size not in hole and not self._gap_near(left, right, size):
                 self._bad(f"{channel}: {right.index - end} in the index, {hole} units between, {left}, {right}")
 
-    def _hole(self, left: int, right: int) -> int:
-        """How many units there are between two: by the device's counter, else those that were read."""
+    def _hole(self, left: int, right: int) -> range:
+        """How many units there may be between two: by the device's counter, else those read, hurt ones or not."""
         units = self.truth.units
         first, last = units[left].counter, units[right].counter
         if first is not None and last is not None:
-            return (last - first - 1) % (1 << 32)
-        return sum(unit.read is not None and not unit.hurt for unit in units[left + 1 : right])
+            count = (last - first - 1) % (1 << 32)
+            return range(count, count + 1)
+        between = [unit for unit in units[left + 1 : right] if unit.read is not None]
+        return range(sum(not unit.hurt for unit in between), len(between) + 1)
 
     def _gap_near(self, left: Spot, right: Spot, size: int) -> bool:
         """A hole of unknown size is declared before the chunk that brought the noise."""
@@ -219,6 +231,8 @@ class _Hearing:
             return True
         if unit.hurt and self._noise_is_told():
             return True
+        if self.stage.rotten and before[0] != after[0]:
+            return True  # rot at the end of a chain looks as a power cut does, and `ended` is all that can be said
         return self._declared(cls, before, after) or self._in_the_dark(unit)
 
     def _noise_is_told(self) -> bool:
@@ -229,11 +243,12 @@ class _Hearing:
         for epoch in range(before[0], min(after[0], max(self.lives)) + 1):
             low = before[1] + 1 if epoch == before[0] else 0
             high = after[1] - 1 if epoch == after[0] else 1 << 40
-            lost = self.store.lost.get((epoch, int(cls)))
-            if lost is not None and low <= high and lost.missing(low, high) != [(low, high)]:
+            if self.store.is_lost(epoch, int(cls), low, high):
                 return True
-            if any(e == epoch and c == int(cls) and low <= seq <= high for e, c, seq in self.store.parked):
-                return (epoch, int(Class.KEY)) in self.store.lost
+            if any(e == epoch and c == int(cls) and low <= seq <= high for e, c, seq in self.unreadable):
+                return True
+            if epoch in self.store.nameless or any(life.could_not_note for life in self.lives.values()):
+                return True
         return False
 
     def _in_the_dark(self, unit) -> bool:
@@ -248,7 +263,7 @@ class _Hearing:
         channels = {channel for said in truth.numerics.values() for channel, _ in said}
         stored: dict[tuple[int, int, str], list[tuple[int, int, int]]] = defaultdict(list)
         for row in self.store.numerics:
-            _, channel, port = self.store.streams[row["epoch"], row["stream"]]
+            _, channel, port = self.store.streams.get((row["epoch"], row["stream"]), NAMELESS)
             if port == self.path and channel in channels:
                 boot = self.lives[row["epoch"]].boot
                 stored[boot, row["t"], channel].append((row["epoch"], row["seq"], int(row["value"])))

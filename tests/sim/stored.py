@@ -5,9 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from centre.ledger import SEQ_LAST
 from wire.ranges import Ranges
+from wire.topics import Class
 
 Row = sqlite3.Row
 
@@ -25,6 +28,21 @@ class Store:
     lost: dict[tuple[int, int], Ranges] = field(default_factory=dict)  # (epoch, class)
     parked: set[tuple[int, int, int]] = field(default_factory=set)
 
+    @cached_property
+    def nameless(self) -> set[int]:
+        """Epochs with a stream of which no catalogue came."""
+        return {r["epoch"] for r in [*self.blocks, *self.numerics] if (r["epoch"], r["stream"]) not in self.streams}
+
+    def unreadable(self) -> set[tuple[int, int, int]]:
+        """(epoch, class, seq) of what waits for a grant that is declared lost."""
+        gone = {epoch for epoch, cls in self.lost if cls == Class.KEY and self.is_lost(epoch, cls)}
+        return {place for place in self.parked if place[0] in gone}
+
+    def is_lost(self, epoch: int, cls: int, low: int = 0, high: int = SEQ_LAST) -> bool:
+        """Whether any of these is declared lost, otherwise than by the end of its epoch."""
+        ranges = self.lost.get((epoch, cls))
+        return ranges is not None and low <= high and ranges.missing(low, high) != [(low, high)]
+
 
 def read(file: Path) -> Store:
     connection = sqlite3.connect(file)
@@ -40,7 +58,8 @@ def read(file: Path) -> Store:
     out.notices = list(connection.execute("select * from notice"))
     out.anchors = list(connection.execute("select * from anchor"))
     for r in connection.execute("select * from lost"):
-        out.lost.setdefault((r["epoch"], r["cls"]), Ranges()).add(r["first"], r["last"])
+        if r["last"] < SEQ_LAST:
+            out.lost.setdefault((r["epoch"], r["cls"]), Ranges()).add(r["first"], r["last"])
     out.parked = {(r["epoch"], r["cls"], r["seq"]) for r in connection.execute("select * from parked")}
     connection.close()
     return out

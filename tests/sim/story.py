@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from tests.sim import faults, oracle
+from tests.sim import faults, oracle, stored
 from tests.sim.loop import BORN_NS, SECOND_NS
 from tests.sim.stage import Stage
 
 CALM_LIMIT_S = 2 * 3600
 LOOK_S = 2.0
+UNREADABLE_S = 200  # before which we wait for a grant to come
 BEATS = 3  # after which all that was read is sealed, durable and offered
 
 
@@ -108,10 +109,17 @@ def why_not(stage: Stage) -> str:
         return "the data path has not done its beats"
     stat = gateway.keeping.spool.stat()
     unheld = {cls: chain.unheld_frames for cls, chain in stat.classes.items() if chain.unheld_frames}
-    if unheld:
+    if unheld and not _is_all_unreadable(stage, sum(unheld.values())):
         return f"not held: {unheld}"
     if stat.buffered_bytes or gateway.keeping.spool.undeclared() or gateway._owed:
         return f"not durable or not declared: {stat.buffered_bytes} B, {gateway.keeping.spool.undeclared()}"
     if not stage.centre.is_idle or not stage.broker.is_idle:
         return "the centre is busy"
     return ""
+
+
+def _is_all_unreadable(stage: Stage, unheld: int) -> bool:
+    """Whether all that is not held waits at the centre for a grant that is declared lost: nobody can ever open it."""
+    if stage.timeline.now < stage.devices_end_ns + UNREADABLE_S * SECOND_NS:
+        return False
+    return len(stored.read(stage.folder / "centre.db").unreadable()) >= unheld

@@ -97,8 +97,11 @@ class Watch:
         card, since_ns = self._place.machine.card, self._place.timeline.now - self._place.slow_ns
         is_slow = card.slow_s > 0 or since_ns < SLOW_AFTER_S * SECOND_NS
         life.disk_was_bad = life.disk_was_bad or bool(gateway.keeping.problem) or is_slow
+        life.could_not_note = how in ("killed", "power") and gateway.keeping.spool._acks.failures > 0
         for task in gateway.supervisor.watched:
-            ends_itself = how == "stopped" and task.name == "uplink" and task.last_error == "ended by itself"
+            ends_itself = (
+                self._place.machine.is_stopping and task.name == "uplink" and task.last_error == "ended by itself"
+            )
             if (
                 task.failures
                 and not ends_itself
