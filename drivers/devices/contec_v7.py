@@ -118,7 +118,8 @@ class ContecV7(Driver):
         self._states: dict[str, bool] = {}
         self._told: dict[str, Numeric] = {}
         self._real_time_frames = 0
-        self._has_pi = True
+        self._has_pi = True  # until it says otherwise
+        self._knows_pi = False
         self._stored_told = False
         self._identity = Identity()
         self._model_parts: list[bytes] = []
@@ -227,10 +228,16 @@ class ContecV7(Driver):
         elif kind == 0x0D:
             yield from self._state("disconnected", True, reason(d[0]))
         elif kind == 0x0E:
-            self._has_pi = d[0] == 0
-            yield Status("perfusion-index", Phase.ON if self._has_pi else Phase.OFF, channel="spo2.perf_index")
+            yield from self._perfusion_index(d[0] == 0)
         else:
             yield Status(NAMED[kind], Phase.ON, d.hex().upper())
+
+    def _perfusion_index(self, is_there: bool) -> Iterator[Output]:
+        """Said when it is known and when it changes: a silent oximeter is asked again and again."""
+        known, self._knows_pi = self._knows_pi, True
+        if not known or is_there != self._has_pi:
+            yield Status("perfusion-index", Phase.ON if is_there else Phase.OFF, channel="spo2.perf_index")
+        self._has_pi = is_there
 
     def _stored(self) -> Iterator[Output]:
         if not self._stored_told:

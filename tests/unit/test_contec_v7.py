@@ -197,3 +197,13 @@ def test_real_answers_of_a_cms50dplus() -> None:
     assert driver.counts == Counts(frames=18)
     assert numerics(said)["spo2.pr"] == Numeric("spo2.pr", 65, "/min")
     assert [w.samples[0] for w in waves(said, "pleth")] == [51, 48, 46, 44, 43, 42, 42]
+
+
+def test_an_answer_that_says_nothing_new_is_not_said_again() -> None:
+    """A silent oximeter is asked every two seconds, and answers."""
+    driver = ContecV7()
+    answer = bytes((0x0E, 0x80, 0x80))
+    assert [one.code for one in driver.on_bytes(answer, 0) if isinstance(one, Status)] == ["perfusion-index"]
+    assert not list(driver.on_bytes(answer, 1))
+    changed = list(driver.on_bytes(bytes((0x0E, 0x80, 0x81)), 2))
+    assert [(one.code, one.phase) for one in changed if isinstance(one, Status)] == [("perfusion-index", Phase.OFF)]
