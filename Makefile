@@ -8,10 +8,17 @@ HARNESS ?= $(wildcard ../shared/bench)
 export WARDLINK_CORPUS WARDLINK_RECORDS
 SYSTEM := mosquitto pkg-config libsystemd-dev gcc python3-dev python3-venv
 FOR_TESTS := postgresql nodejs chromium
+FOR_CRASH := fuse3 e2fsprogs iproute2
+KILLS ?= 10000
+POINTS ?= 10000
+SEEDS ?= 1000
+FIRST ?= 1
+ENVELOPES ?= 1000000
+EVIDENCE := docs/evidence
 ARGS ?=
 PINS := --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
-.PHONY: demo test check bench bless figures screenshot requirements clean
+.PHONY: demo test check bench bless figures crash sim chaos torture screenshot requirements clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready  ## real ECG through real programs, on this machine
@@ -32,6 +39,22 @@ bench: $(VENV)/.ready  ## wardlink on the workloads of the side-by-side: make be
 figures: $(VENV)/.ready  ## every figure that the documents name
 	$(PY) bench/figures.py $(if $(HARNESS),--harness $(HARNESS)) $(ARGS)
 
+crash: $(VENV)/.ready $(VENV)/.for_crash  ## the spool and the gateway broken on purpose: POINTS=10000 power cuts, KILLS=10000
+	$(PY) -m tests.crash.campaign power --points $(POINTS) --jobs 2 --out $(EVIDENCE)/crash.jsonl
+	$(PY) -m tests.crash.campaign faults --out $(EVIDENCE)/crash.jsonl
+	$(PY) -m tests.crash.campaign flips --count 100000 --jobs 2 --out $(EVIDENCE)/crash.jsonl
+	$(PY) -m tests.crash.campaign cuts --jobs 2 --out $(EVIDENCE)/crash.jsonl
+	$(PY) -m tests.crash.campaign kills --kills $(KILLS) --jobs 2 --out $(EVIDENCE)/kills.jsonl
+
+sim: $(VENV)/.ready  ## gateway and centre on virtual time: make sim SEED=7, make sim SEEDS=1000 FIRST=1
+	$(PY) -m tests.sim $(if $(SEED),--seed $(SEED) -v,--first $(FIRST) --seeds $(SEEDS) --jobs 2 --out $(EVIDENCE)/sim.jsonl) $(ARGS)
+
+chaos: $(VENV)/.ready  ## real programs, a network and a broker that fail: make chaos ENVELOPES=2000
+	$(PY) -m tests.chaos --envelopes $(ENVELOPES) --seed 1 --out $(EVIDENCE)/chaos.jsonl $(ARGS)
+
+torture: $(VENV)/.ready $(VENV)/.for_crash  ## the same bad days for others' stores and ours, side by side
+	$(PY) -m bench.torture $(ARGS)
+
 bless: $(VENV)/.ready  ## write what the drivers now say into the captures; then read the difference
 	$(PY) tests/bless.py $(ARGS)
 
@@ -51,6 +74,10 @@ $(VENV)/.system:
 
 $(VENV)/.for_tests: | $(VENV)/.system
 	@sh packages.sh $(FOR_TESTS)
+	touch $@
+
+$(VENV)/.for_crash: | $(VENV)/.system
+	@sh packages.sh $(FOR_CRASH)
 	touch $@
 
 requirements:  ## pin again what pyproject.toml asks for

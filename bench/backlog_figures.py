@@ -24,8 +24,7 @@ from agent.lab import backlog, keyring
 from agent.spool import Spool, SpoolError
 from bench.program_figures import FigureError, started
 from bench.resident import resident_mib
-from bench.results import Figure
-from bench.soak import missed
+from bench.results import Figure, missed
 from wire.topics import Class
 
 MIB = 1 << 20

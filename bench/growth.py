@@ -30,8 +30,8 @@ from agent.uplink.flow import Flow, Limits
 from agent.uplink.lanes import Lane, Parcel
 from agent.uplink.pace import Terms
 from bench.resident import resident_mib
-from bench.results import Figure
-from bench.soak import missed, slope
+from bench.results import Figure, missed
+from bench.soak import slope
 from wire.codec import Encoder
 from wire.ranges import Ranges
 from wire.receipt import Held
@@ -100,7 +100,8 @@ class World:
 
     def _turn(self) -> bool:
         """Publish, acknowledge, fetch; whether anything was done."""
-        self.flow.step(self.now, self._publish)
+        while self.flow.step(self.now, self._publish, lambda: 0):
+            continue
         done, self._out = self._out, {}
         self.now += TRIP_NS // TURNS
         for mid, parcel in done.items():

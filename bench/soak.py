@@ -18,7 +18,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.resident import bedside, resident_mib
-from bench.results import Figure, number
+from bench.results import Figure, missed
 from bench.scratch import HarnessError, Scratch
 
 EVERY_S = 2.0
@@ -94,14 +94,6 @@ def soak(harness: Path, minutes: float = MINUTES) -> Iterator[Figure]:
 def tell(one: Look) -> None:
     said = f"{one.at_s / 60:5.1f} min  {one.rss_mib:6.2f} MiB  {one.fds} files  {one.threads} threads"
     print(said, file=sys.stderr, flush=True)
-
-
-def missed(figures: Sequence[Figure], bars: dict[str, float]) -> list[str]:
-    return [
-        f"missed: {figure.line()}, the bar is {number(bars[figure.name])}"
-        for figure in figures
-        if figure.name in bars and figure.value > bars[figure.name]
-    ]
 
 
 def main() -> int:

@@ -24,9 +24,8 @@ if __name__ == "__main__":
 
 from agent.spool import Disk, Spool, Stored
 from bench.card import Card, Traffic, card
-from bench.results import Figure
+from bench.results import Figure, missed
 from bench.scratch import HarnessError
-from bench.soak import missed
 from wire.topics import Class
 
 MIB = 1 << 20

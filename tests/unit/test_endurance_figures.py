@@ -37,7 +37,7 @@ def test_the_beginning_is_not_judged_and_what_grows_after_it_is():
     assert figures(soak.judged(settles, ""))["soak.rss_slope"] == pytest.approx(0, abs=0.001)
     leaks = looks(lambda at: 60.0 + 1.5 * at / 3600)
     assert figures(soak.judged(leaks, ""))["soak.rss_slope"] == pytest.approx(1.5)
-    assert [line.split()[1] for line in soak.missed(list(soak.judged(leaks, "")), soak.BARS)] == ["soak.rss_slope"]
+    assert [line.split()[1] for line in results.missed(list(soak.judged(leaks, "")), soak.BARS)] == ["soak.rss_slope"]
 
 
 def test_a_file_that_is_open_for_a_moment_is_no_growth_and_one_that_stays_is():
@@ -47,7 +47,7 @@ def test_a_file_that_is_open_for_a_moment_is_no_growth_and_one_that_stays_is():
     assert figures(soak.judged(looks(lambda _: 60.0, moment), ""))["soak.fds_grown"] == 0
     stays = looks(lambda _: 60.0, lambda at: 59 + int(at // 600))
     assert figures(soak.judged(stays, ""))["soak.fds_grown"] == 2
-    assert len(soak.missed(list(soak.judged(stays, "")), soak.BARS)) == 1
+    assert len(results.missed(list(soak.judged(stays, "")), soak.BARS)) == 1
 
 
 def test_a_look_at_a_process_counts_what_it_has():

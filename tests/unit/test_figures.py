@@ -112,16 +112,20 @@ def test_a_bar_is_missed_above_it(name: str, good: float, bad: float) -> None:
 
 def test_every_bar_is_on_a_figure_that_exists() -> None:
     shown = {f"{workload.lower()}.{name}" for workload, names in results.SHOWN.items() for name in names}
-    assert set(results.BARS) <= shown | {"rss8", "rss8.overrun"}
+    alone = {"rss8", "rss8.overrun", "start_to_first_envelope"}
+    assert {name for name in results.BARS if not name.startswith("links.")} <= shown | alone
 
 
 def test_the_file_holds_values_units_and_commands() -> None:
-    held = results.as_json([figure("a.cpu", 26.7)], ["codec.*"], date="2026-01-02", python="3.11")
+    held = results.as_json([figure("a.cpu", 26.7)], ["codec.*"], {"old": {}}, date="2026-01-02", python="3.11")
     assert json.loads(json.dumps(held)) == {
         "date": "2026-01-02",
         "python": "3.11",
         "left_out": ["codec.*"],
-        "figures": {"a.cpu": {"value": 26.7, "unit": "1", "command": "measure it"}},
+        "figures": {
+            "old": {},
+            "a.cpu": {"value": 26.7, "unit": "1", "command": "measure it", "date": "2026-01-02"},
+        },
     }
 
 
@@ -139,8 +143,18 @@ def test_what_fails_is_named_and_the_rest_goes_on(capsys) -> None:
 def test_without_records_and_harness_the_machine_is_still_measured(monkeypatch) -> None:
     monkeypatch.delenv("WARDLINK_RECORDS", raising=False)
     monkeypatch.delenv("WARDLINK_CORPUS", raising=False)
-    can = {what for what, part in figures.parts(None, with_workloads=True) if not isinstance(part, str)}
-    assert can == {"lines.*", "tests", "start_to_first_envelope"}
+    can = {what for what, part in figures.parts(None, long=True) if not isinstance(part, str)}
+    assert can == {"lines.*", "tests", "start_to_first_envelope", "spool.*", "backlog.*", "day.*", "links.*"}
+
+
+def test_some_can_be_chosen() -> None:
+    chosen = figures.chosen([("a.*", "x"), ("b.*", "x"), ("soak.*", "x")], ("soak", "a"))
+    assert [what for what, _ in chosen] == ["a.*", "soak.*"]
+
+
+def test_a_figure_that_must_be_large_is_missed_below() -> None:
+    assert results.missed([figure("links.p1.drain.used", 81)]) == []
+    assert results.missed([figure("links.p1.drain.used", 79)]) != []
 
 
 def test_no_host_is_named() -> None:
