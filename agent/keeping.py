@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent.spool.spool import Spool
-from agent.spool.terms import Lost, Stat, StorageError, Stored
+from agent.spool.terms import Limits, Lost, Stat, StorageError, Stored
 from wire.envelope import Header
 
 SAVE_ACKS_NS = 10_000_000_000
@@ -35,11 +35,11 @@ class Kept:
 class Keeping:
     """Owns the spool and its thread. `problem` is empty while the disk does what it is told."""
 
-    def __init__(self, folder: Path, quotas: dict[int, int]) -> None:
+    def __init__(self, folder: Path, quotas: dict[int, int], limits: Limits | None = None) -> None:
         self.problem = ""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._acks_at = 0
-        self.spool = self._thread.submit(Spool.open, folder, quotas).result()
+        self.spool = self._thread.submit(Spool.open, folder, quotas, limits=limits).result()
 
     def append(self, header: Header, data: bytes) -> None:
         """Add one more envelope to the next `keep`. Only before the event loop uses the spool."""
