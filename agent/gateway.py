@@ -76,8 +76,8 @@ class Gateway:
         kind = registry.driver(port.driver)
         hearing = Hearing(self.ward, partial(kind, port.options), port.path, self._hurry.set)
         tape = Tape(Path(self.config.runtime) / "tape", port.path)
-        for now, data in tape.left(self.keeping.was_durable):
-            self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now))
+        for now, data, told in tape.left(self.keeping.was_durable):
+            self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now, told))
         self.tapes.add(tape, hearing)
         return SerialPort(port.path, _line(kind, port), hearing, clock.now, tape), hearing
 

@@ -27,13 +27,13 @@ class Tapes:
         return [(tape, piece) for tape, piece in turned if piece is not None]
 
     def sealed(self, pieces: Sequence[tuple[Tape, Path]], headers: Sequence[Header]) -> None:
-        """Note which envelope says whether the pieces are durable: the last one that a commit writes."""
-        last = max((h for h in headers if h.cls is not Class.KEY), key=lambda h: (h.cls, h.seq), default=None)
+        """Note which envelopes say whether the pieces are durable: the last of each class, as a commit writes them."""
+        last = {h.cls: (h.epoch, int(h.cls), h.seq) for h in sorted(headers) if h.cls is not Class.KEY}
         for tape, piece in pieces:
-            if last is None:
-                piece.unlink()
+            if last:
+                self._waiting.append(tape.label(piece, *last.values()))
             else:
-                self._waiting.append(tape.label(piece, (last.epoch, int(last.cls), last.seq)))
+                piece.unlink()
 
     def durable(self) -> None:
         """Everything sealed so far is in the spool."""

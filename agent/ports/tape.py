@@ -5,8 +5,11 @@ in the runtime folder (memory, on a real gateway), and the file is dropped once 
 spool. The next start plays what is left. This is about a crash or a kill; for a power cut the promise is the spool's.
 
     <port>.now                         being written
-    <port>.<epoch>-<class>-<seq>       sealed; to be dropped when that envelope is durable
+    <port>.<epoch>-<class>-<seq>-...   sealed; to be dropped when the last of these envelopes is durable
     file := the kernel's boot id (36 bytes), then records of u64 monotonic ns, u32 length, bytes (big endian)
+
+The envelopes of a bundle's classes become durable one after the other. Where a kill came between them the piece is
+played again as `told`: what the first class says once is not said again. The highest bit of a record's time says so.
 
 The first record of a file is the half frame that waited in the driver when it was begun (mostly empty): it ends the
 file before, and is played only where that one is not. A tape that cannot be written is counted and stops nothing.
@@ -19,14 +22,22 @@ import logging
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 PIECE_LIMIT_BYTES = 1 << 20
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _RECORD = struct.Struct(">QI")
-Chunk = tuple[int, bytes]
+_TOLD = 1 << 63
 Sealed = tuple[int, int, int]  # epoch, class, seq
 log = logging.getLogger("wardlink.tape")
+
+
+class Chunk(NamedTuple):
+    """What was read at `now`; `told`: what it says once is durable, its samples are not."""
+
+    now: int
+    data: bytes
+    told: bool = False
 
 
 class Tape:
@@ -37,6 +48,7 @@ class Tape:
         self._folder = folder
         self._name = hashlib.sha256(port.encode()).hexdigest()[:16]
         self._current = folder / f"{self._name}.now"
+        self._aside = folder / f"{self._name}.begun"  # holds nothing that is not in another file as well
         self._boot = _BOOT.read_bytes().strip()
         self._file: BinaryIO | None = None
         self._size_bytes = 0
@@ -45,29 +57,32 @@ class Tape:
 
     def left(self, durable: Callable[[Sealed], bool]) -> list[Chunk]:
         """What an earlier process read and did not make durable, oldest first; it is on the new tape now."""
-        chunks: dict[int, bytes] = {}
-        pieces = {file: list(_read(file, self._boot)) for file in self._folder.glob(f"{self._name}.*")}
+        chunks: dict[int, Chunk] = {}
+        files = [file for file in self._folder.glob(f"{self._name}.*") if file != self._aside]
+        pieces = {file: list(_read(file, self._boot)) for file in files}
         is_played = False
         for file, records in sorted(pieces.items(), key=lambda piece: piece[1][:1]):
             sealed = _sealed(file)
-            if sealed is not None and durable(sealed):
+            if sealed and durable(sealed[-1]):
                 is_played = False
                 continue
-            chunks.update(records[1:] if is_played else records)
+            told = bool(sealed) and durable(sealed[0])
+            for chunk in records[1:] if is_played else records:
+                chunks[chunk.now] = chunk._replace(told=chunk.told or told)
             is_played = True
-        heard = [(now, data) for now, data in sorted(chunks.items()) if data]
-        self._start([(0, b""), *heard])
+        heard = [chunk for _, chunk in sorted(chunks.items()) if chunk.data]
+        self._start([Chunk(0, b""), *heard])
         for file in pieces:
             if file != self._current:
                 file.unlink()
         return heard
 
-    def write(self, data: bytes, now: int) -> None:
+    def write(self, data: bytes, now: int, told: bool = False) -> None:
         """Keep what was just read at `now`."""
         if self._file is None or self._size_bytes > PIECE_LIMIT_BYTES:
             self.refused_bytes += len(data)
             return
-        record = _RECORD.pack(now, len(data)) + data
+        record = _RECORD.pack(now | _TOLD if told else now, len(data)) + data
         try:
             written = self._file.write(record)
         except OSError as error:
@@ -83,12 +98,13 @@ class Tape:
         if self._file is not None:
             self._file.close()
             piece = self._current.rename(self._folder / f"{self._name}.turned")
-        self._start([(now, pending)])
+        self._start([Chunk(now, pending)])
         return piece
 
-    def label(self, piece: Path, sealed: Sealed) -> Path:
-        """Name the envelope that the piece went into last."""
-        return piece.rename(self._folder / f"{self._name}.{sealed[0]}-{sealed[1]}-{sealed[2]}")
+    def label(self, piece: Path, *sealed: Sealed) -> Path:
+        """Name the last envelope of each class that the piece went into, in the order in which they are committed."""
+        words = "-".join(f"{cls}-{seq}" for _, cls, seq in sealed)
+        return piece.rename(self._folder / f"{self._name}.{sealed[0][0]}-{words}")
 
     def close(self) -> None:
         """A clean end: nothing is left to play."""
@@ -98,16 +114,15 @@ class Tape:
 
     def _start(self, records: Iterable[Chunk]) -> None:
         self._size_bytes = 0
-        aside = self._current.with_suffix(".begun")
         try:
-            self._file = aside.open("wb", buffering=0)
+            self._file = self._aside.open("wb", buffering=0)
             self._file.write(self._boot)
         except OSError as error:
             self._fail(error)
-        for now, data in records:
-            self.write(data, now)
+        for now, data, told in records:
+            self.write(data, now, told)
         if self._file is not None:
-            aside.rename(self._current)
+            self._aside.rename(self._current)
             self._is_failing = False
 
     def _fail(self, error: OSError) -> None:
@@ -120,11 +135,12 @@ class Tape:
         self._file = None
 
 
-def _sealed(file: Path) -> Sealed | None:
+def _sealed(file: Path) -> list[Sealed]:
     parts = file.suffix[1:].split("-")
-    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
-        return None
-    return int(parts[0]), int(parts[1]), int(parts[2])
+    if len(parts) not in (3, 5) or not all(part.isdecimal() for part in parts):
+        return []
+    epoch, *rest = map(int, parts)
+    return [(epoch, cls, seq) for cls, seq in zip(rest[::2], rest[1::2], strict=True)]
 
 
 def _read(file: Path, boot: bytes) -> Iterator[Chunk]:
@@ -137,5 +153,5 @@ def _read(file: Path, boot: bytes) -> Iterator[Chunk]:
         at += _RECORD.size
         if at + size > len(data):
             return
-        yield now, data[at : at + size]
+        yield Chunk(now & ~_TOLD, data[at : at + size], bool(now & _TOLD))
         at += size

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 
 from agent.sessions.session import Session
 from agent.sessions.ward import Ward
-from drivers.contract import Counts, Driver, Output, Send
+from drivers.contract import Counts, DeviceTime, Driver, Numeric, Output, PatientId, Send
 
 TAIL_LIMIT_BYTES = 70_000
+READINGS = (Numeric, DeviceTime, PatientId)  # what is said once
 
 
 class Hearing:
@@ -46,19 +47,24 @@ class Hearing:
         return self._take(self._driver.on_open(now), now)
 
     def heard(self, data: bytes, now: int) -> list[bytes]:
-        self._tail = (self._tail + data)[-TAIL_LIMIT_BYTES:]
-        return self._take(self._driver.on_bytes(data, now), now)
+        return self._listen(data, now)
 
-    def resume(self, data: bytes, now: int) -> None:
+    def _listen(self, data: bytes, now: int, deaf_to: tuple[type[Output], ...] = ()) -> list[bytes]:
+        self._tail = (self._tail + data)[-TAIL_LIMIT_BYTES:]
+        outputs = self._driver.on_bytes(data, now)
+        return self._take((o for o in outputs if not isinstance(o, deaf_to)) if deaf_to else outputs, now)
+
+    def resume(self, data: bytes, now: int, told: bool = False) -> None:
         """Hear again what an earlier process had read and not made durable; the session goes on when the port opens.
 
+        `told`: its readings are durable, so they are not said again; states are, as at the start of every session.
         Where the driver fails the session ends, as it did then.
         """
         if self.session is None:
             self._begin(now)
         good = False
         try:
-            self.heard(data, now)
+            self._listen(data, now, READINGS if told else ())
             good = True
         finally:
             if not good:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import sys
 import numpy as np
 
 from agent.spool import Stored
@@ -194,6 +195,11 @@ def check_numbers(said: dict[int, Said], written: Sequence[int], tally: Tally) -
     whole = unwrapped(low, int(expected[0]) if len(expected) else 0)
     lost = np.setdiff1d(expected, whole)
     doubled = len(whole) - len(np.unique(whole))
+    print("lost", lost[:20], "at", [(l, written.index(l)) for l in lost[:3]], file=sys.stderr)
+    at = 0
+    for epoch in sorted(said):
+        n = said[epoch].numbers()
+        print(epoch, len(n), whole[at:at+len(n)][:1], whole[at:at+len(n)][-1:], file=sys.stderr); at += len(n)
     tally.samples_lost += len(lost)
     tally.samples_doubled += doubled
     tally.disordered += not (len(lost) or doubled)

@@ -17,6 +17,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -122,6 +123,8 @@ class Lane:
                 self.centre.let_go()
             live(self.config, self._tells, self.wish.small)
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             sys.stderr.flush()
             os._exit(code)
@@ -152,19 +155,20 @@ class Lane:
         self.hear()
         where = self._phase.name
         self._pid = 0
-        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        signalled = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        if signalled == signal.SIGKILL:
             self.kills += 1
             self.phases[where] += 1
-        elif status or not self._phase.shutdown:
+        elif not self._phase.shutdown or (status and signalled != signal.SIGTERM):  # asked before it could hear
             raise LaneError(f"life {self.lives} ended by itself, status {status}, while {where}")
 
-    def turn(self, wait_s: float, flood: int = 0) -> bool:
+    def turn(self, wait_s: float, flood: int = 0, feeds: bool = True) -> bool:
         """Feed, hear the witness, let the centre receive; whether the gateway is no more."""
         waits = [self.witness] + ([self.centre.socket] if self.centre else [])
         select.select(waits, [], [], max(0.0, min(wait_s, TURN_S)))
         now = time.monotonic()
         due = int((now - self._fed_at) * FRAMES_A_SECOND)
-        if due:
+        if due and feeds:
             self._fed_at = now
             self.feeder.feed(min(due, FRAMES_A_SECOND // 10) + flood)
         self.hear()
@@ -208,20 +212,13 @@ class Lane:
             if time.monotonic() > limit:
                 raise LaneError("a gateway did not read, or send, all there is in time")
         self._terminate()
-        while not self.turn_silent():
+        while not self.turn(TURN_S, feeds=False):
             if time.monotonic() > limit:
                 raise LaneError("a gateway did not end in time")
         self._bury()
         if list((self.runtime / "tape").iterdir()):
             raise LaneError("a gateway that ended well left a tape")
         self._close_books()
-
-    def turn_silent(self) -> bool:
-        """As `turn`, and the device says nothing."""
-        self._fed_at = time.monotonic() + TURN_S
-        ended = self.turn(TURN_S)
-        self._fed_at = time.monotonic()
-        return ended
 
     def _close_books(self) -> None:
         self.harvest()

@@ -199,8 +199,8 @@ def test_a_burst_arrives_whole_and_in_order_and_is_on_the_tape(cable) -> None:
 
     story(work)
     left = Tape(cable.path.parent / "tape-device", str(cable.path)).left(lambda _: False)
-    assert b"".join(data for _, data in left) == burst
-    assert [now for now, _ in left] == sorted(now for now, _ in left)
+    assert b"".join(data for _, data, _ in left) == burst
+    assert [now for now, *_ in left] == sorted(now for now, *_ in left)
 
 
 def test_what_the_driver_wants_sent_is_sent_also_when_it_wakes(cable) -> None:

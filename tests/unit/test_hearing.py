@@ -6,7 +6,7 @@ from agent.sessions.hearing import Hearing
 from agent.sessions.ward import Ward
 from agent.supervisor import Supervisor
 from drivers.contract import Alarm, Numeric, Phase, Send
-from tests.puppet import Puppet
+from tests.puppet import Puppet, wave
 from wire import codec
 from wire.records import NumericAt, SessionAt
 
@@ -98,6 +98,17 @@ def test_a_resumed_session_goes_on_when_the_port_opens(port: Port) -> None:
     port.hearing.opened(9_000)
     assert len(port.ward.sessions) == 1
     assert port.said(SessionAt) == [SessionAt(5, 0, "open", "")]
+
+
+def test_what_was_told_before_a_kill_is_heard_for_its_samples_only(port: Port) -> None:
+    port.hearing.resume(b"", 1_000)
+    port.drivers[-1].says = [SPO2, wave(None, 3)]
+    port.hearing.resume(b"told", 2_000, told=True)
+    port.drivers[-1].says = [SPO2, wave(None, 3)]
+    port.hearing.resume(b"not told", 3_000)
+    records, blocks = port.ward.take(9)
+    assert [r for r in records if isinstance(r, NumericAt)] == [NumericAt(3, 1, 97)]
+    assert [block.count for block in blocks] == [6]
 
 
 def test_what_made_a_driver_fail_before_a_kill_does_not_stop_the_next_start(port: Port) -> None:
