@@ -24,7 +24,6 @@ from drivers.contract import Serial
 GATHER_S = 0.1
 TTY_BYTES = 4095  # what one read of a tty gives at most; the kernel then has more
 RETRY_S = 0.5
-READ_LIMIT_BYTES = 65536
 WRITE_LIMIT_BYTES = 65536
 log = logging.getLogger("wardlink.port")
 
@@ -161,8 +160,9 @@ class Reading:
     def _read(self) -> None:
         """What is there. Nothing is no news (VMIN is 0), unless the kernel had just said that there is something."""
         told, self._told = self._told, False
+        now = self._clock()
         try:
-            data = os.read(self._fd, READ_LIMIT_BYTES)
+            data = self._tape.read(self._fd, now)
         except BlockingIOError:
             data, told = b"", False
         self._full = len(data) >= TTY_BYTES
@@ -173,8 +173,6 @@ class Reading:
             self._waits = True
             self._loop.add_reader(self._fd, self._step, self._bytes_came)
             return
-        now = self._clock()
-        self._tape.write(data, now)
         self._send(self._ear.heard(data, now))
 
     def _bytes_came(self) -> None:

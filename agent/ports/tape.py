@@ -4,6 +4,7 @@ A killed daemon loses its memory, not the page cache. So each chunk is also writ
 in the runtime folder (memory, on a real gateway), and the file is dropped once the envelopes made from it are in the
 spool. The next start plays what is left. This is about a crash or a kill; for a power cut the promise is the spool's.
 
+    <port>.landing                     where the bytes of the latest read are, until they are on the tape
     <port>.now                         being written
     <port>.<epoch>-<class>-<seq>-...   sealed; to be dropped when the last of these envelopes is durable
     file := the kernel's boot id (36 bytes), then records of u64 monotonic ns, u32 length, bytes (big endian)
@@ -19,12 +20,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from agent.ports.landing import Landing, landed
+
 PIECE_LIMIT_BYTES = 1 << 20
+READ_LIMIT_BYTES = 65536
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _RECORD = struct.Struct(">QI")
 _TOLD = 1 << 63
@@ -49,6 +54,8 @@ class Tape:
         self._name = hashlib.sha256(port.encode()).hexdigest()[:16]
         self._current = folder / f"{self._name}.now"
         self._aside = folder / f"{self._name}.begun"  # holds nothing that is not in another file as well
+        self._runway = folder / f"{self._name}.landing"
+        self._landing: Landing | None = None
         self._boot = _BOOT.read_bytes().strip()
         self._file: BinaryIO | None = None
         self._size_bytes = 0
@@ -58,7 +65,8 @@ class Tape:
     def left(self, durable: Callable[[Sealed], bool]) -> list[Chunk]:
         """What an earlier process read and did not make durable, oldest first; it is on the new tape now."""
         chunks: dict[int, Chunk] = {}
-        files = [file for file in self._folder.glob(f"{self._name}.*") if file != self._aside]
+        others = (self._aside, self._runway)
+        files = [file for file in self._folder.glob(f"{self._name}.*") if file not in others]
         pieces = {file: list(_read(file, self._boot)) for file in files}
         is_played = False
         for file, records in sorted(pieces.items(), key=lambda piece: piece[1][:1]):
@@ -70,12 +78,30 @@ class Tape:
             for chunk in records[1:] if is_played else records:
                 chunks[chunk.now] = chunk._replace(told=chunk.told or told)
             is_played = True
+        last = Chunk(*landed(self._runway, self._boot))
+        chunks.setdefault(last.now, last)
         heard = [chunk for _, chunk in sorted(chunks.items()) if chunk.data]
         self._start([Chunk(0, b""), *heard])
         for file in pieces:
             if file != self._current:
                 file.unlink()
+        try:
+            self._landing = Landing(self._runway, self._boot)
+        except OSError as error:
+            log.warning("a kill may take what is being read along why=%r", str(error))
         return heard
+
+    def read(self, fd: int, now: int) -> bytes:
+        """What is there, at most READ_LIMIT_BYTES, and on the tape. Raises as os.read does."""
+        if self._landing is None:
+            data = os.read(fd, READ_LIMIT_BYTES)
+            self.write(data, now)
+            return data
+        data = self._landing.read(fd, now)
+        if data:
+            self.write(data, now)
+        self._landing.clear()
+        return data
 
     def write(self, data: bytes, now: int, told: bool = False) -> None:
         """Keep what was just read at `now`."""
@@ -110,6 +136,8 @@ class Tape:
         """A clean end: nothing is left to play."""
         if self._file is not None:
             self._file.close()
+        if self._landing is not None:
+            self._landing.close()
         self._current.unlink(missing_ok=True)
 
     def _start(self, records: Iterable[Chunk]) -> None:

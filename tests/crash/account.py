@@ -1,8 +1,8 @@
 """What a gateway took in, what it promised and what can be read of it: the three must agree.
 
-    written (feeder)  ==  samples in the spool, once, in order       nothing read is lost or doubled
-    kept (witness)    in  spool, or told to be gone, or at the centre    accepted = durable
-    archive           in  spool, or told to be gone, or at the centre    what was there once does not vanish
+written (feeder)  ==  samples in the spool, once, in order       nothing read is lost or doubled
+kept (witness)    in  spool, or told to be gone, or at the centre    accepted = durable
+archive           in  spool, or told to be gone, or at the centre    what was there once does not vanish
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-import sys
 import numpy as np
 
 from agent.spool import Stored
@@ -195,11 +194,6 @@ def check_numbers(said: dict[int, Said], written: Sequence[int], tally: Tally) -
     whole = unwrapped(low, int(expected[0]) if len(expected) else 0)
     lost = np.setdiff1d(expected, whole)
     doubled = len(whole) - len(np.unique(whole))
-    print("lost", lost[:20], "at", [(l, written.index(l)) for l in lost[:3]], file=sys.stderr)
-    at = 0
-    for epoch in sorted(said):
-        n = said[epoch].numbers()
-        print(epoch, len(n), whole[at:at+len(n)][:1], whole[at:at+len(n)][-1:], file=sys.stderr); at += len(n)
     tally.samples_lost += len(lost)
     tally.samples_doubled += doubled
     tally.disordered += not (len(lost) or doubled)

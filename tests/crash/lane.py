@@ -82,6 +82,7 @@ class Lane:
         self.phases: Counter[str] = Counter()
         self.lives = self.execs = self.kills = 0
         self._pid = 0
+        self._witnessed = False
         self._heard = b""
         self._whole: list[int] = []  # all that was ever written, for the centre's books
         self._phase = Phase()
@@ -93,6 +94,7 @@ class Lane:
         """Start the gateway."""
         self.lives += 1
         self._phase = Phase()
+        self._witnessed = self.wish.small or not execs
         if os.fstat(self.log).st_size > LOG_LIMIT_BYTES:
             os.ftruncate(self.log, 0)
         if execs:
@@ -153,7 +155,7 @@ class Lane:
         """Wait for its end. Ending by itself is for those who were told to."""
         _, status = os.waitpid(self._pid, 0)
         self.hear()
-        where = self._phase.name
+        where = self._phase.name if self._witnessed else "unwitnessed"
         self._pid = 0
         signalled = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         if signalled == signal.SIGKILL:
@@ -242,12 +244,14 @@ class Lane:
 
     def run(self) -> None:
         rng = Random(self.wish.seed)
+        deaths = 0
         while self.kills < self.wish.kills:
-            self.run_life(draw(rng, execs=self.lives % self.wish.exec_lives == self.wish.exec_lives - 1))
-            if self.lives % self.wish.settle_lives == 0:
+            deaths += 1
+            self.run_life(draw(rng, execs=deaths % self.wish.exec_lives == 0))
+            if deaths % self.wish.settle_lives == 0:
                 self.settle()
                 self.say()
-            elif self.lives % self.wish.harvest_lives == 0:
+            elif deaths % self.wish.harvest_lives == 0:
                 self.harvest()
         self.settle()
         self.settle()  # what the last commit of the one before evicted is told by now

@@ -61,7 +61,9 @@ class Plan:
 def draw(rng: Random, execs: bool) -> Plan:
     """The next death. Those of programs loaded from files have no trigger: the program is unchanged and tells nothing."""
     if execs:
-        return Plan(rng.uniform(0, EXEC_LATEST_S), term_first_s=rng.choice((None, None, rng.uniform(0, 0.1))), execs=True)
+        return Plan(
+            rng.uniform(0, EXEC_LATEST_S), term_first_s=rng.choice((None, None, rng.uniform(0, 0.1))), execs=True
+        )
     flood = FLOOD_FRAMES if rng.random() < 0.02 else 0
     kind = rng.random()
     if kind < 0.4:

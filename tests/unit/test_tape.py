@@ -1,9 +1,13 @@
 """The tape: what a killed process had read is played once, and only what is nowhere else."""
 
+import os
 import struct
 from pathlib import Path
 
+import pytest
+
 from agent.ports import tape as tapes
+from agent.ports.landing import FILL
 from agent.ports.tape import PIECE_LIMIT_BYTES, Tape
 
 PORT = "/dev/serial/by-id/one"
@@ -116,7 +120,7 @@ def test_killed_while_a_piece_was_begun_starts_again_and_misses_nothing(tmp_path
     durable = one.label(one.turn(b"BB", 15), (3, 2, 7))
     one.write(b"bb", 20)
     durable.unlink()
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.now")
     boot = file.read_bytes()[:36]
     for cut in (b"", boot[:10], boot, boot + bytes(12), file.read_bytes()):
         folder = tmp_path / str(len(cut))
@@ -126,14 +130,40 @@ def test_killed_while_a_piece_was_begun_starts_again_and_misses_nothing(tmp_path
         assert b"".join(data for _, data in played(Tape(folder, PORT), nothing)) == b"BBbb"
 
 
+@pytest.mark.parametrize("data", [b"a", b"abc", FILL[3:40], b"x" * 60 + FILL[60:64], bytes(5000)])
+def test_what_was_read_and_not_yet_on_the_tape_is_played_once(tmp_path, data) -> None:
+    """Killed between two statements: the read took place, the write did not; or did, and the landing is not cleared."""
+    one = begun(tmp_path)
+    one.write(b"before", 10)
+    source, sink = os.pipe()
+    os.write(sink, data)
+    assert one._landing.read(source, 20) == data
+    assert played(Tape(tmp_path, PORT), nothing) == [(10, b"before"), (20, data)]
+    assert played(Tape(tmp_path, PORT), nothing) == [(10, b"before"), (20, data)]
+    os.close(source)
+    os.close(sink)
+
+
+def test_a_read_that_did_not_take_place_leaves_nothing(tmp_path) -> None:
+    one = begun(tmp_path)
+    source, sink = os.pipe()
+    os.write(sink, b"there")
+    assert one.read(source, 5) == b"there"
+    os.write(sink, b"still in the kernel")
+    one._landing._map[36:48] = struct.pack(">QI", 20, 19)
+    assert played(Tape(tmp_path, PORT), nothing) == [(5, b"there")]
+    os.close(source)
+    os.close(sink)
+
+
 def test_another_boots_tape_is_of_no_use(tmp_path) -> None:
     one = begun(tmp_path)
     one.write(b"abc", 10)
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.now")
     file.write_bytes(b"0" + file.read_bytes()[1:])
     two = Tape(tmp_path, PORT)
     assert played(two, nothing) == []
-    assert len(list(tmp_path.iterdir())) == 1
+    assert {file.suffix for file in tmp_path.iterdir()} == {".now", ".landing"}
 
 
 def test_a_torn_tail_ends_the_tape_wherever_it_is_cut(tmp_path) -> None:
@@ -141,7 +171,7 @@ def test_a_torn_tail_ends_the_tape_wherever_it_is_cut(tmp_path) -> None:
     chunks = [(10, b"abc"), (20, b"defg")]
     for now, data in chunks:
         one.write(data, now)
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.now")
     whole = file.read_bytes()
     for size in range(len(whole)):
         folder = tmp_path / str(size)
@@ -154,7 +184,7 @@ def test_a_torn_tail_ends_the_tape_wherever_it_is_cut(tmp_path) -> None:
 
 def test_garbage_for_a_file_costs_nothing(tmp_path) -> None:
     begun(tmp_path).write(b"abc", 10)
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.now")
     boot = file.read_bytes()[:36]
     for name, data in (
         (".turned", b""),
