@@ -1,4 +1,4 @@
-"""A simulated oximeter whose every frame carries a running number, on a pseudo-terminal, like a UART: it waits for nobody.
+"""A simulated oximeter whose every frame carries a running number, on a pseudo-terminal that waits for nobody.
 
 Protocol: drivers/devices/contec_v7.py. Number n of a frame: its low 15 bits are the samples of the three waves, and
 n >> 4 is the perfusion index, so that numerics are told apart as well.

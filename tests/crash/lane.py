@@ -125,7 +125,7 @@ class Lane:
                 self.centre.let_go()
             live(self.config, self._tells, self.wish.small)
             code = 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001  a fork must end here, whatever happens
             traceback.print_exc()
         finally:
             sys.stderr.flush()

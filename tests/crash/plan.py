@@ -59,7 +59,7 @@ class Plan:
 
 
 def draw(rng: Random, execs: bool) -> Plan:
-    """The next death. Those of programs loaded from files have no trigger: the program is unchanged and tells nothing."""
+    """The next death. Those of programs loaded from files have no trigger: such a program tells nothing."""
     if execs:
         return Plan(
             rng.uniform(0, EXEC_LATEST_S), term_first_s=rng.choice((None, None, rng.uniform(0, 0.1))), execs=True
