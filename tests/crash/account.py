@@ -130,8 +130,9 @@ class Account:
         self.accepted: dict[Name, str] = {}
         self.tally = Tally()
         self._unexplained: set[Name] = set()
+        self._too_new: set[Name] = set()
         self._gone: set[Name] = set()
-        self._told_before: set[Name] = set()
+        self._unexplained_before: set[Name] = set()
 
     def kept(self, words: Sequence[str]) -> None:
         """A line of the witness: EPOCH CLASS SEQ DIGEST ..."""
@@ -152,11 +153,14 @@ class Account:
         self._gone |= explained
         self.tally.evicted += len(explained)
         self._unexplained = gone - explained
+        oldest = {cls: min((name for name in present if name[1] == cls), default=None) for cls in Class}
+        self._too_new = {name for name in self._unexplained if (first := oldest[Class(name[1])]) and name > first}
 
     def settle(self, written: Sequence[int]) -> None:
         """The gateway ended cleanly and had read all: the books of this period must close.
 
         An envelope may be evicted by the very last commit; its loss is told by the next one, so by the next period.
+        But only the oldest are evicted: a hole among the others is a loss now.
         """
         self._count_vanished()
         self.tally.numbered_twice += self.spool.numbered_twice + self.centre.numbered_twice
@@ -167,11 +171,11 @@ class Account:
         self.tally.samples += len(written)
 
     def _count_vanished(self) -> None:
-        late = self._unexplained & self._told_before
+        late = self._unexplained & self._unexplained_before | self._too_new
         self.tally.accepted_lost += len(late & self.accepted.keys())
-        self.tally.vanished += len(late)
+        self.tally.vanished += len(late - self.accepted.keys())
         self._gone |= late
-        self._told_before = self._unexplained - late
+        self._unexplained_before = self._unexplained - late
 
     def close(self, written: Sequence[int]) -> None:
         """At the end, for a gateway with a broker: the centre has all, once."""
