@@ -15,6 +15,7 @@ from pathlib import Path
 
 import paho.mqtt.client as mqtt
 
+from bench.torture.record import ALTERED, PAD
 from wire import bundle, keys, receipt
 from wire.envelope import EnvelopeError, header_of
 from wire.ranges import Ranges
@@ -62,14 +63,14 @@ class Mosquitto:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def signal(self, number: int) -> None:
+    def send(self, number: int) -> None:
         if self.process is not None and self.process.poll() is None:
             os.kill(self.process.pid, number)
 
     def end(self, number: int = signal.SIGTERM) -> None:
         if self.process is not None:
-            self.signal(signal.SIGCONT)
-            self.signal(number)
+            self.send(signal.SIGCONT)
+            self.send(number)
             self.process.wait(20)
             self.process = None
 
@@ -80,6 +81,7 @@ class Centre:
     def __init__(self, folder: Path, read: Read, receipts: Receipts | None) -> None:
         self.broker = Mosquitto(folder / "remote.conf", free_port(), ["max_queued_messages 0"])
         self.came: Counter[int] = Counter()
+        self.altered = 0
         self.last_at = time.monotonic()
         self._read = read
         self._receipts = receipts
@@ -109,6 +111,13 @@ class Centre:
             receipts.answer(client)
             time.sleep(RECEIPTS_S)
 
+    def forget(self) -> None:
+        """Another round: nothing came yet."""
+        self.came.clear()
+        self.altered = 0
+        if self._receipts is not None:
+            self._receipts.forget()
+
     def leave(self) -> None:
         """The subscriber goes away; the broker stays."""
         if self._client is not None:
@@ -122,19 +131,32 @@ class Centre:
 
     def _on_message(self, client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         for number in self._read(message.topic, message.payload):
-            self.came[number] += 1
             self.last_at = time.monotonic()
+            if number == ALTERED:
+                self.altered += 1
+            else:
+                self.came[number] += 1
 
 
 def read_tb(topic: str, payload: bytes) -> Iterable[int]:
     if topic == "v1/gateway/telemetry":
         for items in json.loads(payload).values():
-            yield from (item["values"]["n"] for item in items)
+            yield from (checked(item.get("values")) for item in items)
 
 
 def read_te(topic: str, payload: bytes) -> Iterable[int]:
-    if topic == "te/measurement":
-        yield json.loads(payload)["n"]
+    """A topic that is none of ours was ours before it was altered."""
+    try:
+        yield checked(json.loads(payload) if topic == "te/measurement" else None)
+    except ValueError:
+        yield ALTERED
+
+
+def checked(values: object) -> int:
+    """The number of a record, ALTERED if it is not as it was accepted."""
+    if isinstance(values, dict) and values.get("pad") == PAD and isinstance(values.get("n"), int):
+        return int(values["n"])
+    return ALTERED
 
 
 class Receipts:
@@ -145,12 +167,15 @@ class Receipts:
         self._signer = keys.signer((ring / "centre" / "centre.key").read_text())
         self._gateway = gateway
         self._topic = f"wl/1/{site}/{gateway}/receipt"
-        self._opener = Opener(gateway, [secret])
+        self._open = lambda: Opener(gateway, [secret])
+        self.forget()
+
+    def forget(self) -> None:
+        self._opener = self._open()
         self._held: dict[tuple[int, int], Ranges] = {}
         self._sealed: list[bytes] = []
         self._news = False
         self.told: set[tuple[int, int, int]] = set()
-        self.again = 0
         self.refused = 0
 
     def read(self, topic: str, payload: bytes) -> Iterable[int]:
@@ -165,7 +190,6 @@ class Receipts:
     def _take(self, payload: bytes) -> Iterable[int]:
         header = header_of(payload)
         held = self._held.setdefault((header.epoch, int(header.cls)), Ranges())
-        self.again += header.seq in held
         held.add(header.seq, header.seq)
         self._news = True
         if header.cls is Class.KEY:
@@ -182,7 +206,7 @@ class Receipts:
     def _opened(self, data: bytes) -> Iterable[int]:
         for record in bundle.read_vital(self._opener.open(data)[1]):
             if isinstance(record, StatusAt):
-                yield int(record.code)
+                yield int(record.code) if record.text == PAD else ALTERED
             elif isinstance(record, EnvelopeGap):
                 self.told |= {(record.epoch, record.cls, n) for n in range(record.first, record.last + 1)}
 

@@ -6,6 +6,7 @@ import sys
 
 import paho.mqtt.client as mqtt
 
+PAD = "x" * 150  # as record.py has it
 TOPIC = "te/measurement"
 
 
@@ -24,7 +25,7 @@ def main() -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         with client._out_message_mutex:  # noqa: SLF001  the answer may come before the identifier is known
-            said = client.publish(TOPIC, json.dumps({"n": int(line), "pad": "x" * 150}), 1)
+            said = client.publish(TOPIC, json.dumps({"n": int(line), "pad": PAD}), 1)
             waiting[said.mid] = int(line)
     signal.pause()
 

@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from bench.torture.record import PAD  # noqa: E402
 from agent import clock, identity  # noqa: E402
 from agent.keeping import Keeping  # noqa: E402
 from agent.spool import Limits, Lost  # noqa: E402
@@ -34,7 +35,6 @@ SITE = "torture"
 BEAT_S = 0.1
 PATIENCE_S = 0.25
 QUOTA_BYTES = 64 << 20
-PAD = "x" * 150
 
 
 class Driven:
@@ -59,7 +59,9 @@ class Driven:
     async def begin(self) -> None:
         tails = sorted((epoch, cls, following) for (epoch, cls), following in self.keeping.spool.tails().items())
         envelopes = [self.sealer.begin_hour()] + ([self.sealer.ended(tails[-16:])] if tails else [])
+        owed, self.owed = self.owed, []
         await self.keep(envelopes)
+        self.owed = owed
 
     async def keep(self, envelopes: list[tuple[Header, bytes]]) -> None:
         told = self.owed
@@ -91,13 +93,14 @@ class Driven:
     async def run(self, stop: asyncio.Event) -> None:
         await self.begin()
         working = asyncio.create_task(Supervisor().run({"uplink": self.uplink.run}))
-        asyncio.create_task(self.listen())  # noqa: RUF006  ends with the process
+        listening = asyncio.create_task(self.listen())
         print("ready", flush=True)
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BEAT_S):
                     await stop.wait()
             await self.beat()
+        listening.cancel()
         await self.uplink.close()
         working.cancel()
         await self.keeping.close()

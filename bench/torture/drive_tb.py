@@ -20,6 +20,7 @@ from thingsboard_gateway.storage.memory.memory_event_storage import MemoryEventS
 from thingsboard_gateway.storage.sqlite.sqlite_event_storage import SQLiteEventStorage
 
 KINDS = {"file": FileEventStorage, "memory": MemoryEventStorage, "sqlite": SQLiteEventStorage}
+PAD = "x" * 150  # as record.py has it: this program runs in another environment
 TOPIC = "v1/gateway/telemetry"
 TRIES = 5
 IN_ONE_MESSAGE = 50
@@ -33,7 +34,7 @@ class Log(logging.Logger):
 
 
 def record(number: int) -> str:
-    telemetry = [{"ts": number, "values": {"n": number, "pad": "x" * 150}}]
+    telemetry = [{"ts": number, "values": {"n": number, "pad": PAD}}]
     return json.dumps({"deviceName": "d", "telemetry": telemetry}, separators=(",", ":"))
 
 

@@ -62,6 +62,10 @@ class Driver:
     def runs(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def answers(self) -> int:
+        return len(self.accepted) + len(self.refused)
+
     def wait_ready(self) -> None:
         wait(lambda: self.ready.is_set() or not self.runs, READY_S)
         if not self.ready.is_set():
@@ -96,7 +100,7 @@ class Peer:
     """One contestant in one folder. `state` is what a torture may break."""
 
     name = ""
-    sends_receipts = False
+    patience_s = 6.0  # after so long without anything new nothing will come any more
 
     def __init__(self, folder: Path, small: bool = False) -> None:
         self.folder = folder
@@ -233,6 +237,7 @@ class BridgeDurable(Bridge):
 
 class Wardlink(Peer):
     name = "wardlink"
+    patience_s = 35.0  # without a receipt it sends again after 30 s
 
     def __init__(self, folder: Path, small: bool = False) -> None:
         self._ring = keyring.make(folder / "keys")

@@ -13,14 +13,21 @@ from random import Random
 from statistics import median
 
 from bench.torture.centre import wait
-from bench.torture.peers import Driver, Peer, RefusedError
+from bench.torture.peers import SMALL_RECORDS, Driver, Peer, RefusedError
 
 RATE = 500  # records a second
 FEED = 300
 AFTER = 20  # records after a restart: does it still take and send?
 QUIET_S = 4.0  # nothing came for so long: nothing will
 DRAIN_LIMIT_S = 45.0
+RECOVER_LIMIT_S = 40.0
+KILLS = 10
+STALL_S = 10
+FILES_LIMIT = 6
+LATER_S = 1.2  # what it writes a little later counts as written
 LATER = 1_000_000  # numbers of what is fed after the torture
+
+Damage = Callable[[bytes, Random], bytes]
 
 
 @dataclass
@@ -31,6 +38,7 @@ class Cell:
     lost: int = 0  # accepted, and never came
     told: int = 0  # of these: the contestant itself declared it
     doubled: int = 0  # came more often than once
+    altered: int = 0  # came, and not as they were accepted
     not_taken: int = 0
     starts: int = 0
     refused: int = 0  # starts that failed
@@ -38,7 +46,7 @@ class Cell:
     note: str = ""
 
     def add(self, other: Cell) -> None:
-        for name in ("accepted", "lost", "told", "doubled", "not_taken", "starts", "refused"):
+        for name in ("accepted", "lost", "told", "doubled", "altered", "not_taken", "starts", "refused"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.recover_s += other.recover_s
 
@@ -53,17 +61,18 @@ class Round:
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
         self.cell = Cell()
-        self._accepted: dict[int, str] = {}
+        self._began = time.monotonic()
+        self.accepted: dict[int, str] | None = None  # what counts, where it is not all that the drivers said
         self._fed = 0
         self._later = LATER
-        self._drivers: list[Driver] = []
+        self.drivers: list[Driver] = []
 
     def start(self) -> bool:
         """Whether it does; a refusal is counted."""
         self.cell.starts += 1
-        self._began = time.monotonic()
+        self.began()
         try:
-            self._drivers.append(self.peer.start())
+            self.drivers.append(self.peer.start())
         except RefusedError:
             self.cell.refused += 1
             return False
@@ -82,28 +91,32 @@ class Round:
             time.sleep(0.005)
         return range(start, start + count)
 
-    def settle(self, limit_s: float = 3.0) -> None:
-        """Until it has answered for all it was fed, or does not."""
+    def settle(self, limit_s: float = 8.0) -> None:
+        """Until it has answered for all it was fed, or says nothing for a second, or takes too long."""
         driver = self.peer.driver
-        if driver is not None:
-            before = -1
-            while before != (before := len(driver.accepted) + len(driver.refused)):
-                wait(lambda: len(driver.accepted) + len(driver.refused) != before, min(limit_s, 1.0))
+        end = time.monotonic() + limit_s
+        before = -1
+        while driver is not None and before != (before := driver.answers) and time.monotonic() < end:
+            wait(lambda then=before: driver.answers != then, 1.0)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         self.peer.stop(number)
 
-    def recover(self, limit_s: float = 15.0) -> None:
+    def recover(self, limit_s: float = RECOVER_LIMIT_S) -> None:
         """Start, feed a little, and see how long until that has arrived."""
         if self.start():
             self.after(limit_s)
 
-    def after(self, limit_s: float = 15.0) -> None:
+    def after(self, limit_s: float = RECOVER_LIMIT_S) -> None:
         fresh = self.feed(AFTER, first=self._later)
         self._later += AFTER
         came = self.peer.centre.came
         if wait(lambda: all(number in came for number in fresh), limit_s):
             self.cell.recover_s.append(time.monotonic() - self._began)
+
+    def began(self) -> None:
+        """From now on it could recover."""
+        self._began = time.monotonic()
 
     def drain(self, limit_s: float = DRAIN_LIMIT_S, quiet_s: float = QUIET_S) -> None:
         """Until all that was accepted came, or nothing comes any more."""
@@ -115,23 +128,35 @@ class Round:
 
         wait(over, limit_s)
 
+    def again(self) -> Round:
+        """Another round with what this one had accepted; nothing came yet."""
+        self.peer.centre.forget()
+        other = Round(self.peer)
+        other.drivers = list(self.drivers)
+        return other
+
+    def _said(self) -> dict[int, str]:
+        if self.accepted is not None:
+            return self.accepted
+        return {number: more for driver in self.drivers for number, more in dict(driver.accepted).items()}
+
     def _missing(self) -> dict[int, str]:
-        accepted: dict[int, str] = {}
-        for driver in self._drivers:
-            accepted.update(dict(driver.accepted))
         came = self.peer.centre.came
-        self._accepted = accepted
-        return {number: more for number, more in accepted.items() if number not in came}
+        return {number: more for number, more in self._said().items() if number not in came}
 
     def count(self) -> Cell:
         missing = self._missing()
         cell = self.cell
-        cell.accepted = len(self._accepted)
+        cell.accepted = len(self._said())
         cell.lost = len(missing)
         cell.told = sum(1 for more in missing.values() if more and self.peer.told(more))
         cell.doubled = sum(count - 1 for count in self.peer.centre.came.values())
-        cell.not_taken = sum(len(driver.refused) for driver in self._drivers)
+        cell.altered = self.peer.centre.altered
+        cell.not_taken = sum(len(driver.refused) for driver in self.drivers)
         return cell
+
+
+Torture = Callable[[type[Peer], Path, Random], Cell]
 
 
 @contextmanager
@@ -149,7 +174,7 @@ def round_of(kind: type[Peer], folder: Path, small: bool = False) -> Iterator[Ro
 def kills(kind: type[Peer], folder: Path, rng: Random) -> Cell:
     """SIGKILL at random instants while it takes records; the link is down; then all must come."""
     with round_of(kind, folder) as it:
-        for _ in range(10):
+        for _ in range(KILLS):
             if not it.start():
                 break
             it.feed(int(rng.uniform(50, 400)))
@@ -161,12 +186,12 @@ def kills(kind: type[Peer], folder: Path, rng: Random) -> Cell:
 
 
 def broker_forgets(kind: type[Peer], folder: Path, rng: Random) -> Cell:
-    """The centre is away, the broker acknowledges, is killed, and comes back empty; three times."""
+    """The centre is away, the broker acknowledges, is killed, and comes back empty; twice."""
     with round_of(kind, folder) as it:
         centre = it.peer.centre
         centre.open()
         it.start()
-        for _ in range(3):
+        for _ in range(2):
             it.after()
             centre.leave()
             it.feed(FEED)
@@ -174,9 +199,9 @@ def broker_forgets(kind: type[Peer], folder: Path, rng: Random) -> Cell:
             time.sleep(0.5)
             centre.close()
             centre.open()
-        it._began = time.monotonic()
-        it.after(40.0)
-        it.drain(quiet_s=35.0, limit_s=90.0)
+        it.began()
+        it.after()
+        it.drain(limit_s=90.0, quiet_s=it.peer.patience_s)
         return it.count()
 
 
@@ -184,13 +209,16 @@ def long_outage(kind: type[Peer], folder: Path, rng: Random) -> Cell:
     """Three times as many records as the queue holds, without a broker."""
     with round_of(kind, folder, small=True) as it:
         it.start()
-        it.feed(3 * 1000, rate=600)
+        it.feed(3 * SMALL_RECORDS, rate=600)
         it.settle()
-        it._began = time.monotonic()
+        taken = len(it.drivers[0].accepted) if it.drivers else 0
+        it.began()
         it.peer.centre.open()
         it.after()
         it.drain()
-        return it.count()
+        cell = it.count()
+        cell.note = f"{taken} of {3 * SMALL_RECORDS} accepted while it lasted"
+        return cell
 
 
 def stalled_link(kind: type[Peer], folder: Path, rng: Random) -> Cell:
@@ -200,62 +228,65 @@ def stalled_link(kind: type[Peer], folder: Path, rng: Random) -> Cell:
         centre.open()
         it.start()
         it.after()
-        centre.broker.signal(signal.SIGSTOP)
-        it.feed(10 * 100, rate=100)
+        centre.broker.send(signal.SIGSTOP)
+        it.feed(STALL_S * 100, rate=100)
         it.settle()
-        centre.broker.signal(signal.SIGCONT)
-        it._began = time.monotonic()
+        centre.broker.send(signal.SIGCONT)
+        it.began()
         it.after()
         it.drain()
         return it.count()
 
 
-def damaged(how: Callable[[bytearray, Random], bytes], rounds: int) -> Callable[[type[Peer], Path, Random], Cell]:
-    """Each state file in turn is damaged after a clean end; then all must come."""
+def damaged(how: Damage, trials: int = 0) -> Torture:
+    """Each state file in turn is damaged after a clean end, `trials` times or once each; then all must come."""
 
     def torture(kind: type[Peer], folder: Path, rng: Random) -> Cell:
-        total = Cell()
-        with round_of(kind, folder / "template") as it:
-            it.start()
-            it.feed(FEED)
-            it.settle()
-            time.sleep(1.2)  # what it writes a little later counts as written
-            files = it.peer.files()[:6]
-            it.stop()
-            files = [path for path in it.peer.files()[:6]]
-            names = [path.relative_to(it.peer.state) for path in files]
-            template = it
-            for name in names * rounds:
-                total.add(_one(kind, folder / "one", template, name, lambda data: how(data, rng)))
-        total.note = f"{len(names)} files" if names else "it has no files"
-        if not names:
-            with round_of(kind, folder / "one") as bare:
-                bare.peer.centre.open()
-                bare.recover()
-                total.add(_of(template, bare))
+        with round_of(kind, folder) as whole:
+            whole.start()
+            whole.feed(FEED)
+            whole.settle()
+            time.sleep(LATER_S)
+            whole.stop()
+            names = [path.relative_to(whole.peer.state) for path in whole.peer.files()[:FILES_LIMIT]]
+            shutil.copytree(whole.peer.state, folder / "saved")
+            rounds = names * -(-trials // max(1, len(names))) if trials else names
+            rounds = rounds[: trials or len(names)]
+            total = Cell(note=f"{len(rounds)} times, {len(names)} files" if names else "it has no files")
+            for name in rounds or [None]:
+                shutil.rmtree(whole.peer.state)
+                shutil.copytree(folder / "saved", whole.peer.state)
+                if name is not None:
+                    victim = whole.peer.state / name
+                    victim.write_bytes(how(victim.read_bytes(), rng))
+                total.add(came_back(whole.again()))
         return total
 
     return torture
 
 
-def _one(kind: type[Peer], folder: Path, template: Round, name: Path, how: Callable[[bytearray], bytes]) -> Cell:
-    """A copy of the template's state with one file damaged, under the template's keys."""
-    with round_of(kind, folder) as it:
-        it.peer.centre.close()
-        it = Round(template.peer)
-        saved = template.peer.folder / "saved"
-        if not saved.exists():
-            shutil.copytree(template.peer.state, saved)
-        shutil.rmtree(template.peer.state)
-        shutil.copytree(saved, template.peer.state)
-        victim = template.peer.state / name
-        victim.write_bytes(how(bytearray(victim.read_bytes())))
-        template.peer.centre.came.clear()
-        template.peer.centre.open()
-        it.recover()
-        it._drivers += template._drivers
-        it.drain()
-        cell = it.count()
-        template.peer.stop(signal.SIGKILL)
-        template.peer.centre.close()
-        return cell
+def came_back(it: Round) -> Cell:
+    """Start it, let all come that will, stop it."""
+    it.peer.centre.open()
+    it.recover()
+    it.drain()
+    cell = it.count()
+    it.stop(signal.SIGKILL)
+    it.peer.centre.close()
+    return cell
+
+
+def flipped(data: bytes, rng: Random) -> bytes:
+    """One bit of a byte that is in use."""
+    used = [at for at, byte in enumerate(data) if byte] or range(len(data))
+    at = rng.choice(used)
+    return data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
+
+
+def halved(data: bytes, rng: Random) -> bytes:
+    """Cut in the middle of what is in use."""
+    return data[: max(1, len(data.rstrip(b"\0")) // 2)]
+
+
+def garbage(data: bytes, rng: Random) -> bytes:
+    return rng.randbytes(len(data))
