@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent.spool.spool import Spool
-from agent.spool.terms import Limits, Lost, Stat, StorageError, Stored
+from agent.spool.terms import Cause, Limits, Lost, Stat, StorageError, Stored
 from wire.envelope import Header
+from wire.ranges import Ranges
 
 SAVE_ACKS_NS = 10_000_000_000
+EVICTED_LIMIT_ENTRIES = 64
 T = TypeVar("T")
 log = logging.getLogger("wardlink.spool")
 
@@ -39,6 +41,7 @@ class Keeping:
         self.problem = ""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._acks_at = 0
+        self._evicted: dict[tuple[int, int], Ranges] = {}
         self.spool = self._thread.submit(Spool.open, folder, quotas, limits=limits).result()
 
     def append(self, header: Header, data: bytes) -> None:
@@ -67,11 +70,29 @@ class Keeping:
             if self.problem != str(error):
                 log.error("storage fails why=%r hint=%r", str(error), error.hint)
             self.problem = str(error)
-            return Kept(False, self.spool.undeclared())
+            return Kept(False, self._owed())
         if self.problem:
             log.warning("storage works again")
         self.problem = ""
-        return Kept(True, self.spool.undeclared())
+        return Kept(True, self._owed())
+
+    def _owed(self) -> list[Lost]:
+        """What was evicted is told together with all that was evicted before: in a long outage the envelope that told
+        of it is evicted in its turn."""
+        owed = self.spool.undeclared()
+        for lost in owed:
+            if lost.cause is Cause.EVICTED:
+                self._evicted.setdefault((lost.epoch, lost.cls), Ranges()).add(lost.first, lost.last)
+        if all(lost.cause is not Cause.EVICTED for lost in owed):
+            return owed
+        while len(self._evicted) > EVICTED_LIMIT_ENTRIES:
+            del self._evicted[min(self._evicted)]
+        again = [
+            Lost(cls, epoch, first, last, Cause.EVICTED)
+            for (epoch, cls), ranges in self._evicted.items()
+            for first, last in ranges
+        ]
+        return [lost for lost in owed if lost.cause is not Cause.EVICTED] + again
 
     async def make_spare(self) -> None:
         """Prepare the next segment, between commits, before it is needed."""

@@ -21,7 +21,7 @@ from tests.crash.machine import make_ext4, mount, mounted, repair, unmount
 SMALL_DISK = "size=48m"
 LEFT_BYTES = 64 * 1024
 IMAGE_BYTES = 96 << 20
-POWERED_S, POWERED_RATE = 6, 100
+POWERED_S, POWERED_RATE = 40, 25  # longer than the kernel keeps what nobody asks it to write
 CUTS = 8
 
 

@@ -1,4 +1,4 @@
-"""Publishes to a local broker at QoS 1: `drive_mqtt.py PORT`. Numbers come on stdin; `+N` says that it was acknowledged."""
+"""Publishes to a local broker at QoS 1: `drive_mqtt.py PORT`. Numbers come on stdin; `+N`: it was acknowledged."""
 
 import json
 import signal
@@ -24,7 +24,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print("ready", flush=True)
     for line in sys.stdin:
-        with client._out_message_mutex:  # noqa: SLF001  the answer may come before the identifier is known
+        with client._out_message_mutex:
             said = client.publish(TOPIC, json.dumps({"n": int(line), "pad": PAD}), 1)
             waiting[said.mid] = int(line)
     signal.pause()

@@ -17,7 +17,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from bench.torture.record import PAD  # noqa: E402
 from agent import clock, identity  # noqa: E402
 from agent.keeping import Keeping  # noqa: E402
 from agent.spool import Limits, Lost  # noqa: E402
@@ -25,6 +24,7 @@ from agent.spool.terms import SpoolError  # noqa: E402
 from agent.supervisor import Supervisor  # noqa: E402
 from agent.uplink.link import Broker  # noqa: E402
 from agent.uplink.uplink import Origin, Seams, Uplink  # noqa: E402
+from bench.torture.record import PAD  # noqa: E402
 from wire.bundle import pack_vital  # noqa: E402
 from wire.envelope import Header  # noqa: E402
 from wire.records import EnvelopeGap, Record, StatusAt  # noqa: E402

@@ -3,8 +3,8 @@
     drive_tb.py KIND FOLDER BROKER_PORT SETTINGS_JSON
 
 Numbers come on stdin, a line each; `+N` says that `put` gave True, `-N` that it gave up as its gateway does (five
-tries). Sending follows the loop of its tb_gateway_service: a pack is read, published at QoS 1, and given up by the storage
-(`event_pack_processing_done`) once all of it is acknowledged; else it is sent again.
+tries). Sending follows the loop of its tb_gateway_service: a pack is read, published at QoS 1, and given up by the
+storage (`event_pack_processing_done`) once all of it is acknowledged; else it is sent again.
 """
 
 import json
@@ -40,7 +40,7 @@ def record(number: int) -> str:
 
 def accept(storage) -> None:
     for line in sys.stdin:
-        for attempt in range(TRIES):
+        for _ in range(TRIES):
             if storage.put(record(int(line))):
                 print(f"+{int(line)}", flush=True)
                 break

@@ -13,6 +13,7 @@ import venv
 from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
+from typing import ClassVar
 
 from agent.lab import keyring
 from bench.torture.centre import Centre, Mosquitto, Receipts, free_port, read_tb, read_te, wait
@@ -148,14 +149,14 @@ class Peer:
 
 class ThingsBoard(Peer):
     kind = "sqlite"
-    settings: dict[str, object] = {}
-    small_settings: dict[str, object] = {}
+    settings: ClassVar[dict[str, object]] = {}
+    small_settings: ClassVar[dict[str, object]] = {}
 
     def _centre(self) -> Centre:
         return Centre(self.folder, read_tb, None)
 
     def words(self) -> list[str]:
-        settings = {**self.settings, **(self.small_settings if self.small else {})}
+        settings: ClassVar[dict[str, object]] = {**self.settings, **(self.small_settings if self.small else {})}
         script = str(Path(__file__).with_name("drive_tb.py"))
         port = str(self.centre.broker.port)
         return [str(BUILD / "tb" / "bin" / "python"), script, self.kind, str(self.state), port, json.dumps(settings)]
@@ -175,21 +176,25 @@ class ThingsBoard(Peer):
 class TbMemory(ThingsBoard):
     name = "ThingsBoard, memory (its default)"
     kind = "memory"
-    settings = {"read_records_count": 100, "max_records_count": 100_000}
-    small_settings = {"max_records_count": SMALL_RECORDS}
+    settings: ClassVar[dict[str, object]] = {"read_records_count": 100, "max_records_count": 100_000}
+    small_settings: ClassVar[dict[str, object]] = {"max_records_count": SMALL_RECORDS}
 
 
 class TbSqlite(ThingsBoard):
     name = "ThingsBoard, SQLite"
     kind = "sqlite"
-    settings = {"max_read_records_count": 1000}
+    settings: ClassVar[dict[str, object]] = {"max_read_records_count": 1000}
 
 
 class TbFile(ThingsBoard):
     name = "ThingsBoard, file"
     kind = "file"
-    settings = {"max_file_count": 10, "max_records_per_file": 10_000, "max_read_records_count": 1000}
-    small_settings = {"max_file_count": 10, "max_records_per_file": 100}
+    settings: ClassVar[dict[str, object]] = {
+        "max_file_count": 10,
+        "max_records_per_file": 10_000,
+        "max_read_records_count": 1000,
+    }
+    small_settings: ClassVar[dict[str, object]] = {"max_file_count": 10, "max_records_per_file": 100}
 
 
 class Bridge(Peer):
@@ -253,7 +258,9 @@ class Wardlink(Peer):
         return [sys.executable, script, str(self.state), str(self.centre.broker.port), *limits]
 
     def told(self, more: str) -> bool:
-        return tuple(map(int, more.split())) in self._receipts.told
+        epoch, cls, seq = map(int, more.split())
+        told = self._receipts.told
+        return (epoch, cls, seq) in told or (epoch, 0, 0) in told  # the grant of all that this epoch sealed
 
     @classmethod
     def version(cls) -> str:
