@@ -50,13 +50,23 @@ def anchor(late_us: int = 0) -> Anchor | None:
     before = now()
     utc = unix_us()
     after = now()
+    error = _kernel_error_us()
+    return anchored(before, utc, after, None if error is None else error + late_us)
+
+
+def anchored(before: int, utc: int, after: int, error_us: int | None) -> Anchor | None:
+    """The anchor for a wall clock that said `utc` between `before` and `after`; `error_us` None: nobody knows."""
     if utc < FLOOR_UTC_US:
         return None
-    error = _kernel_error_us()
     middle = (before + after) // 2000
-    if error is None:
+    if error_us is None:
         return Anchor(middle, utc, None, "unsynchronised")
-    return Anchor(middle, utc, error + (after - before) // 2000 + late_us, "ntp")
+    return Anchor(middle, utc, error_us + (after - before) // 2000, "ntp")
+
+
+def passed_utc(known: Anchor | None) -> int | None:
+    """Microseconds since 1970 that had surely passed at an anchor; None while the wall clock is not disciplined."""
+    return None if known is None or known.error is None else known.utc - known.error
 
 
 def _kernel_error_us() -> int | None:

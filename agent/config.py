@@ -27,10 +27,10 @@ class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SpoolSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much of the disk each class may have, in MiB."""
+    """How much of the disk each class may have, in MiB: by default 35 days of keys and vitals, 72 hours of waves."""
 
-    key_mib: Mebibytes = 64
-    vital_mib: Mebibytes = 2048
+    key_mib: Mebibytes = 256
+    vital_mib: Mebibytes = 12288
     wave_mib: Mebibytes = 4096
 
 

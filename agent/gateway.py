@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import signal
 from functools import partial
 from pathlib import Path
@@ -17,22 +16,25 @@ from pathlib import Path
 from agent import clock, identity, memory
 from agent.config import MIB, Config, Port
 from agent.health import metrics, notify, status
+from agent.health.room import Rooms
 from agent.keeping import Keeping
-from agent.picture import picture
-from agent.ports.serial_port import GATHER_S, SerialPort
-from agent.ports.tape import Tape
+from agent.lines import line_of
+from agent.picture import picture, volumes
+from agent.ports.serial_port import GATHER_S, Rounds, SerialPort
+from agent.ports.tape import TAPES, Tape
 from agent.pulse import Pulse
+from agent.relaying import Relaying
 from agent.sessions.hearing import Hearing
 from agent.sessions.ward import Ward
+from agent.spool.epoch import NONCE_BYTES
+from agent.spool.spool import Spool
 from agent.spool.terms import Lost
 from agent.supervisor import Supervisor
 from agent.tapes import Tapes
 from agent.uplink.link import Broker
 from agent.uplink.tls import context
 from agent.uplink.uplink import Origin, Seams, Uplink
-from config.load import ConfigError
-from drivers import registry
-from drivers.contract import Driver, Serial
+from agent.world import World
 from wire import codec
 from wire.seal import Sealer
 from wire.topics import Address, Class
@@ -47,39 +49,49 @@ log = logging.getLogger("wardlink.gateway")
 class Gateway:
     """One epoch of one gateway."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, world: World = World()) -> None:  # noqa: B008  frozen: there is one real world
         who = identity.load(Path(config.keys), receipts=config.confirm == "receipt")
         self.config = config
+        self.world = world
         Path(config.runtime).mkdir(parents=True, exist_ok=True)
         self.address = Address(config.site, who.gateway)
         self.supervisor = Supervisor()
-        self.started = clock.now()
-        self.keeping = Keeping(Path(config.state) / "spool", _quotas(config))
+        self.started = world.now()
+        self.keeping = Keeping(world.thread(), partial(self._open_spool, Path(config.state) / "spool", _quotas(config)))
+        self.relaying = Relaying(self.keeping, Path(config.state) / "imported", partial(self._open_spool, quotas={}))
         spool = self.keeping.spool
         self.epoch = spool.epoch
         self.ward = Ward(lambda: codec.Encoder().encode)
         self.tapes = Tapes()
-        sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce)
-        self.pulse = Pulse(self.ward, sealer, partial(clock.anchor, LATE_US), config.bed)
+        sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce, world.entropy)
+        self.pulse = Pulse(self.ward, sealer, partial(world.anchor, LATE_US), config.bed)
         self.uplink = Uplink(
             Origin(self.address, spool.epoch),
             _broker(config),
             who.centre,
-            self.keeping,
-            Seams(lambda state: None, self.pulse.introduce, clock.now, random.uniform),
+            self.relaying,
+            Seams(lambda state: None, self._meet, world.now, world.uniform, self._utc, world.dial),
+            relayed=self.relaying.places,
         )
         self._hurry = asyncio.Event()
+        self._rooms = Rooms()
         self._owed: list[Lost] = []
-        self.ports = [self._port(port) for port in config.port]
+        rounds = Rounds()
+        self.ports = [self._port(port, rounds) for port in config.port]
 
-    def _port(self, port: Port) -> tuple[SerialPort, Hearing]:
-        kind = registry.driver(port.driver)
+    def _open_spool(self, folder: Path, quotas: dict[int, int]) -> Spool:
+        world = self.world
+        return Spool.open(folder, quotas, world.files(), world.entropy(NONCE_BYTES), world.limits())
+
+    def _port(self, port: Port, rounds: Rounds) -> tuple[SerialPort, Hearing]:
+        kind = self.world.driver(port.driver)
         hearing = Hearing(self.ward, partial(kind, port.options), port.path, self._hurry.set)
-        tape = Tape(Path(self.config.runtime) / "tape", port.path)
-        for now, data, told in tape.left(self.keeping.was_durable):
-            self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now, told))
+        tape = Tape(Path(self.config.runtime) / TAPES, port.path)
+        for now, data in tape.left(self.keeping.was_durable):
+            self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now, tape.is_safe))
         self.tapes.add(tape, hearing)
-        return SerialPort(port.path, _line(kind, port), hearing, clock.now, tape), hearing
+        line, world = line_of(kind, port), self.world
+        return SerialPort(port.path, line, hearing, world.now, tape, rounds, world.open_line), hearing
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; what was heard by then is sealed, durable, and sent if the link allows when this returns."""
@@ -97,6 +109,7 @@ class Gateway:
             await self._beat_once(last=True)
             await self.uplink.close()
             await _end(working)
+            await self.relaying.close()
             await self.keeping.close()
             self.tapes.close()
             log.info("gateway ends epoch=%d", self.epoch)
@@ -110,8 +123,8 @@ class Gateway:
         for header, data in self.pulse.ended(recent):
             self.keeping.append(header, data)
         await self._beat_once()
-        memory.settle()
-        notify.ready("started")
+        self.world.settle()
+        self.world.ready("started")
 
     async def _beat(self) -> None:
         """The data path, for ever; the watchdog is fed by its progress and by nothing else."""
@@ -122,11 +135,11 @@ class Gateway:
             self._hurry.clear()
             await self._beat_once()
             await self.keeping.make_spare()
-            notify.progress(f"epoch {self.epoch}")
+            self.world.progress(f"epoch {self.epoch}")
 
     async def _beat_once(self, last: bool = False) -> None:
         """Close, seal, make durable, hand over. A slow or failing disk does not hold up what is live."""
-        now = clock.now()
+        now = self.world.now()
         pieces = self.tapes.turn(now)
         envelopes = self.pulse.beat(now, last)
         self.tapes.sealed(pieces, [header for header, _ in envelopes])
@@ -141,17 +154,28 @@ class Gateway:
             self.tapes.not_durable()
         self._owe(kept.owed)
 
+    def _utc(self) -> int | None:
+        return clock.passed_utc(self.world.anchor(0))
+
+    def _meet(self) -> None:
+        """The broker is reached: say at once who everybody is, and how they are."""
+        self.pulse.introduce()
+        self._hurry.set()
+
     def _owe(self, losses: list[Lost]) -> None:
         """The next beat declares these; they are owed until that beat is durable."""
         self._owed = losses
         for lost in losses:
-            self.pulse.lost(clock.now() // 1000, lost.epoch, lost.cls, [(lost.first, lost.last)], lost.cause)
+            self.pulse.lost(self.world.now() // 1000, lost.epoch, lost.cls, [(lost.first, lost.last)], lost.cause)
 
     async def _show(self) -> None:
         """Write status and metrics where the CLI and the node exporter look."""
         runtime = Path(self.config.runtime)
         while True:
-            now = picture(self, await self.keeping.stat())
+            spool = await self.keeping.stat()
+            rooms = self._rooms.look(self.world.now(), volumes(spool), self.world.room(Path(self.config.state)))
+            self.pulse.room = [(cls, spool.classes[cls].unheld_frames, left) for cls, left in rooms.items()]
+            now = picture(self, spool, rooms, await self.relaying.look())
             notify.replace(runtime / status.STATUS_FILE, status.pack(now))
             notify.replace(runtime / status.METRICS_FILE, metrics.text(now).encode())
             await asyncio.sleep(PICTURE_S)
@@ -172,25 +196,16 @@ def _broker(config: Config) -> Broker:
     return Broker(config.broker_host, config.broker_port, tls)
 
 
-def _line(kind: type[Driver], port: Port) -> Serial:
-    """How to open the port: the driver's first serial claim, at the speed the engineer pinned."""
-    claims = [claim for claim in kind.info.claims if isinstance(claim, Serial)]
-    if not claims:
-        raise ConfigError(f"port {port.path}: {kind.info.id} is not found on serial ports")
-    first = next((claim for claim in claims if claim.baud == port.baud), claims[0])
-    return Serial(port.baud or first.baud, first.bits, first.parity, first.stop, first.dtr, first.rts)
-
-
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
 
 
-async def run(config: Config) -> None:
+async def run(config: Config, world: World) -> None:
     """Run until SIGTERM or SIGINT."""
     memory.begin()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await Gateway(config).run(stop)
+    await Gateway(config, world).run(stop)

@@ -10,18 +10,16 @@ import asyncio
 import errno
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
+from agent.owing import Owing
 from agent.spool.spool import Spool
-from agent.spool.terms import Cause, Limits, Lost, Stat, StorageError, Stored
+from agent.spool.terms import Lost, Stat, StorageError, Stored
 from wire.envelope import Header
-from wire.ranges import Ranges
 
 SAVE_ACKS_NS = 10_000_000_000
-EVICTED_LIMIT_ENTRIES = 64
 T = TypeVar("T")
 log = logging.getLogger("wardlink.spool")
 
@@ -37,12 +35,12 @@ class Kept:
 class Keeping:
     """Owns the spool and its thread. `problem` is empty while the disk does what it is told."""
 
-    def __init__(self, folder: Path, quotas: dict[int, int], limits: Limits | None = None) -> None:
+    def __init__(self, thread: Executor, open_spool: Callable[[], Spool]) -> None:
         self.problem = ""
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._thread = thread
         self._acks_at = 0
-        self._evicted: dict[tuple[int, int], Ranges] = {}
-        self.spool = self._thread.submit(Spool.open, folder, quotas, limits=limits).result()
+        self._owing = Owing()
+        self.spool = thread.submit(open_spool).result()
 
     def append(self, header: Header, data: bytes) -> None:
         """Add one more envelope to the next `keep`. Only before the event loop uses the spool."""
@@ -62,7 +60,7 @@ class Keeping:
             self.append(header, data)
         try:
             self.spool.commit()
-            self.spool.declared(told)
+            self._owing.said((header for header, _ in envelopes), told)
             if now >= self._acks_at:
                 self._acks_at = now + SAVE_ACKS_NS
                 self.spool.save_acks()
@@ -70,29 +68,11 @@ class Keeping:
             if self.problem != str(error):
                 log.error("storage fails why=%r hint=%r", str(error), error.hint)
             self.problem = str(error)
-            return Kept(False, self._owed())
+            return Kept(False, self._owing.due(self.spool.undeclared()))
         if self.problem:
             log.warning("storage works again")
         self.problem = ""
-        return Kept(True, self._owed())
-
-    def _owed(self) -> list[Lost]:
-        """What was evicted is told together with all that was evicted before: in a long outage the envelope that told
-        of it is evicted in its turn."""
-        owed = self.spool.undeclared()
-        for lost in owed:
-            if lost.cause is Cause.EVICTED:
-                self._evicted.setdefault((lost.epoch, lost.cls), Ranges()).add(lost.first, lost.last)
-        if all(lost.cause is not Cause.EVICTED for lost in owed):
-            return owed
-        while len(self._evicted) > EVICTED_LIMIT_ENTRIES:
-            del self._evicted[min(self._evicted)]
-        again = [
-            Lost(cls, epoch, first, last, Cause.EVICTED)
-            for (epoch, cls), ranges in self._evicted.items()
-            for first, last in ranges
-        ]
-        return [lost for lost in owed if lost.cause is not Cause.EVICTED] + again
+        return Kept(True, self._owing.due(self.spool.undeclared()))
 
     async def make_spare(self) -> None:
         """Prepare the next segment, between commits, before it is needed."""
@@ -101,13 +81,26 @@ class Keeping:
 
     async def held(self, cls: int, epoch: int, ranges: Iterable[tuple[int, int]]) -> int:
         listed = list(ranges)
-        return await self._on_thread(lambda: _as_os_error(lambda: self.spool.held(cls, epoch, listed)))
+        return await self._on_thread(lambda: _as_os_error(lambda: self._held(cls, epoch, listed)))
+
+    def _held(self, cls: int, epoch: int, ranges: list[tuple[int, int]]) -> int:
+        news = self.spool.held(cls, epoch, ranges)
+        self.spool.declared(self._owing.held(cls, epoch, ranges))
+        return news
+
+    async def lacked(self, cls: int, epoch: int, ranges: Iterable[tuple[int, int]]) -> tuple[int, int]:
+        listed = list(ranges)
+        return await self._on_thread(lambda: self.spool.lacked(cls, epoch, listed))
 
     async def backlog(self, limit_bytes: int, skip: Callable[[int, int, int], bool]) -> list[Stored]:
         return await self._on_thread(lambda: _as_os_error(lambda: self.spool.backlog(limit_bytes, skip)))
 
     async def stat(self) -> Stat:
         return await self._on_thread(self.spool.stat)
+
+    async def on_thread(self, work: Callable[[], T]) -> T:
+        """Something else that waits for a disk, between the calls to the spool."""
+        return await self._on_thread(work)
 
     async def close(self) -> None:
         try:

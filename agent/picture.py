@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from agent import VERSION, clock
-from agent.health.status import ChainStatus, LinkStatus, PortStatus, SpoolStatus, Status, TaskStatus
+from agent import VERSION
+from agent.health.room import Volume
+from agent.health.status import ChainStatus, LinkStatus, PortStatus, RelayStatus, SpoolStatus, Status, TaskStatus
 from agent.ports.serial_port import SerialPort
 from agent.sessions.hearing import Hearing
 from agent.spool.terms import ClassStat, Stat
@@ -16,26 +18,35 @@ if TYPE_CHECKING:
     from agent.gateway import Gateway
 
 
-def picture(gateway: Gateway, spool: Stat) -> Status:
-    anchor = clock.anchor()
-    uptime_s = (clock.now() - gateway.started) / 1e9
+Rooms = Mapping[int, int | None]  # seconds by class
+
+
+def volumes(spool: Stat) -> dict[int, Volume]:
+    return {cls: Volume(c.taken_bytes, c.free_bytes, c.growth_bytes) for cls, c in spool.classes.items()}
+
+
+def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStatus]) -> Status:
+    world = gateway.world
+    anchor = world.anchor(0)
+    now = world.now()
     return Status(
         version=VERSION,
         site=gateway.address.site,
         gateway=gateway.address.gateway,
         bed=gateway.config.bed,
         epoch=gateway.epoch,
-        written_unix_s=clock.unix_us() / 1e6,
-        uptime_s=uptime_s,
+        written_unix_s=world.unix_us() / 1e6,
+        uptime_s=(now - gateway.started) / 1e9,
         clock=anchor.source if anchor else "not set",
-        ports=[_port(port, hearing) for port, hearing in gateway.ports],
+        ports=[_port(port, hearing, now) for port, hearing in gateway.ports],
         link=_link(gateway.uplink.stat()),
-        spool=_spool(spool, gateway.keeping.problem, uptime_s),
+        spool=_spool(spool, gateway.keeping.problem, rooms),
         tasks=[TaskStatus(task.name, task.failures, task.last_error) for task in gateway.supervisor.watched],
+        relayed=relayed,
     )
 
 
-def _port(port: SerialPort, hearing: Hearing) -> PortStatus:
+def _port(port: SerialPort, hearing: Hearing, now: int) -> PortStatus:
     session = hearing.session
     heard = session.heard if session else None
     counts = hearing.counts
@@ -43,17 +54,17 @@ def _port(port: SerialPort, hearing: Hearing) -> PortStatus:
         path=port.path,
         driver=hearing.driver_id,
         state=port.state,
-        heard_s=None if heard is None else (clock.now() // 1000 - heard) / 1e6,
+        heard_s=None if heard is None else (now // 1000 - heard) / 1e6,
         frames=counts.frames,
         bad_frames=counts.bad,
         skipped_bytes=counts.skipped,
     )
 
 
-def _spool(stat: Stat, problem: str, uptime_s: float) -> SpoolStatus:
+def _spool(stat: Stat, problem: str, rooms: Rooms) -> SpoolStatus:
     chains = stat.classes
     return SpoolStatus(
-        chains=[_chain(cls, chains[cls], uptime_s) for cls in sorted(chains)],
+        chains=[_chain(cls, chains[cls], rooms[cls]) for cls in sorted(chains)],
         commits=stat.commits,
         problem=problem,
         damaged_frames=stat.damaged,
@@ -62,16 +73,14 @@ def _spool(stat: Stat, problem: str, uptime_s: float) -> SpoolStatus:
     )
 
 
-def _chain(cls: int, chain: ClassStat, uptime_s: float) -> ChainStatus:
-    rate = chain.appended_bytes / uptime_s if uptime_s > 0 else 0.0
-    room = chain.quota_bytes - chain.unheld_bytes
+def _chain(cls: int, chain: ClassStat, room_s: int | None) -> ChainStatus:
     return ChainStatus(
         name=Class(cls).word,
         waiting_envelopes=chain.unheld_frames,
         waiting_bytes=chain.unheld_bytes,
         used_bytes=chain.used_bytes,
         quota_bytes=chain.quota_bytes,
-        room_h=room / rate / 3600 if rate > 0 else None,
+        room_h=None if room_s is None else room_s / 3600,
     )
 
 
@@ -86,7 +95,11 @@ def _link(stat: LinkStat) -> LinkStatus:
         held_envelopes=sum(stat.held.values()),
         live_left_envelopes=stat.live_left,
         refused_envelopes=sum(stat.refused.values()),
-        receipts_refused=sum(stat.receipts_refused.values()),
+        receipts_refused=dict(stat.receipts_refused),
         outstanding_bytes=stat.outstanding_bytes,
         round_trip_s=None if stat.rtt_ns is None else stat.rtt_ns / 1e9,
+        commands_taken=stat.commands_taken,
+        commands_refused=dict(stat.commands_refused),
+        sent_again_envelopes=stat.sent_again,
+        absent_envelopes=stat.absent,
     )

@@ -12,7 +12,7 @@ from agent.clock import stepped
 from agent.sessions.ward import Ward
 from wire.bundle import pack_vital, pack_wave
 from wire.envelope import Header
-from wire.records import Anchor, Association, EnvelopeGap, Record
+from wire.records import Anchor, Association, EnvelopeGap, Record, Room
 from wire.seal import Sealer
 from wire.topics import Class
 
@@ -20,6 +20,7 @@ HOUR_NS = 3_600_000_000_000
 MANIFEST_NS = 60_000_000_000
 ANCHOR_NS = 900_000_000_000
 LINES_NS = 10_000_000_000
+ROOM_NS = 300_000_000_000
 BUNDLE_GOAL_BYTES = 256 * 1024  # a larger bundle is sent in parts
 Envelope = tuple[Header, bytes]
 T = TypeVar("T")
@@ -33,21 +34,29 @@ class Pulse:
         self._sealer = sealer
         self._read_anchor = anchor
         self._bed = bed
-        self._hour_at = self._manifest_at = self._anchor_at = self._lines_at = 0
+        self._hour_at = self._manifest_at = self._anchor_at = self._lines_at = self._room_at = 0
         self._introduce = True
+        self._restate = False
+        self._tails: Sequence[tuple[int, int, int]] = ()
         self._anchor: Anchor | None = None
         self._declared: list[Record] = []
+        self.room: Sequence[tuple[int, int, int | None]] = ()  # (class, waiting, seconds), as known of late
+        self._room_known: set[int] = set()
 
     def introduce(self) -> None:
         """Say who everybody is with the next beat: a reader may just have come."""
         self._introduce = True
 
     def lost(self, t: int, epoch: int, cls: int, ranges: Iterable[tuple[int, int]], cause: str) -> None:
-        """Declare sealed envelopes that are gone; `t` in microseconds."""
+        """Declare sealed envelopes that are gone; `t` in microseconds. What explains the others is said again."""
+        if epoch == self._sealer.epoch:
+            self._restate = self._restate or cls == Class.KEY
+            self._introduce = self._introduce or cls == Class.VITAL
         self._declared += [EnvelopeGap(t, epoch, cls, first, last, cause) for first, last in ranges]
 
     def ended(self, tails: Sequence[tuple[int, int, int]]) -> list[Envelope]:
         """State where earlier epochs end in the spool."""
+        self._tails = tails
         return [self._sealer.ended(tails)] if tails else []
 
     def beat(self, now: int, last: bool = False) -> list[Envelope]:
@@ -58,6 +67,11 @@ class Pulse:
             self._hour_at = now + HOUR_NS
             made.append(self._sealer.begin_hour())
             self._introduce = True
+        elif self._restate:
+            made.append(self._sealer.grant())
+        if self._restate:
+            self._restate = False
+            made += self.ended(self._tails)
         records, blocks = self._ward.take(t)
         records = self._due(now) + records
         made += [self._sealer.seal(Class.VITAL, bundle) for bundle in _bundles(records, pack_vital)]
@@ -76,6 +90,10 @@ class Pulse:
         if anchor and (self._introduce or now >= self._anchor_at or self._moved(anchor)):
             self._anchor, self._anchor_at = anchor, now + ANCHOR_NS
             records.append(anchor)
+        known = {cls for cls, _, seconds in self.room if seconds is not None}
+        if self.room and (self._introduce or now >= self._room_at or known != self._room_known):
+            self._room_at, self._room_known = now + ROOM_NS, known
+            records += [Room(t, *said) for said in self.room]
         if self._introduce:
             self._introduce = False
             records += self._ward.catalogues(t)

@@ -27,8 +27,9 @@ class Tapes:
         return [(tape, piece) for tape, piece in turned if piece is not None]
 
     def sealed(self, pieces: Sequence[tuple[Tape, Path]], headers: Sequence[Header]) -> None:
-        """Note which envelopes say whether the pieces are durable: the last of each class, as a commit writes them."""
-        last = {h.cls: (h.epoch, int(h.cls), h.seq) for h in sorted(headers) if h.cls is not Class.KEY}
+        """Note which envelopes say whether the pieces are durable: the last one of each class."""
+        last = {header.cls: (header.epoch, int(header.cls), header.seq) for header in headers}
+        last.pop(Class.KEY, None)
         for tape, piece in pieces:
             if last:
                 self._waiting.append(tape.label(piece, *last.values()))

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -55,10 +56,17 @@ def start() -> Iterator[Figure]:
 
 def ready_s(folder: Path, config: Path) -> float:
     """Seconds until the gateway of `config` says READY; it is killed then."""
+    with started(folder, config) as (seconds, _):
+        return seconds
+
+
+@contextmanager
+def started(folder: Path, config: Path, limit_s: float = READY_LIMIT_S) -> Iterator[tuple[float, int]]:
+    """(seconds until the gateway of `config` said READY, its process); it is killed on leaving. FigureError."""
     address = folder / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices:
         notices.bind(str(address))
-        notices.settimeout(READY_LIMIT_S)
+        notices.settimeout(limit_s)
         words = [sys.executable, "-m", "agent.cli.entry", "run", "--config", str(config)]
         began = time.monotonic()
         env = {**os.environ, "NOTIFY_SOCKET": str(address)}
@@ -66,9 +74,9 @@ def ready_s(folder: Path, config: Path) -> float:
         try:
             while b"READY=1" not in notices.recv(4096):
                 continue
-            return time.monotonic() - began
+            yield time.monotonic() - began, gateway.pid
         except TimeoutError as late:
-            raise FigureError(f"the gateway was not ready within {READY_LIMIT_S} s") from late
+            raise FigureError(f"the gateway was not ready within {limit_s} s") from late
         finally:
             gateway.kill()
             gateway.wait()

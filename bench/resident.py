@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent.health import status
@@ -113,8 +114,38 @@ def resident_mib(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MIB
 
 
-def rss8(scratch: Scratch, seconds: float) -> list[Figure]:
-    """The largest and the last resident set of the gateway in `seconds` of feed; `HarnessError` if it did not work."""
+@dataclass(frozen=True, slots=True)
+class Bedside:
+    """A gateway that is about to be fed."""
+
+    gateway: subprocess.Popen[bytes]
+    runtime: Path
+    feeders: list[Feeder]
+
+    def feed(self) -> None:
+        """Start the devices once the gateway is up. HarnessError."""
+        wait_until(self.gateway, lambda: (self.runtime / status.STATUS_FILE).exists())
+        for feeder, (_, _, rate) in zip(self.feeders, DEVICES, strict=True):
+            feeder.ask(f"rate {rate}")
+
+    def looks(self, seconds: float, every_s: float) -> Iterator[int]:
+        """The process to look at, again and again for as long. HarnessError where it ended or was never online."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if self.gateway.poll() is not None:
+                raise HarnessError(f"the gateway ended with {self.gateway.returncode} while it was fed")
+            yield self.gateway.pid
+            time.sleep(every_s)
+        if not status.read(self.runtime).link.connected:
+            raise HarnessError("the gateway did not reach the broker")
+
+    def overruns(self) -> int:
+        return sum(feeder.overruns() for feeder in self.feeders)
+
+
+@contextmanager
+def bedside(scratch: Scratch) -> Iterator[Bedside]:
+    """Eight devices, a broker and a gateway; all gone on leaving."""
     folder = Path(tempfile.mkdtemp(prefix="rss8-", dir=scratch.folder))
     runtime = Path("/dev/shm") / f"wardlink-{folder.name}" if Path("/dev/shm").is_dir() else folder / "run"
     with ExitStack() as stack:
@@ -128,30 +159,20 @@ def rss8(scratch: Scratch, seconds: float) -> list[Figure]:
         log = stack.enter_context((folder / "gateway.log").open("wb"))
         words = [sys.executable, "-c", RUN, str(file), str(ROOT / "bench" / "devices")]
         gateway = stack.enter_context(ended(subprocess.Popen(words, cwd=ROOT, stdout=log, stderr=log)))
-        seen = watched(gateway, runtime, feeders, seconds)
-        overruns = sum(feeder.overruns() for feeder in feeders)
+        yield Bedside(gateway, runtime, feeders)
+
+
+def rss8(scratch: Scratch, seconds: float) -> list[Figure]:
+    """The largest and the last resident set of the gateway in `seconds` of feed; `HarnessError` if it did not work."""
+    with bedside(scratch) as bed:
+        bed.feed()
+        seen = [resident_mib(pid) for pid in bed.looks(seconds, LOOK_S)]
+        overruns = bed.overruns()
     return [
         Figure("rss8", round(max(seen), 1), "MiB", COMMAND),
         Figure("rss8.end", round(seen[-1], 1), "MiB", COMMAND),
         Figure("rss8.overrun", overruns, "frames", COMMAND),
     ]
-
-
-def watched(gateway: subprocess.Popen[bytes], runtime: Path, feeders: list[Feeder], seconds: float) -> list[float]:
-    """Resident MiB, every quarter of a second from the gateway's start to the end of the feed."""
-    seen = []
-    wait_until(gateway, lambda: (runtime / status.STATUS_FILE).exists())
-    for feeder, (_, _, rate) in zip(feeders, DEVICES, strict=True):
-        feeder.ask(f"rate {rate}")
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if gateway.poll() is not None:
-            raise HarnessError(f"the gateway ended with {gateway.returncode} while it was fed")
-        seen.append(resident_mib(gateway.pid))
-        time.sleep(LOOK_S)
-    if not status.read(runtime).link.connected:
-        raise HarnessError("the gateway did not reach the broker")
-    return seen
 
 
 def wait_until(gateway: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:

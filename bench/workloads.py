@@ -18,15 +18,15 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import resident, results
-from bench.results import Figure
+from bench import real_feed, resident, results
+from bench.results import REAL, Figure
 from bench.scratch import OURS, HarnessError, Scratch
 
 RSS8 = "rss8"
 COMMAND = "python bench/workloads.py HARNESS"
-KINDS = (*results.WORKLOADS, RSS8)
+KINDS = (*results.WORKLOADS, REAL, RSS8)
 PEERS = "outbox-enc,naive-tick"
-LENGTHS_S = {"A": 60.0, "B": 60.0, "C": 60.0, "D": 60.0, RSS8: 30.0}  # of feed; of C and D, of the outage
+LENGTHS_S = {"A": 60.0, "B": 60.0, "C": 60.0, "D": 60.0, REAL: 60.0, RSS8: 30.0}  # of feed; of C and D, of the outage
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,26 @@ def measure(harness: Path, wish: Wish) -> Iterator[Figure]:
     """Figure after figure, as they are known. Raises HarnessError, OSError."""
     with Scratch(harness) as scratch:
         for kind in wish.only:
-            yield from memory(scratch, wish) if kind == RSS8 else one_workload(scratch, kind, wish)
+            if kind == REAL:
+                yield from real(harness, wish)
+            else:
+                yield from memory(scratch, wish) if kind == RSS8 else one_workload(scratch, kind, wish)
+
+
+def real(harness: Path, wish: Wish) -> Iterator[Figure]:
+    """Workload A on a record of WARDLINK_RECORDS; nothing where that names no folder."""
+    records = os.environ.get("WARDLINK_RECORDS", "")
+    if not Path(records).is_dir() or not records:
+        print(f"{REAL} left out: WARDLINK_RECORDS names no folder", file=sys.stderr)
+        return
+    with Scratch(harness) as scratch:
+        real_feed.play(scratch, Path(records))
+        answers = []
+        for turn in range(wish.runs):
+            say(f"{REAL} run {turn + 1} of {wish.runs}", wish.length_s(REAL))
+            answers.append(scratch.run(OURS, "A", wish.length_s(REAL)))
+    command = f"WARDLINK_RECORDS=FOLDER {COMMAND} --only {REAL} --seconds {wish.length_s(REAL):g}"
+    yield from results.of_workload(REAL, answers, command)
 
 
 def memory(scratch: Scratch, wish: Wish) -> Iterator[Figure]:

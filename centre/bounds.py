@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from wire.records import Block, Catalogue, DeviceTimeAt, EnvelopeGap, Ratio, Record
+from wire.records import Block, Catalogue, DeviceTimeAt, EnvelopeGap, Ratio, Record, Room
 from wire.statement import Ended, Manifest, Statement
 from wire.topics import Class
 
@@ -29,6 +29,10 @@ def check_records(said: Iterable[Record]) -> None:
             _check_catalogue(record)
         elif isinstance(record, EnvelopeGap):
             _check_run(record.epoch, record.cls, record.first, record.last + 1)
+        elif isinstance(record, Room):
+            _check_run(0, record.cls, 0, 0)
+            if record.waiting < 0 or (record.seconds or 0) < 0:
+                raise BoundsError("less than nothing")
         elif isinstance(record, DeviceTimeAt):
             _check_ratios(record.hertz)
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from centre import opening, rows
+from centre import opening, relay, rows
 from centre.counts import Counts
 from centre.gate import Gate
 from centre.lateness import Front
+from centre.ledger import Place
 from centre.live import Update
 from centre.opening import Openers, Reason, RefusedError
+from centre.relay import Carried
 from centre.store import Batch, Entry, Parked, Store
 from wire import codec, presence
 from wire.codec import CodecError
@@ -46,10 +48,13 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Gateways to send a receipt to; those in `online` have just come and wait for one."""
+    """Gateways to send a receipt to; those in `online` have just come and wait for one, `offline` ones have left."""
 
     touched: frozenset[Address]
     online: frozenset[Address]
+    offline: frozenset[Address] = frozenset()
+    epochs: Mapping[Address, int] = field(default_factory=dict)  # of those online, as presence says
+    carried: tuple[Carried, ...] = ()  # what was relayed and is held
 
 
 @dataclass(slots=True)
@@ -62,6 +67,8 @@ class _Work:
     counts: Counter[str] = field(default_factory=Counter)
     touched: set[Address] = field(default_factory=set)
     early: dict[Address, bool] = field(default_factory=dict)
+    carried: list[Carried] = field(default_factory=list)
+    epochs: dict[Address, int] = field(default_factory=dict)
     done: _Hour | None = None  # nothing of it waits any more
 
 
@@ -98,7 +105,10 @@ class Ingest:
         for entry in fresh:
             self._tell(entry, work.samples.get(id(entry), []))
         online = frozenset(address for address, here in work.batch.online.items() if here)
-        return Outcome(frozenset(work.touched | {entry.address for entry in work.batch.entries}), online)
+        carried = tuple(one for one in work.carried if self._holds(one))
+        touched = work.touched | {entry.address for entry in work.batch.entries} | {one.relayer for one in carried}
+        epochs = {address: epoch for address, epoch in work.epochs.items() if address in online}
+        return Outcome(frozenset(touched), online, frozenset(work.batch.online) - online, epochs, carried)
 
     def disconnected(self) -> None:
         """The broker is gone, and with it all knowledge of who is online. Raises StoreError."""
@@ -117,15 +127,30 @@ class Ingest:
             self._presence(work, arrival)
         elif arrival.word in _CLASSES:
             self._envelope(work, arrival)
+        elif arrival.word == "relay":
+            self._relay(work, arrival)
         else:
             raise RefusedError(Reason.TOPIC)
 
+    def _relay(self, work: _Work, arrival: Arrival) -> None:
+        carried, data = relay.unwrapped(arrival.address, arrival.data, self._gate)
+        self._one(work, Arrival(carried.origin, carried.header.cls.word, data, arrival.received))
+        work.carried.append(carried)
+        work.counts["relayed"] += 1
+
+    def _holds(self, carried: Carried) -> bool:
+        """Held by now; what only waits for its grant is not."""
+        place = Place(carried.origin.gateway, carried.header.epoch, carried.header.cls)
+        return self._store.holds(place, carried.header.seq)
+
     def _presence(self, work: _Work, arrival: Arrival) -> None:
         try:
-            online = presence.read(arrival.data).state == "online"
+            said = presence.read(arrival.data)
         except PresenceError as error:
             raise RefusedError(Reason.PRESENCE) from error
+        online = said.state == "online"
         if self._gate.trusts(arrival.address) or arrival.address in work.touched:
+            work.epochs[arrival.address] = said.epoch
             work.batch.online[arrival.address] = online
         elif len(self._early) + len(work.early) < EARLY_LIMIT_COUNT:
             work.early[arrival.address] = online

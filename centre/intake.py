@@ -12,12 +12,15 @@ from queue import Empty
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from centre import clock, receipts
+from centre import asking, clock, receipts
+from centre.asking import Asking
 from centre.counts import Counts
 from centre.ingest import Ingest, Outcome
 from centre.receipts import Schedule
+from centre.relay import Debts
 from centre.store import Store, StoreError
 from centre.subscriber import Delivery, Subscriber
+from wire.topics import Address
 
 GROUP_LIMIT_S = 0.05
 GROUP_LIMIT_COUNT = 200
@@ -37,6 +40,8 @@ class Intake:
         self._signer = signer
         self._counts = counts
         self._schedule = Schedule()
+        self._debts = Debts()
+        self._asking = Asking(least_s=asking.HOLE_LEAST_S)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest")
         self.failed = False
@@ -65,13 +70,39 @@ class Intake:
         if self._subscriber.gone.is_set():
             self._subscriber.gone.clear()
             self._until_done(self._ingest.disconnected)
+            self._asking.all_gone()
         if group or self._ingest.behind:
             self._commit(group)
         for address in self._schedule.due(clock.monotonic_s()):
-            held = self._store.receipt(address.gateway)
-            data = receipts.made(self._signer, address.gateway, clock.utc_us(), held)
-            self._subscriber.publish_receipt(address, data)
+            self._tell(address)
+        if self._subscriber.deliveries.empty() and not self._ingest.behind:  # nothing is on its way here
+            for address in self._asking.due(clock.monotonic_s()):
+                self._ask(address)
+
+    def _tell(self, address: Address) -> None:
+        """A gateway's own receipt, and one for each dead gateway whose envelopes it brought."""
+        own = receipts.made(self._signer, address.gateway, clock.utc_us(), self._store.receipt(address.gateway))
+        self._subscriber.publish_receipt(address, own)
+        self._counts.add("receipts")
+        for gateway, held in self._debts.pay(address):
+            data = receipts.made(self._signer, gateway, clock.utc_us(), held)
+            self._subscriber.publish_relay_receipt(address, data)
             self._counts.add("receipts")
+
+    def _ask(self, address: Address) -> None:
+        """Ask the gateway for what has been missing for long, if anything is."""
+        try:
+            holes = self._store.holes(address.gateway)
+        except StoreError:  # what it cannot read now it will write later, and say so
+            self._counts.add("store_failures")
+            return
+        wanted = self._asking.look(address, holes, clock.monotonic_s())
+        if not wanted:
+            return
+        data = self._asking.made(self._signer, address, holes, clock.utc_us(), wanted)
+        self._subscriber.publish_command(address, data)
+        self._counts.add("asks")
+        _LOG.info("asks gateway=%s ranges=%d", address.gateway, sum(len(one.ranges) for one in wanted))
 
     def _gather(self) -> list[Delivery]:
         """What arrives within 50 ms of the first delivery, at most 200; nothing where nothing came in time."""
@@ -100,8 +131,12 @@ class Intake:
         for delivery in group:
             self._subscriber.acknowledge(delivery)
         for outcome in outcomes:
+            self._debts.owe(outcome.carried)
             self._schedule.touch(outcome.touched)
             self._schedule.hurry(outcome.online)
+            self._asking.heard(outcome.touched | outcome.online, clock.monotonic_s())
+            self._asking.present(outcome.epochs, clock.monotonic_s())
+            self._asking.gone(outcome.offline)
 
     def _until_done(self, step: Callable[[], None]) -> bool:
         """Try until the store can; False where we were stopped first."""

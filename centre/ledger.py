@@ -1,21 +1,23 @@
 """The ledger: what came, twice, or not at all, by (gateway, epoch, class). Pure; the store keeps what it knows durable.
 
 An envelope is missing where a greater seq of its class is known to have been sealed (because it came, a manifest lists
-it, or an end of the epoch says so), it is not held, and no gap statement declares it lost.
+it, or an end of the epoch says so), it is not held, and no gap statement declares it lost. An end of the epoch is one:
+what was sealed after it did not come through the power cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from wire.command import Wanted
 from wire.ranges import Ranges
 from wire.receipt import Held
 from wire.topics import Class
 
 RECEIPT_EPOCHS_LIMIT_COUNT = 16
 RECEIPT_RANGES_LIMIT_COUNT = 64
+SEQ_LAST = (1 << 32) - 1  # a gap up to here says nothing of how many were sealed
 
 
 class Place(NamedTuple):
@@ -44,14 +46,26 @@ class Account:
     declared: Ranges = field(default_factory=Ranges)
     following: int = 0
     duplicates: int = 0
+    late: int = 0  # came after a later one
+    named: int = 0  # how far the last receipt got in the list of ranges, where they were too many for one
 
     def missing(self) -> list[tuple[int, int]]:
         holes = self.held.missing(0, self.following - 1) if self.following else []
         return [part for hole in holes for part in self.declared.missing(*hole)]
 
     def lost(self) -> int:
-        """Declared lost, and indeed not here."""
-        return sum(b - a + 1 for run in self.declared for a, b in self.held.missing(*run))
+        """Declared lost, and indeed not here; of what is known to have been sealed."""
+        known = [(first, min(last, self.following - 1)) for first, last in self.declared if first < self.following]
+        return sum(b - a + 1 for run in known for a, b in self.held.missing(*run))
+
+    def told(self) -> list[tuple[int, int]]:
+        """The ranges for the next receipt: all, or as many as it may have, so that each has its turn."""
+        ranges = self.held.pairs()
+        if len(ranges) <= RECEIPT_RANGES_LIMIT_COUNT:
+            return ranges
+        start = self.named % len(ranges)
+        self.named = start + RECEIPT_RANGES_LIMIT_COUNT
+        return sorted((ranges + ranges)[start : self.named])
 
 
 class Ledger:
@@ -59,6 +73,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._accounts: dict[str, dict[tuple[int, Class], Account]] = {}
+        self._lately: dict[str, dict[int, None]] = {}  # epochs of each gateway, last what something came of last
 
     def holds(self, place: Place, seq: int) -> bool:
         account = self._find(place)
@@ -67,18 +82,22 @@ class Ledger:
     def hold(self, place: Place, first: int, last: int | None = None) -> None:
         """Take `first..last` into the account: they are in the durable store."""
         account = self._account(place)
+        account.late += first < account.following
         account.held.add(first, last)
         account.following = max(account.following, account.held.last + 1)
+        self._came(place)
 
     def repeat(self, place: Place, times: int = 1) -> None:
         """Count copies of what was held already."""
         self._account(place).duplicates += times
+        self._came(place)
 
     def declare(self, place: Place, first: int, last: int) -> None:
-        """A gap statement: `first..last` were sealed and are lost."""
+        """A gap statement: `first..last` were sealed and are lost; up to SEQ_LAST: if any were sealed."""
         account = self._account(place)
         account.declared.add(first, last)
-        account.following = max(account.following, last + 1)
+        if last < SEQ_LAST:
+            account.following = max(account.following, last + 1)
 
     def follow(self, place: Place, following: int) -> None:
         """A manifest or an end of the epoch: everything below `following` was sealed."""
@@ -89,6 +108,16 @@ class Ledger:
         """Ranges that nobody has, nor has declared."""
         account = self._find(place)
         return account.missing() if account else []
+
+    def holes(self, gateway: str) -> list[Wanted]:
+        """All that is missing of a gateway."""
+        accounts = self._accounts.get(gateway, {}).items()
+        found = ((epoch, cls, account.missing()) for (epoch, cls), account in accounts)
+        return [Wanted(epoch, int(cls), ranges) for epoch, cls, ranges in found if ranges]
+
+    def late(self, gateway: str) -> int:
+        """How many came after a later one of their sequence: while this grows, holes are closing."""
+        return sum(account.late for account in self._accounts.get(gateway, {}).values())
 
     def gateways(self) -> list[str]:
         return list(self._accounts)
@@ -108,21 +137,26 @@ class Ledger:
         )
 
     def receipt(self, gateway: str) -> list[Held]:
-        """What a receipt says: the newest epochs, of each class the lowest ranges."""
+        """What the next receipt says: the epochs of which anything came last, again or for the first time.
+
+        Where a gateway has more epochs, or more ranges of one class, than a receipt may name, what is not named is
+        sent again and then named: a receipt that always named the same would leave the others for ever unheld.
+        """
         accounts = self._accounts.get(gateway, {})
-        newest = self.epochs(gateway)[:RECEIPT_EPOCHS_LIMIT_COUNT]
+        lately = list(self._lately.get(gateway, ()))[-RECEIPT_EPOCHS_LIMIT_COUNT:]
         return [
-            Held(epoch, int(cls), list(_lowest(account.held)))
+            Held(epoch, int(cls), account.told())
             for (epoch, cls), account in sorted(accounts.items())
-            if epoch in newest and account.held
+            if epoch in lately and account.held
         ]
+
+    def _came(self, place: Place) -> None:
+        lately = self._lately.setdefault(place.gateway, {})
+        lately.pop(place.epoch, None)
+        lately[place.epoch] = None
 
     def _find(self, place: Place) -> Account | None:
         return self._accounts.get(place.gateway, {}).get((place.epoch, place.cls))
 
     def _account(self, place: Place) -> Account:
         return self._accounts.setdefault(place.gateway, {}).setdefault((place.epoch, place.cls), Account())
-
-
-def _lowest(held: Ranges) -> Iterable[tuple[int, int]]:
-    return list(held)[:RECEIPT_RANGES_LIMIT_COUNT]

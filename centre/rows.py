@@ -16,6 +16,19 @@ from wire.records import MarkAt
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """How a gateway's spool stood for a class (`key`, `vital`, `wave`) when it said so, at `utc` by the centre's clock.
+
+    `seconds`: how long it had room before what has no receipt must give way; None where the gateway did not know.
+    """
+
+    word: str
+    utc: int
+    waiting: int
+    seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Bed:
     """One gateway at its bed, as last heard. `heard_utc` is None where nothing has come yet."""
 
@@ -31,6 +44,7 @@ class Bed:
     missing: int  # envelopes that the ledger lacks and nobody has declared lost
     lost: int  # envelopes declared lost
     duplicates: int
+    rooms: tuple[Room, ...] = ()  # by class; none where the gateway has not said
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ QUEUE_LIMIT_DELIVERIES = 1000
 SESSION_LIMIT_S = 7 * 86400
 KEEPALIVE_S = 60
 PACKET_LIMIT_BYTES = ENVELOPE_LIMIT_BYTES + 1024
-WORDS = ("key", "vital", "wave", "state")
+WORDS = ("key", "vital", "wave", "state", "relay")
 _LOG = logging.getLogger("wardlink.centre")
 
 
@@ -86,6 +86,16 @@ class Subscriber:
         """Retained, so that a gateway has it when it comes back. Nothing waits here while there is no broker."""
         if self._client.is_connected():
             self._client.publish(address.topic("receipt"), data, qos=1, retain=True)
+
+    def publish_relay_receipt(self, relayer: Address, data: bytes) -> None:
+        """A receipt of another gateway's. Not retained: that would take the place of the relayer's own."""
+        if self._client.is_connected():
+            self._client.publish(relayer.topic("receipt"), data, qos=1)
+
+    def publish_command(self, address: Address, data: bytes) -> None:
+        """Not retained: it is for a gateway that is there now."""
+        if self._client.is_connected():
+            self._client.publish(address.topic("command"), data, qos=1)
 
     def _on_connect(
         self, client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None

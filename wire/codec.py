@@ -27,7 +27,7 @@ RAW_TYPES = {RAW_16: "<i2", RAW_32: "<i4"}
 STEP_RICE = 6
 STEP_SAMPLES = 16  # enough to see that there is no common step
 RESIDUAL_LIMIT = 1 << 31
-PLAN_CHUNKS = 8
+LIFE_FIRST_CHUNKS, LIFE_LIMIT_CHUNKS = 2, 32  # a plan's life doubles each time it stands against a new one
 CALMED_CHUNKS = 2
 PATIENCE = 0.1  # a chunk larger than the plan's own by this share asks for a new plan
 PATIENCE_BYTES = 16
@@ -50,12 +50,13 @@ def encode(samples: NDArray[Any]) -> bytes:
 class Encoder:
     """Codes chunk after chunk of the same channels. Each chunk stands alone; only the choosing has a memory.
 
-    Choosing costs more than coding, and what suits one second of a heart suits the next: a plan is kept for PLAN_CHUNKS
-    chunks, or until a chunk takes clearly more than the one it was made for.
+    Choosing costs more than coding, and what suits one second of a heart suits the next: a plan lives for some chunks,
+    longer each time that a new one was no better, or until a chunk takes clearly more than the one it was made for.
     """
 
     def __init__(self) -> None:
         self._plan: Plan | None = None
+        self._life = LIFE_FIRST_CHUNKS
         self._left = 0
         self._bits = 0.0  # a sample, when the plan was made
 
@@ -76,14 +77,28 @@ class Encoder:
         if step > 1:
             offsets = values[:, 0] % step
             values = (values - offsets[:, None]) // step
-        if self._plan is not None and self._left and len(self._plan.prediction.ways) == len(values):
-            self._left -= 1
-            coded = _encode_rows(values, self._plan, step, offsets)
-            if coded is not None and self._is_as_hoped(len(coded), values.size):
-                return coded
-        self._plan = _plan(values)
-        coded = _encode_rows(values, self._plan, step, offsets)
-        self._left = PLAN_CHUNKS if coded is not None else 0
+        coded = self._as_before(values, step, offsets)
+        if coded is None or not self._left or not self._is_as_hoped(len(coded), values.size):
+            return self._anew(coded, values, step, offsets)
+        self._left -= 1
+        return coded
+
+    def _as_before(self, values: Ints, step: int, offsets: Ints) -> bytes | None:
+        """Coded by the plan at hand; None where there is none that fits."""
+        if self._plan is None or len(self._plan.prediction.ways) != len(values):
+            return None
+        return _encode_rows(values, self._plan, step, offsets)
+
+    def _anew(self, before: bytes | None, values: Ints, step: int, offsets: Ints) -> bytes | None:
+        """Coded by a new plan, unless the one at hand does as well (`before`): then that one lives on."""
+        plan = _plan(values)
+        coded = _encode_rows(values, plan, step, offsets)
+        if before is not None and (coded is None or len(before) <= len(coded)):
+            coded = before
+            self._life = min(2 * self._life, LIFE_LIMIT_CHUNKS)
+        else:
+            self._plan, self._life = plan, LIFE_FIRST_CHUNKS
+        self._left = self._life if coded is not None else 0
         self._bits = 8 * len(coded) / values.size if coded is not None else 0.0
         return coded
 

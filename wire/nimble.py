@@ -46,18 +46,35 @@ def _leaders(errors: Ints) -> Ints:
 
 
 def undo(residuals: list[int]) -> list[int]:
-    """The row again from its residuals."""
-    past = [0] * REACH
-    errors = [(0,) * len(BANK)] * MEMORY
-    sums = [0] * len(BANK)
-    for t, residual in enumerate(residuals):
-        back = past[: -REACH - 1 : -1]
-        guesses = [(sum(map(int.__mul__, weights, back)) + (1 << SHIFT - 1)) >> SHIFT for weights in BANK]
-        value = residual + guesses[sums.index(min(sums))]
+    """The row again from its residuals. BANK is written out: this loop is most of what a centre does with an ECG."""
+    row = [0] * REACH
+    missed = [(0, 0, 0, 0)] * MEMORY
+    sixteen = mean = line = wide = steep = 0  # the sum of sixteen; what each of BANK missed lately
+    a = b = c = d = e = f = g = h = 0  # the samples 1, 2, ... 8 back
+    half = 1 << SHIFT - 1
+    for residual, far, gone in zip(residuals, row, missed, strict=False):  # both grow: what is 16 and 8 back
+        by_mean = (16 * sixteen + half) >> SHIFT
+        by_line = (171 * a + 119 * b + 68 * c + 17 * d - 34 * e - 85 * f + half) >> SHIFT
+        by_wide = (288 * a + 123 * b + 5 * c - 68 * d - 96 * e - 78 * f - 14 * g + 96 * h + half) >> SHIFT
+        by_steep = (768 * (a - b) + 256 * c + half) >> SHIFT
+        least = min(mean, line, wide, steep)
+        if mean == least:  # the first of equals
+            value = residual + by_mean
+        elif line == least:
+            value = residual + by_line
+        elif wide == least:
+            value = residual + by_wide
+        else:
+            value = residual + by_steep
         if not -VALUE_LIMIT < value < VALUE_LIMIT:
             raise CodecError("a nimble row leaves its range")
-        missed = tuple(abs(value - guess) for guess in guesses)
-        sums = [total + new - old for total, new, old in zip(sums, missed, errors[t], strict=True)]
-        errors.append(missed)
-        past.append(value)
-    return past[REACH:]
+        errors = abs(value - by_mean), abs(value - by_line), abs(value - by_wide), abs(value - by_steep)
+        mean += errors[0] - gone[0]
+        line += errors[1] - gone[1]
+        wide += errors[2] - gone[2]
+        steep += errors[3] - gone[3]
+        missed.append(errors)
+        row.append(value)
+        sixteen += value - far
+        a, b, c, d, e, f, g, h = value, a, b, c, d, e, f, g
+    return row[REACH:]

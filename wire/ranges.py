@@ -71,7 +71,11 @@ class Ranges:
         return self.covers(number, number)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return iter(list(zip(self._first, self._last, strict=True)))
+        return iter(self.pairs())
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """The ranges. (`list(set)` would make room for every number first: Python takes its length for a hint.)"""
+        return list(zip(self._first, self._last, strict=True))
 
     def __len__(self) -> int:
         """How many numbers the set holds (not how many ranges)."""
@@ -86,7 +90,7 @@ class Ranges:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"Ranges({list(self)})"
+        return f"Ranges({self.pairs()})"
 
     @property
     def runs(self) -> int:

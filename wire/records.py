@@ -158,6 +158,18 @@ class Line(msgspec.Struct, frozen=True, array_like=True, tag=11):
     skipped: int
 
 
+class Room(msgspec.Struct, frozen=True, array_like=True, tag=12):
+    """The gateway's spool: how many envelopes of class `cls` wait for a receipt, and how long it has room for more.
+
+    `seconds`: at the rate of late, until the oldest that waits would have to give way; None where nobody knows.
+    """
+
+    t: int
+    cls: int
+    waiting: int
+    seconds: int | None
+
+
 Record = (
     Catalogue
     | Anchor
@@ -171,6 +183,7 @@ Record = (
     | SessionAt
     | PatientIdAt
     | Line
+    | Room
 )
 
 

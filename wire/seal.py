@@ -41,11 +41,12 @@ class Sealer:
         assert recipients, "nobody could open what is sealed"
         self._signer = signer
         self._recipients = tuple(recipients)
-        self._epoch = epoch
+        self.epoch = epoch
         self._nonce = nonce
         self._entropy = entropy
         self._aead: ChaCha20Poly1305 | None = None
         self._hour = -1
+        self._shares: list[tuple[bytes, bytes]] = []
         self._next = dict.fromkeys(Class, 0)
         self._leaves: dict[Class, list[bytes]] = {Class.VITAL: [], Class.WAVE: []}
         self._last = bytes(32)
@@ -56,8 +57,12 @@ class Sealer:
         key = self._entropy(DATA_KEY_BYTES)
         self._hour += 1
         self._aead = ChaCha20Poly1305(key)
-        shares = [(r.kid, r.seal(key, self._info(r.kid))) for r in self._recipients]
-        return self._state(Grant(self._nonce, self._last, shares))
+        self._shares = [(r.kid, r.seal(key, self._info(r.kid))) for r in self._recipients]
+        return self.grant()
+
+    def grant(self) -> tuple[Header, bytes]:
+        """The grant of this hour: what is sealed is worth nothing without it, so it can be said again."""
+        return self._state(Grant(self._nonce, self._last, self._shares))
 
     def seal(self, cls: Class, plain: bytes) -> tuple[Header, bytes]:
         """Seal a bundle of class vital or wave."""
@@ -94,10 +99,10 @@ class Sealer:
     def _number(self, cls: Class) -> Header:
         seq = self._next[cls]
         self._next[cls] = seq + 1
-        return Header(self._epoch, cls, seq, max(self._hour, 0))
+        return Header(self.epoch, cls, seq, max(self._hour, 0))
 
     def _info(self, kid: bytes) -> bytes:
-        return grant_info(self.gateway, self._epoch, self._hour, kid)
+        return grant_info(self.gateway, self.epoch, self._hour, kid)
 
 
 def grant_info(gateway: str, epoch: int, hour: int, kid: bytes) -> bytes:

@@ -76,6 +76,13 @@ def read(gateway: str, data: bytes) -> tuple[Header, Statement]:
     return header, said
 
 
+def author(data: bytes) -> str:
+    """The gateway that signed this statement, verified. Raises EnvelopeError."""
+    gateway = gateway_id(Ed25519PublicKey.from_public_bytes(_body(data[HEADER_BYTES:-SIGNATURE_BYTES])[0]))
+    read(gateway, data)
+    return gateway
+
+
 def _body(body: bytes) -> tuple[bytes, Statement]:
     try:
         public, said = msgspec.convert(cbor.loads(body), type=tuple[bytes, Statement], builtin_types=(bytes,))

@@ -31,7 +31,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from agent import clock
-    from agent.ports.serial_port import open_line
+    from agent.ports.line import open_line
 
     claims = [c for c in registry.driver(args.driver).info.claims if isinstance(c, Serial)]
     taken = time.strftime("%Y-%m-%d", time.gmtime(clock.unix_us() / 1e6))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import logging
 import os
 import sys
 from pathlib import Path
+
+from agent import clock, config
+from agent.lines import line_of
+from agent.ports.early import Early
+from agent.ports.tape import TAPES
+from drivers import registry
 
 DEFAULT_CONFIG = "/etc/wardlink/gateway.toml"
 
@@ -23,17 +28,31 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: a chunk is no work for two
 
-    from agent import config, gateway
+    set_up_log(args.json)
+    loaded = config.load(Path(args.config))
+    early = listen(loaded)
+
+    import asyncio
+
+    from agent import gateway
     from agent.cli.talk import CommandError
     from agent.spool.terms import SpoolError
     from agent.uplink.tls import LinkError
+    from agent.world import World
 
-    set_up_log(args.json)
     try:
-        asyncio.run(gateway.run(config.load(Path(args.config))))
+        asyncio.run(gateway.run(loaded, World(open_line=early.open_line)))
     except (SpoolError, LinkError) as error:
         raise CommandError(str(error), error.hint) from error
     return 0
+
+
+def listen(loaded: config.Config) -> Early:
+    """Open the ports at once: loading what is below takes half a second, and the devices are talking."""
+    early = Early(Path(loaded.runtime) / TAPES, clock.now)
+    for port in loaded.port:
+        early.listen(port.path, line_of(registry.driver(port.driver), port))
+    return early
 
 
 def set_up_log(as_json: bool) -> None:

@@ -44,6 +44,11 @@ def _page(now: status.Status) -> list[str]:
         age = "never heard" if port.heard_s is None else f"heard {port.heard_s:.1f} s ago"
         lines.append(f"  {port.path}  {port.driver}  {port.state}, {age}, {port.frames} frames, {port.bad_frames} bad")
     for chain in now.spool.chains:
-        room = "" if chain.room_h is None else f", room for {chain.room_h:.0f} h"
-        lines.append(f"  spool {chain.name}: {chain.waiting_envelopes} waiting ({chain.waiting_bytes} bytes){room}")
+        room = status.room_words(chain.room_h)
+        lines.append(f"  spool {chain.name}: {chain.waiting_envelopes} waiting ({chain.waiting_bytes} bytes), {room}")
+    for one in now.relayed:
+        left = "not delivered" if one.problem else "all delivered"
+        if one.waiting_envelopes:
+            left = f"{one.waiting_envelopes} left ({one.waiting_bytes} bytes)"
+        lines.append(f"  relayed for {one.gateway}: {left}, {one.held_envelopes} confirmed")
     return lines

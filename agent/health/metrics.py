@@ -40,7 +40,13 @@ def _samples(status: Status) -> Iterator[Sample]:
     yield "envelopes_held_total", "counter", {}, link.held_envelopes
     yield "envelopes_refused_total", "counter", {}, link.refused_envelopes
     yield "envelopes_left_to_backfill_total", "counter", {}, link.live_left_envelopes
-    yield "receipts_refused_total", "counter", {}, link.receipts_refused
+    for reason, count in link.receipts_refused.items():
+        yield "receipts_refused_total", "counter", {"reason": reason}, count
+    yield "commands_taken_total", "counter", {}, link.commands_taken
+    for reason, count in link.commands_refused.items():
+        yield "commands_refused_total", "counter", {"reason": reason}, count
+    yield "envelopes_sent_again_total", "counter", {}, link.sent_again_envelopes
+    yield "envelopes_absent_total", "counter", {}, link.absent_envelopes
     yield "outstanding_bytes", "gauge", {}, link.outstanding_bytes
     spool = status.spool
     for chain in spool.chains:
@@ -56,6 +62,13 @@ def _samples(status: Status) -> Iterator[Sample]:
     yield "spool_damaged_frames_total", "counter", {}, spool.damaged_frames
     yield "spool_evicted_envelopes_total", "counter", {}, spool.evicted_envelopes
     yield "spool_dropped_envelopes_total", "counter", {}, spool.dropped_envelopes
+    for one in status.relayed:
+        labels = {"gateway": one.gateway}
+        yield "relayed_waiting_envelopes", "gauge", labels, one.waiting_envelopes
+        yield "relayed_waiting_bytes", "gauge", labels, one.waiting_bytes
+        yield "relayed_held_total", "counter", labels, one.held_envelopes
+        yield "relayed_lost_envelopes_total", "counter", labels, one.lost_envelopes
+        yield "relayed_failing", "gauge", labels, float(bool(one.problem))
     for task in status.tasks:
         yield "task_failures_total", "counter", {"task": task.name}, task.failures
 

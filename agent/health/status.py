@@ -27,7 +27,7 @@ class PortStatus(msgspec.Struct, frozen=True):
 
 
 class LinkStatus(msgspec.Struct, frozen=True):
-    """The uplink. Counts are since the start of this epoch."""
+    """The uplink. Counts are since the start of this epoch; what was refused is counted by reason."""
 
     connected: bool
     problem: str
@@ -38,13 +38,20 @@ class LinkStatus(msgspec.Struct, frozen=True):
     held_envelopes: int
     live_left_envelopes: int
     refused_envelopes: int
-    receipts_refused: int
+    receipts_refused: dict[str, int]
     outstanding_bytes: int
     round_trip_s: float | None
+    commands_taken: int
+    commands_refused: dict[str, int]
+    sent_again_envelopes: int
+    absent_envelopes: int
 
 
 class ChainStatus(msgspec.Struct, frozen=True):
-    """One class in the spool. `room_h` is how long at the present rate until what is not held must give way."""
+    """One class in the spool. `room_h` is how long at the present rate until what is not held must give way.
+
+    None: nobody knows, for nothing is written, or it was not watched for long enough.
+    """
 
     name: str
     waiting_envelopes: int
@@ -61,6 +68,18 @@ class SpoolStatus(msgspec.Struct, frozen=True):
     damaged_frames: int
     evicted_envelopes: int
     dropped_envelopes: int
+
+
+class RelayStatus(msgspec.Struct, frozen=True):
+    """The backlog of a dead gateway that was imported here. `held_envelopes` is since the start of this epoch."""
+
+    gateway: str
+    waiting_envelopes: int
+    waiting_bytes: int
+    held_envelopes: int
+    lost_envelopes: int
+    problem: str
+    hint: str
 
 
 class TaskStatus(msgspec.Struct, frozen=True):
@@ -84,6 +103,7 @@ class Status(msgspec.Struct, frozen=True):
     link: LinkStatus
     spool: SpoolStatus
     tasks: list[TaskStatus]
+    relayed: list[RelayStatus] = []
 
 
 def pack(status: Status) -> bytes:
@@ -114,8 +134,13 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
         found.append(
             (f"no link: {status.link.problem or 'not connected'}", status.link.hint or "data is being stored here")
         )
+    forged = status.link.receipts_refused.get("signature", 0) + status.link.commands_refused.get("signature", 0)
+    if forged:
+        what = f"{forged} receipts or commands have no signature of the centre"
+        found.append((what, "is centre.pub the centre's key? if it is, somebody else writes to the broker"))
     if status.clock != "ntp":
         found.append((f"clock: {status.clock}", "times go out as uncertain until NTP answers"))
+    found += [(f"relay for {one.gateway}: {one.problem}", one.hint) for one in status.relayed if one.problem]
     found += [
         (f"{task.name} failed {task.failures} times: {task.last_error}", "send the log")
         for task in status.tasks
@@ -129,4 +154,14 @@ def summary(status: Status) -> str:
     heard = sum(1 for port in status.ports if port.heard_s is not None and port.heard_s < STALE_S)
     waiting = sum(chain.waiting_envelopes for chain in status.spool.chains)
     link = "sending" if status.link.connected else "storing here"
-    return f"{heard} of {len(status.ports)} devices heard, {link}, {waiting} envelopes not yet held"
+    room = room_words(room_h(status))
+    return f"{heard} of {len(status.ports)} devices heard, {link}, {waiting} envelopes not yet held, {room}"
+
+
+def room_h(status: Status) -> float | None:
+    """Hours until the first class must give something up that the centre does not hold; None where nobody knows."""
+    return min((chain.room_h for chain in status.spool.chains if chain.room_h is not None), default=None)
+
+
+def room_words(hours: float | None) -> str:
+    return "room unknown" if hours is None else f"room for {hours:.0f} h" if hours >= 10 else f"room for {hours:.1f} h"

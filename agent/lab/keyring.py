@@ -29,25 +29,35 @@ class Keyring:
     gateway_id: str
 
 
-def make(folder: Path) -> Keyring:
-    """Write a whole keyring under `folder`."""
+def make(folder: Path, address: str = "127.0.0.1") -> Keyring:
+    """Write a whole keyring under `folder`; the broker's certificate is for localhost and `address`."""
+    return many(folder, 1, address)[0]
+
+
+def many(folder: Path, gateways: int, address: str = "127.0.0.1") -> list[Keyring]:
+    """One authority, broker and centre, and so many gateways: a keyring for each gateway."""
     ca_key = Ed25519PrivateKey.generate()
     ca = _certificate("wardlink demo authority", ca_key, ca_key, None)
-    ring = Keyring(folder / "broker", folder / "gateway", folder / "centre", "")
-    signer = Ed25519PrivateKey.generate()
-    gateway_id = keys.gateway_id(signer.public_key())
+    broker, centre = folder / "broker", folder / "centre"
     centre_tls, broker_tls, receipts = (Ed25519PrivateKey.generate() for _ in range(3))
     opens = keys.RecipientSecret("xwing", os.urandom(96))
-    for place in (ring.broker, ring.gateway, ring.centre):
+    names = ["gateway", *(f"gateway-{number}" for number in range(2, gateways + 1))]
+    for place in (broker, centre, *(folder / name for name in names)):
         _write(place / "ca.crt", ca.public_bytes(Encoding.PEM))
-    _pair(ring.broker, "broker.crt", "broker.key", _certificate("localhost", broker_tls, ca_key, ca), broker_tls)
-    _pair(ring.gateway, "gateway.crt", "gateway.key", _certificate(gateway_id, signer, ca_key, ca), signer)
-    _pair(ring.centre, "centre.crt", "centre.tls.key", _certificate("centre", centre_tls, ca_key, ca), centre_tls)
-    _write(ring.gateway / "centre.pub", keys.verifier_text(receipts.public_key()).encode())
-    _write(ring.gateway / "recipients" / "centre.pub", opens.recipient.text().encode())
-    _write(ring.centre / "recipient.key", opens.text().encode())
-    _write(ring.centre / "centre.key", keys.signer_text(receipts).encode())
-    return Keyring(ring.broker, ring.gateway, ring.centre, gateway_id)
+    hosts = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(IPv4Address(address))])
+    _pair(broker, "broker.crt", "broker.key", _certificate("localhost", broker_tls, ca_key, ca, hosts), broker_tls)
+    _pair(centre, "centre.crt", "centre.tls.key", _certificate("centre", centre_tls, ca_key, ca), centre_tls)
+    _write(centre / "recipient.key", opens.text().encode())
+    _write(centre / "centre.key", keys.signer_text(receipts).encode())
+    rings = []
+    for name in names:
+        signer = Ed25519PrivateKey.generate()
+        gateway_id, place = keys.gateway_id(signer.public_key()), folder / name
+        _pair(place, "gateway.crt", "gateway.key", _certificate(gateway_id, signer, ca_key, ca), signer)
+        _write(place / "centre.pub", keys.verifier_text(receipts.public_key()).encode())
+        _write(place / "recipients" / "centre.pub", opens.recipient.text().encode())
+        rings.append(Keyring(broker, place, centre, gateway_id))
+    return rings
 
 
 def _pair(folder: Path, crt: str, key: str, certificate: x509.Certificate, private: Ed25519PrivateKey) -> None:
@@ -56,7 +66,11 @@ def _pair(folder: Path, crt: str, key: str, certificate: x509.Certificate, priva
 
 
 def _certificate(
-    name: str, key: Ed25519PrivateKey, issuer_key: Ed25519PrivateKey, issuer: x509.Certificate | None
+    name: str,
+    key: Ed25519PrivateKey,
+    issuer_key: Ed25519PrivateKey,
+    issuer: x509.Certificate | None,
+    names: x509.SubjectAlternativeName | None = None,
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     start = datetime.datetime.now(datetime.UTC) - EARLY
@@ -70,8 +84,7 @@ def _certificate(
         .not_valid_after(start + LIFE)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
     )
-    if name == "localhost":
-        names = x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(IPv4Address("127.0.0.1"))])
+    if names is not None:
         draft = draft.add_extension(names, critical=False)
     return draft.sign(issuer_key, None)
 

@@ -25,6 +25,7 @@ FRONT_ENDS = {
     "philips_intellivue": (200.0, 8192.0),
 }
 BREATHS_HZ = 0.25
+DICOM_UV = 1.25
 BEAT_LIMIT_S = 0.3
 PULSE_DELAY_S = 0.2
 
@@ -83,12 +84,25 @@ def pulse_train(times: Array, starts: Array) -> Array:
 @cache
 def dicom_lead_ii() -> tuple[Array, float]:
     """(millivolts, rate)."""
+    samples, rate = _dicom()
+    return samples[1] * DICOM_UV / 1000, rate
+
+
+def dicom_leads(rate: int) -> NDArray[np.int32]:
+    """All 12 leads (I to III, aVR to aVF, V1 to V6) at a rate that divides theirs, in counts of 1.25 uV."""
+    samples, its_rate = _dicom()
+    return samples[:, :: int(its_rate) // rate].astype(np.int32)
+
+
+@cache
+def _dicom() -> tuple[NDArray[np.int16], float]:
+    """(counts by lead, rate)."""
     import pydicom  # noqa: PLC0415  only the demo has it
 
     waveform = pydicom.dcmread(_file("pydicom", "waveform_ecg.dcm")).WaveformSequence[0]
+    assert {float(lead.ChannelSensitivity) for lead in waveform.ChannelDefinitionSequence} == {DICOM_UV}
     samples = np.frombuffer(waveform.WaveformData, "<i2").reshape(-1, waveform.NumberOfWaveformChannels)
-    microvolts = float(waveform.ChannelDefinitionSequence[1].ChannelSensitivity)
-    return samples[:, 1] * microvolts / 1000, float(waveform.SamplingFrequency)
+    return samples.T, float(waveform.SamplingFrequency)
 
 
 @cache

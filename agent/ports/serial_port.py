@@ -8,22 +8,20 @@ suffer. What the kernel holds when the port is opened is kept. An unplugged devi
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import termios
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Protocol
 
-import serial
-
+from agent.ports.line import Cable, open_line
 from agent.ports.tape import Tape
 from drivers.contract import Serial
 
 GATHER_S = 0.1
 TTY_BYTES = 4095  # what one read of a tty gives at most; the kernel then has more
 RETRY_S = 0.5
+READ_LIMIT_BYTES = 65536
 WRITE_LIMIT_BYTES = 65536
 log = logging.getLogger("wardlink.port")
 
@@ -39,34 +37,54 @@ class Ear(Protocol):
     def closed(self, now: int, reason: str) -> None: ...
 
 
-class _Line(serial.Serial):
-    """pyserial throws away what the kernel holds when it opens a port; those are a patient's samples."""
+class Rounds:
+    """Reads of all ports in one wake-up: each waking costs more than its reads."""
 
-    def _reset_input_buffer(self) -> None:
-        """Keep it."""
+    def __init__(self) -> None:
+        self._steps: list[Callable[[], None]] = []
+        self._is_due = False
 
+    def join(self, step: Callable[[], None]) -> None:
+        """Call `step` in the next round, within GATHER_S."""
+        if not self._is_due:
+            self._is_due = True
+            loop = asyncio.get_running_loop()
+            loop.call_later(GATHER_S - loop.time() % GATHER_S, self._turn)
+        self._steps.append(step)
 
-def open_line(path: str, line: Serial) -> serial.Serial:
-    """Open a port with these line settings, for us alone. Raises OSError, termios.error."""
-    if not Path(path).exists():
-        raise FileNotFoundError(errno.ENOENT, "no such port", path)
-    port = _Line(None, line.baud, line.bits, line.parity, line.stop, timeout=0, write_timeout=0, exclusive=True)
-    port.port = path
-    port.dtr, port.rts = line.dtr, line.rts
-    port.open()
-    return port
+    def leave(self, step: Callable[[], None]) -> None:
+        """Do not call it after all."""
+        if step in self._steps:
+            self._steps.remove(step)
+
+    def _turn(self) -> None:
+        self._is_due = False
+        steps, self._steps = self._steps, []
+        for step in steps:
+            step()
 
 
 class SerialPort:
     """Keeps one path open and feeds one ear. `state` is for status: waiting, open, or why it could not be opened."""
 
-    def __init__(self, path: str, line: Serial, ear: Ear, clock: Callable[[], int], tape: Tape) -> None:
+    def __init__(
+        self,
+        path: str,
+        line: Serial,
+        ear: Ear,
+        clock: Callable[[], int],
+        tape: Tape,
+        rounds: Rounds,
+        opener: Callable[[str, Serial], Cable] = open_line,
+    ) -> None:
         self.path = path
         self.state = "waiting"
+        self._rounds = rounds
         self._line = line
         self._ear = ear
         self._clock = clock
         self._tape = tape
+        self._opener = opener
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -74,7 +92,7 @@ class SerialPort:
             port = await self._open()
             reason = "fault"
             try:
-                reason = await Reading(port.fileno(), self._ear, self._clock, self._tape).ended
+                reason = await Reading(port, self._ear, self._clock, self._tape, self._rounds).ended
             except asyncio.CancelledError:
                 reason = "stopped"
                 raise
@@ -86,11 +104,11 @@ class SerialPort:
                 self._ear.closed(self._clock(), reason)
                 log.warning("port closed path=%s reason=%r", self.path, reason)
 
-    async def _open(self) -> serial.Serial:
+    async def _open(self) -> Cable:
         """Wait until the path is there and opens."""
         while True:
             try:
-                port = await asyncio.to_thread(open_line, self.path, self._line)
+                port = await asyncio.to_thread(self._opener, self.path, self._line)
             except (OSError, termios.error) as error:
                 state = f"cannot open: {_said(error)}"
                 if state != self.state:
@@ -110,14 +128,16 @@ class Reading:
     comes out of `ended`, whose result is why the port was lost.
     """
 
-    def __init__(self, fd: int, ear: Ear, clock: Callable[[], int], tape: Tape) -> None:
+    def __init__(self, port: Cable, ear: Ear, clock: Callable[[], int], tape: Tape, rounds: Rounds) -> None:
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = self._loop.create_future()
         self.ended.add_done_callback(lambda _: self._stop())
-        self._fd = fd
+        self._port = port
+        self._fd = port.fileno()
         self._ear = ear
         self._clock = clock
         self._tape = tape
+        self._rounds = rounds
         self._unsent = bytearray()
         self._timer: asyncio.TimerHandle | None = None
         self._waits = False
@@ -136,17 +156,23 @@ class Reading:
             self.ended.set_exception(error)
 
     def _plan(self) -> None:
-        """Set the one timer: soon while bytes come, else when the driver wants to be woken."""
-        if self._waits:
-            wake_at = self._ear.wake_at
-            delay = None if wake_at is None else max(0.0, (wake_at - self._clock()) / 1e9 + 0.001)
-            if self._unsent:
-                delay = GATHER_S if delay is None else min(delay, GATHER_S)
-        else:
-            delay = 0.0 if self._full else GATHER_S - self._loop.time() % GATHER_S  # all ports in one wake-up
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None if delay is None else self._loop.call_later(delay, self._step, self._work)
+        """What comes next: a read in the next round while bytes come, else a timer for when the driver wants one."""
+        self._cancel_timer()
+        if not self._waits:
+            if self._full:
+                self._loop.call_soon(self._next)
+            else:
+                self._rounds.join(self._next)
+            return
+        wake_at = self._ear.wake_at
+        delay = None if wake_at is None else max(0.0, (wake_at - self._clock()) / 1e9 + 0.001)
+        if self._unsent:
+            delay = GATHER_S if delay is None else min(delay, GATHER_S)
+        if delay is not None:
+            self._timer = self._loop.call_later(delay, self._next)
+
+    def _next(self) -> None:
+        self._step(self._work)
 
     def _work(self) -> None:
         now = self._clock()
@@ -160,9 +186,8 @@ class Reading:
     def _read(self) -> None:
         """What is there. Nothing is no news (VMIN is 0), unless the kernel had just said that there is something."""
         told, self._told = self._told, False
-        now = self._clock()
         try:
-            data = self._tape.read(self._fd, now)
+            data = self._port.read(READ_LIMIT_BYTES)
         except BlockingIOError:
             data, told = b"", False
         self._full = len(data) >= TTY_BYTES
@@ -173,6 +198,8 @@ class Reading:
             self._waits = True
             self._loop.add_reader(self._fd, self._step, self._bytes_came)
             return
+        now = self._clock()
+        self._tape.write(data, now)
         self._send(self._ear.heard(data, now))
 
     def _bytes_came(self) -> None:
@@ -188,13 +215,18 @@ class Reading:
             self._unsent.clear()
         if self._unsent:
             try:
-                del self._unsent[: os.write(self._fd, self._unsent)]
+                del self._unsent[: self._port.write(self._unsent)]
             except BlockingIOError:
                 return
 
-    def _stop(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
+
+    def _stop(self) -> None:
+        self._cancel_timer()
+        self._rounds.leave(self._next)
         if self._waits:
             self._loop.remove_reader(self._fd)
 

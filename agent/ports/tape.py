@@ -4,13 +4,13 @@ A killed daemon loses its memory, not the page cache. So each chunk is also writ
 in the runtime folder (memory, on a real gateway), and the file is dropped once the envelopes made from it are in the
 spool. The next start plays what is left. This is about a crash or a kill; for a power cut the promise is the spool's.
 
-    <port>.landing                     where the bytes of the latest read are, until they are on the tape
     <port>.now                         being written
-    <port>.<epoch>-<class>-<seq>-...   sealed; to be dropped when the last of these envelopes is durable
-    file := the kernel's boot id (36 bytes), then records of u64 monotonic ns, u32 length, bytes (big endian)
+    <port>.<epoch>-<class>-<seq>+...   sealed; to be dropped when these envelopes are durable, one for each class
+    <port>.early                       read before there was a tape, by this start or by ones that came no further
+    file := the kernel's boot id (36 bytes), "2", then records of u64 monotonic ns, u8 safe, u32 length, bytes
+            (big endian); safe: bit n is set where the envelope of class n made from it is durable
 
-The envelopes of a bundle's classes become durable one after the other. Where a kill came between them the piece is
-played again as `told`: what the first class says once is not said again. The highest bit of a record's time says so.
+Classes become durable one after the other, so a kill may come in between: then only the others are made again.
 
 The first record of a file is the half frame that waited in the driver when it was begun (mostly empty): it ends the
 file before, and is played only where that one is not. A tape that cannot be written is counted and stops nothing.
@@ -20,29 +20,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
-from agent.ports.landing import Landing, landed
-
+TAPES = "tape"  # the folder, below the one for what need not survive
 PIECE_LIMIT_BYTES = 1 << 20
-READ_LIMIT_BYTES = 65536
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
-_RECORD = struct.Struct(">QI")
-_TOLD = 1 << 63
+_RECORD = struct.Struct(">QBI")
+Chunk = tuple[int, bytes]
+Record = tuple[int, int, bytes]  # monotonic ns, safe, what was read
 Sealed = tuple[int, int, int]  # epoch, class, seq
 log = logging.getLogger("wardlink.tape")
-
-
-class Chunk(NamedTuple):
-    """What was read at `now`; `told`: what it says once is durable, its samples are not."""
-
-    now: int
-    data: bytes
-    told: bool = False
 
 
 class Tape:
@@ -51,12 +41,12 @@ class Tape:
     def __init__(self, folder: Path, port: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._name = hashlib.sha256(port.encode()).hexdigest()[:16]
+        self._name = _name(port)
         self._current = folder / f"{self._name}.now"
         self._aside = folder / f"{self._name}.begun"  # holds nothing that is not in another file as well
-        self._runway = folder / f"{self._name}.landing"
-        self._landing: Landing | None = None
-        self._boot = _BOOT.read_bytes().strip()
+        self._turned = folder / f"{self._name}.turned"
+        self._head = _head()
+        self._safe: dict[int, int] = {}
         self._file: BinaryIO | None = None
         self._size_bytes = 0
         self._is_failing = False
@@ -64,51 +54,37 @@ class Tape:
 
     def left(self, durable: Callable[[Sealed], bool]) -> list[Chunk]:
         """What an earlier process read and did not make durable, oldest first; it is on the new tape now."""
-        chunks: dict[int, Chunk] = {}
-        others = (self._aside, self._runway)
-        files = [file for file in self._folder.glob(f"{self._name}.*") if file not in others]
-        pieces = {file: list(_read(file, self._boot)) for file in files}
+        chunks: dict[int, bytes] = {}
+        files = [file for file in self._folder.glob(f"{self._name}.*") if file != self._aside]
+        pieces = {file: list(_read(file, self._head)) for file in files}
         is_played = False
         for file, records in sorted(pieces.items(), key=lambda piece: piece[1][:1]):
             sealed = _sealed(file)
-            if sealed and durable(sealed[-1]):
+            there = [cls for epoch, cls, seq in sealed if durable((epoch, cls, seq))]
+            if sealed and len(there) == len(sealed):
                 is_played = False
                 continue
-            told = bool(sealed) and durable(sealed[0])
-            for chunk in records[1:] if is_played else records:
-                chunks[chunk.now] = chunk._replace(told=chunk.told or told)
-            is_played = True
-        last = Chunk(*landed(self._runway, self._boot))
-        chunks.setdefault(last.now, last)
-        heard = [chunk for _, chunk in sorted(chunks.items()) if chunk.data]
-        self._start([Chunk(0, b""), *heard])
+            for now, safe, data in records[1:] if is_played else records:
+                chunks[now] = data
+                self._safe[now] = self._safe.get(now, 0) | safe | sum(1 << cls for cls in there)
+            is_played = bool(records)
+        heard = [(now, data) for now, data in sorted(chunks.items()) if data]
+        self._start([(0, 0, b""), *((now, self._safe[now], data) for now, data in heard)])
         for file in pieces:
             if file != self._current:
                 file.unlink()
-        try:
-            self._landing = Landing(self._runway, self._boot)
-        except OSError as error:
-            log.warning("a kill may take what is being read along why=%r", str(error))
         return heard
 
-    def read(self, fd: int, now: int) -> bytes:
-        """What is there, at most READ_LIMIT_BYTES, and on the tape. Raises as os.read does."""
-        if self._landing is None:
-            data = os.read(fd, READ_LIMIT_BYTES)
-            self.write(data, now)
-            return data
-        data = self._landing.read(fd, now)
-        if data:
-            self.write(data, now)
-        self._landing.clear()
-        return data
+    def is_safe(self, now: int, cls: int) -> bool:
+        """Whether what was left of `now` is durable already in an envelope of this class."""
+        return bool(self._safe.get(now, 0) >> cls & 1)
 
-    def write(self, data: bytes, now: int, told: bool = False) -> None:
+    def write(self, data: bytes, now: int, safe: int = 0) -> None:
         """Keep what was just read at `now`."""
         if self._file is None or self._size_bytes > PIECE_LIMIT_BYTES:
             self.refused_bytes += len(data)
             return
-        record = _RECORD.pack(now | _TOLD if told else now, len(data)) + data
+        record = _record(now, safe, data)
         try:
             written = self._file.write(record)
         except OSError as error:
@@ -123,32 +99,30 @@ class Tape:
         piece = None
         if self._file is not None:
             self._file.close()
-            piece = self._current.rename(self._folder / f"{self._name}.turned")
-        self._start([Chunk(now, pending)])
+            piece = self._current.rename(self._turned)
+        self._start([(now, 0, pending)])
         return piece
 
     def label(self, piece: Path, *sealed: Sealed) -> Path:
-        """Name the last envelope of each class that the piece went into, in the order in which they are committed."""
-        words = "-".join(f"{cls}-{seq}" for _, cls, seq in sealed)
-        return piece.rename(self._folder / f"{self._name}.{sealed[0][0]}-{words}")
+        """Name the envelopes that the piece went into last, one for each class."""
+        names = "+".join(f"{epoch}-{cls}-{seq}" for epoch, cls, seq in sealed)
+        return piece.rename(self._folder / f"{self._name}.{names}")
 
     def close(self) -> None:
         """A clean end: nothing is left to play."""
         if self._file is not None:
             self._file.close()
-        if self._landing is not None:
-            self._landing.close()
         self._current.unlink(missing_ok=True)
 
-    def _start(self, records: Iterable[Chunk]) -> None:
+    def _start(self, records: Iterable[Record]) -> None:
         self._size_bytes = 0
         try:
             self._file = self._aside.open("wb", buffering=0)
-            self._file.write(self._boot)
+            self._file.write(self._head)
         except OSError as error:
             self._fail(error)
-        for now, data, told in records:
-            self.write(data, now, told)
+        for now, safe, data in records:
+            self.write(data, now, safe)
         if self._file is not None:
             self._aside.rename(self._current)
             self._is_failing = False
@@ -163,23 +137,52 @@ class Tape:
         self._file = None
 
 
+def keep(folder: Path, port: str, chunks: Iterable[Chunk]) -> None:
+    """Append what was read before the port had a `Tape`. A folder that cannot be written keeps nothing."""
+    early, head = folder / f"{_name(port)}.early", _head()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_ours = early.is_file() and early.read_bytes().startswith(head)
+        with early.open("ab" if is_ours else "wb", buffering=0) as file:
+            for now, data in chunks:
+                file.write(
+                    _record(now, 0, data) if file.tell() else head + _record(now, 0, b"") + _record(now, 0, data)
+                )
+    except OSError as error:
+        log.warning("tape cannot be written why=%r", str(error))
+
+
+def _name(port: str) -> str:
+    return hashlib.sha256(port.encode()).hexdigest()[:16]
+
+
+def _head() -> bytes:
+    return _BOOT.read_bytes().strip() + b"2"
+
+
+def _record(now: int, safe: int, data: bytes) -> bytes:
+    return _RECORD.pack(now, safe, len(data)) + data
+
+
 def _sealed(file: Path) -> list[Sealed]:
-    parts = file.suffix[1:].split("-")
-    if len(parts) not in (3, 5) or not all(part.isdecimal() for part in parts):
-        return []
-    epoch, *rest = map(int, parts)
-    return [(epoch, cls, seq) for cls, seq in zip(rest[::2], rest[1::2], strict=True)]
+    """The envelopes of its label; empty where it has none."""
+    found: list[Sealed] = []
+    for name in file.suffix[1:].split("+"):
+        parts = name.split("-")
+        if len(parts) == 3 and all(part.isdecimal() for part in parts):
+            found.append((int(parts[0]), int(parts[1]), int(parts[2])))
+    return found
 
 
-def _read(file: Path, boot: bytes) -> Iterator[Chunk]:
+def _read(file: Path, head: bytes) -> Iterator[Record]:
     data = file.read_bytes()
-    if not data.startswith(boot):
+    if not data.startswith(head):
         return
-    at = len(boot)
+    at = len(head)
     while at + _RECORD.size <= len(data):
-        now, size = _RECORD.unpack_from(data, at)
+        now, safe, size = _RECORD.unpack_from(data, at)
         at += _RECORD.size
         if at + size > len(data):
             return
-        yield Chunk(now & ~_TOLD, data[at : at + size], bool(now & _TOLD))
+        yield now, safe, data[at : at + size]
         at += size

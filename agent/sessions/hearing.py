@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 
 from agent.sessions.session import Session
 from agent.sessions.ward import Ward
-from drivers.contract import Counts, DeviceTime, Driver, Numeric, Output, PatientId, Send
+from drivers.contract import Counts, DeviceTime, Driver, Numeric, Output, PatientId, Send, Wave
+from wire.topics import Class
 
 TAIL_LIMIT_BYTES = 70_000
-READINGS = (Numeric, DeviceTime, PatientId)  # what is said once
+SAID_ONCE = {Class.VITAL: (Numeric, DeviceTime, PatientId), Class.WAVE: (Wave,)}
 
 
 class Hearing:
@@ -47,24 +48,26 @@ class Hearing:
         return self._take(self._driver.on_open(now), now)
 
     def heard(self, data: bytes, now: int) -> list[bytes]:
-        return self._listen(data, now)
-
-    def _listen(self, data: bytes, now: int, deaf_to: tuple[type[Output], ...] = ()) -> list[bytes]:
         self._tail = (self._tail + data)[-TAIL_LIMIT_BYTES:]
-        outputs = self._driver.on_bytes(data, now)
-        return self._take((o for o in outputs if not isinstance(o, deaf_to)) if deaf_to else outputs, now)
+        answers = self._take(self._driver.on_bytes(data, now), now)
+        self._tail = self.half_frame()
+        return answers
 
-    def resume(self, data: bytes, now: int, told: bool = False) -> None:
+    def resume(self, data: bytes, now: int, is_safe: Callable[[int, int], bool] = lambda now, cls: False) -> None:
         """Hear again what an earlier process had read and not made durable; the session goes on when the port opens.
 
-        `told`: its readings are durable, so they are not said again; states are, as at the start of every session.
-        Where the driver fails the session ends, as it did then.
+        `is_safe(now, class)`: that class of it was durable, so its samples or readings are not said again; states are,
+        as at the start of every session. Where the driver fails the session ends, as it did then.
         """
         if self.session is None:
             self._begin(now)
         good = False
         try:
-            self._listen(data, now, READINGS if told else ())
+            self._tail = (self._tail + data)[-TAIL_LIMIT_BYTES:]
+            said = list(self._driver.on_bytes(data, now))
+            told = [kinds for cls, kinds in SAID_ONCE.items() if is_safe(now, cls)]
+            self._take([one for one in said if not any(isinstance(one, kinds) for kinds in told)], now)
+            self._tail = self.half_frame()
             good = True
         finally:
             if not good:

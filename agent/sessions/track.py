@@ -56,7 +56,8 @@ class Track:
         if len(self._run.samples) + len(samples) > RUN_LIMIT_SAMPLES:
             self._close()
         run = self._run
-        run.marks += _marks(wave.marks, start, len(samples), len(run.samples))
+        if wave.marks:
+            run.marks += _marks(wave.marks, start, len(samples), len(run.samples))
         run.samples += samples
         run.t = t
         self.index += len(samples)

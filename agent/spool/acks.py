@@ -19,7 +19,7 @@ from wire.ranges import Ranges
 FILE = "acks"
 PAGE_BYTES = 64 * 1024
 _TAIL, _HELD = 0, 9
-_CAUSES = {1: Cause.EVICTED, 2: Cause.DROPPED, 3: Cause.DAMAGED}
+_CAUSES = {1: Cause.EVICTED, 2: Cause.DROPPED, 3: Cause.DAMAGED, 4: Cause.ABSENT}
 _KINDS = {cause: kind for kind, cause in _CAUSES.items()}
 _EPOCH = struct.Struct("<I")
 _ENTRY = struct.Struct("<BBxxII")
@@ -58,6 +58,14 @@ class Acks:
         """What is held of one class and epoch, to be read and added to."""
         return self.held.setdefault((cls, epoch), Ranges())
 
+    def confirmed(self, cls: int, epoch: int) -> Ranges:
+        """A copy of what is held, without what counts as held only because it is lost."""
+        out = Ranges(self.held.get((cls, epoch), ()))
+        for cause in Cause:
+            for first, last in self.lost.get((cls, epoch, cause), ()):
+                out.remove(first, last)
+        return out
+
     def lose(self, lost: Iterable[Lost]) -> None:
         for one in lost:
             self.lost.setdefault((one.cls, one.epoch, one.cause), Ranges()).add(one.first, one.last)
@@ -72,12 +80,8 @@ class Acks:
 
     def unsettled(self, cls: int, epoch: int, first: int, last: int) -> list[tuple[int, int]]:
         """The parts of `first..last` that are neither held nor known to be lost."""
-        known = [self.held.get((cls, epoch)), *(self.lost.get((cls, epoch, cause)) for cause in Cause)]
-        pieces = [(first, last)]
-        for ranges in known:
-            if ranges is not None:
-                pieces = [gap for low, high in pieces for gap in ranges.missing(low, high)]
-        return pieces
+        held = self.held.get((cls, epoch), Ranges())
+        return [gap for low, high in self.unowed(cls, epoch, first, last) for gap in held.missing(low, high)]
 
     def settle(self, cls: int, epoch: int, first: int, last: int) -> None:
         """Declared, or found to be held after all: no longer owed."""
@@ -88,6 +92,14 @@ class Acks:
             ranges.remove(first, last)
             if not ranges:
                 del self.lost[cls, epoch, cause]
+
+    def unowed(self, cls: int, epoch: int, first: int, last: int) -> list[tuple[int, int]]:
+        """The parts of `first..last` that no statement is owed for."""
+        pieces = [(first, last)]
+        for cause in Cause:
+            ranges = self.lost.get((cls, epoch, cause), Ranges())
+            pieces = [gap for low, high in pieces for gap in ranges.missing(low, high)]
+        return pieces
 
     def keep(self, cls: int, epoch: int, first: int, last: int) -> None:
         """They were to be overwritten, and are still there."""
@@ -142,9 +154,9 @@ class Acks:
             if epoch == self.epoch:
                 yield _TAIL, cls, epoch, [(tail, 0)]
         for (cls, epoch, cause), lost in sorted(self.lost.items()):
-            yield _KINDS[cause], cls, epoch, list(lost)
+            yield _KINDS[cause], cls, epoch, lost.pairs()
         for (cls, epoch), held in sorted(self.held.items(), key=lambda item: (item[0][1], item[0][0])):
-            yield _HELD, cls, epoch, list(held)
+            yield _HELD, cls, epoch, held.pairs()
 
 
 def _entries(content: bytes) -> Iterator[Entry]:

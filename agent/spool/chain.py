@@ -12,8 +12,9 @@ from agent.spool.frame import HEAD_BYTES, Frame, encode, padded, size_of
 from agent.spool.index import Index
 from agent.spool.recover import Recovered
 from agent.spool.segment import Segment, encode_footer, encode_header, file_name, fits
-from agent.spool.terms import BLOCK_BYTES, Accepted, Cause, Lost, Stored
+from agent.spool.terms import BLOCK_BYTES, SECTOR_BYTES, Accepted, Cause, Lost, Stored
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _LEAP = 1 << 32  # past whatever a segment that cannot be read today may hold
 
 
@@ -34,6 +35,7 @@ class Chain:
         self.spares: list[Segment] = []
         self.current: Segment | None = None
         self.appended_bytes = 0
+        self.taken_bytes = 0
         self.spares_refused = 0
         self.write_errors = 0
         self.evicted: list[Lost] = []  # since the last time the spool looked
@@ -43,7 +45,8 @@ class Chain:
         self._position = 0
         self._next_number = 0
         self._making: Prewrite | None = None
-        self._refused_at = -1  # the generation at which the disk had no room for a spare
+        self._refused_at = -1  # the generation at which the disk made no spare
+        self._refusal: OSError | None = None
 
     def attach(self, found: Recovered, acks: Acks) -> None:
         """Take over what is on the disk; finish and mend what can be."""
@@ -75,6 +78,23 @@ class Chain:
         return len(self.index.segments) + len(self.spares)
 
     @property
+    def free_bytes(self) -> int:
+        """For new frames, before a segment with anything unheld must be used again; further files not counted."""
+        current = self.current
+        whole = sum(not segment.unheld for segment in self.index.segments if segment is not current)
+        rest = 0 if current is None else self.segment_bytes - BLOCK_BYTES - current.end
+        return (whole + len(self.spares)) * self._data_bytes + rest
+
+    @property
+    def growth_bytes(self) -> int:
+        return max(0, self.quota_bytes // self.segment_bytes - self.files_count) * self._data_bytes
+
+    @property
+    def _data_bytes(self) -> int:
+        """Of one segment, between its header and its footer."""
+        return self.segment_bytes - 2 * BLOCK_BYTES
+
+    @property
     def wants_spare(self) -> bool:
         """True from the middle of the last free segment on, until the quota is reached."""
         if self.spares or self._refused_at == self._generation or not self._may_grow():
@@ -82,14 +102,15 @@ class Chain:
         return self._making is not None or self.current is None or self.current.end > self.segment_bytes // 2
 
     def make_spare(self) -> None:
-        """One step of at most 256 KiB. A full disk is counted, and asked again at the next segment."""
+        """One step of at most 256 KiB. A refusal is counted; a full disk is asked again at the next segment."""
         if self._making is None:
             name = file_name(self.cls, self._next_number)
             self._making = Prewrite(self._files, self._folder, name, self.segment_bytes)
         try:
             ready = self._making.step()
-        except OSError:
+        except OSError as error:
             self._making = None
+            self._refusal = error
             self._refused_at = self._generation
             self.spares_refused += 1
             return
@@ -156,8 +177,11 @@ class Chain:
             header = encode_header(self.cls, self.segment_bytes, segment.generation, segment.first_position)
             parts.insert(0, header)
         data = b"".join(parts)
-        write_all(self._files, self._fd, data.ljust(padded(len(data)), b"\0"), 0 if fresh else segment.end)
+        write_all(
+            self._files, self._fd, data.ljust(padded(len(data), SECTOR_BYTES), b"\0"), 0 if fresh else segment.end
+        )
         self._files.fdatasync(self._fd)
+        self.taken_bytes += padded(at) - segment.end
         segment.end = padded(at)
         segment.next_position = self._position = position
         return frames
@@ -166,6 +190,7 @@ class Chain:
         if self.current is not None and fits(self.current, size, self.segment_bytes):
             return self.current
         if self.current is not None:
+            self.taken_bytes += self.segment_bytes - BLOCK_BYTES - self.current.end
             self._finish(self.current)
             self.close()
         segment = self._free_segment(acks)
@@ -186,10 +211,17 @@ class Chain:
         if chosen is None:
             raise OSError(errno.ENOSPC, f"no segment of class {self.cls} can be made")
         if chosen.unheld:
+            self._ask_again()
             self._evict(chosen, acks)
         self.index.drop(chosen)
         acks.prune(self.cls, self.index.oldest_numbers())
         return chosen
+
+    def _ask_again(self) -> None:
+        """Nothing is given up for a disk that fails at this moment, only for one that has no room. Raises OSError."""
+        if self._may_grow() and self._refusal is not None and self._refusal.errno not in _FULL:
+            self._refused_at = -1
+            raise self._refusal
 
     def wants_spare_now(self) -> bool:
         """Whether a commit must make its own spare because nobody called `make_spare` in time."""

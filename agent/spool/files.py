@@ -5,13 +5,16 @@ Everything raises OSError and nothing else. Offsets and sizes are bytes.
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import mmap
 import os
 from pathlib import Path
 from typing import Protocol
 
 STEP_BYTES = 256 * 1024  # one step of pre-writing: what a commit may have to wait for
 PIECE_BYTES = 4096
+DIRECT_BYTES = 64 * 1024  # at most this much in one write that goes past the page cache
 
 
 class Files(Protocol):
@@ -48,10 +51,14 @@ class Files(Protocol):
 
 
 class Disk:
-    """The real one."""
+    """The real one. It writes past the page cache where the file system can: from the cache whole pages are written
+    back, and of a large page all of it (ADR 14)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, direct: bool = True) -> None:
         self.written_bytes = 0
+        self._wants_direct = direct
+        self._direct: set[int] = set()
+        self._aligned = mmap.mmap(-1, DIRECT_BYTES)  # the kernel wants such writes from whole pages
 
     def make_folder(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -69,7 +76,10 @@ class Disk:
         return fd
 
     def open(self, path: Path) -> int:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if self._wants_direct:
+            self._go(fd, direct=True)
+        return fd
 
     def look(self, path: Path) -> int:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -78,12 +88,37 @@ class Disk:
         return os.fstat(fd).st_size
 
     def pread(self, fd: int, size: int, offset: int) -> bytes:
+        if fd in self._direct:
+            self._go(fd, direct=False)  # reads are of any size and from anywhere
         return os.pread(fd, size, offset)
 
     def pwrite(self, fd: int, data: bytes, offset: int) -> int:
-        done = os.pwrite(fd, data, offset)
+        done = self._past_cache(fd, data, offset) if fd in self._direct else os.pwrite(fd, data, offset)
         self.written_bytes += done
         return done
+
+    def _past_cache(self, fd: int, data: bytes, offset: int) -> int:
+        """Part of it, or all; whatever the disk does not take so goes the usual way."""
+        size = min(len(data), DIRECT_BYTES)
+        self._aligned[:size] = data[:size]
+        try:
+            with memoryview(self._aligned)[:size] as view:
+                return os.pwrite(fd, view, offset)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        self._go(fd, direct=False)
+        return os.pwrite(fd, data, offset)
+
+    def _go(self, fd: int, *, direct: bool) -> None:
+        flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+        try:
+            fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_DIRECT if direct else flags & ~os.O_DIRECT)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return
+        (self._direct.add if direct else self._direct.discard)(fd)
 
     def fdatasync(self, fd: int) -> None:
         os.fdatasync(fd)
@@ -101,6 +136,7 @@ class Disk:
     def close(self, fd: int) -> None:
         """Cached pages go too: of a file written in large pieces Linux keeps large pages, and a commit of 4 KiB
         would write a whole one back."""
+        self._direct.discard(fd)
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(fd)
 

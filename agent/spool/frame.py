@@ -62,9 +62,9 @@ def size_of(stored: Stored) -> int:
     return HEAD_BYTES + len(stored.data)
 
 
-def padded(count: int) -> int:
-    """`count` rounded up to whole blocks."""
-    return -(-count // BLOCK_BYTES) * BLOCK_BYTES
+def padded(count: int, unit_bytes: int = BLOCK_BYTES) -> int:
+    """`count` rounded up to whole units."""
+    return -(-count // unit_bytes) * unit_bytes
 
 
 def walk(data: bytes, cls: int, generation: int, expected: int = 0) -> Iterator[Frame]:

@@ -64,6 +64,26 @@ class Index:
             settled += count
         return settled
 
+    def unsettle(self, epoch: int, first: int, last: int, held: Ranges) -> list[tuple[int, int]]:
+        """Of `first..last` those of `held` are not held any more; return what is here of them all, held or not.
+
+        `reorder` must follow: a stretch that is open again stands behind younger ones.
+        """
+        here: list[tuple[int, int]] = []
+        for segment, stretch in self.find(epoch, first, last):
+            low, high = max(first, stretch.first), min(last, stretch.last)
+            unheld = sum(b - a + 1 for a, b in held.missing(low, high))
+            self._change(segment, stretch, high - low + 1 - unheld)
+            here.append((low, high))
+        return here
+
+    def reorder(self) -> None:
+        """Open hours and their stretches oldest first."""
+        self._open = {
+            hour: dict(sorted(places.items(), key=lambda place: place[0].first))
+            for hour, places in sorted(self._open.items())
+        }
+
     def find(self, epoch: int, first: int, last: int) -> Iterator[Place]:
         """The stretches with any of these numbers, ascending."""
         for segment in self.segments:

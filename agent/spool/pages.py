@@ -12,7 +12,8 @@ import zlib
 from pathlib import Path
 
 from agent.spool.files import Files, Prewrite, read_around, write_all
-from agent.spool.terms import BLOCK_BYTES
+from agent.spool.frame import padded
+from agent.spool.terms import SECTOR_BYTES
 
 VERSION = 1
 _HEAD = struct.Struct("<4sHHQI")
@@ -60,7 +61,7 @@ class Pages:
         serial = self._serial + 1
         head = _HEAD.pack(self._magic, VERSION, 0, serial, len(content))
         page = head + _CRC.pack(zlib.crc32(content, zlib.crc32(head))) + content
-        page = page.ljust(-(-len(page) // BLOCK_BYTES) * BLOCK_BYTES, b"\0")
+        page = page.ljust(padded(len(page), SECTOR_BYTES), b"\0")
         fd = self._files.open(self._path)
         try:
             write_all(self._files, fd, page, (serial % 2) * self._page_bytes)

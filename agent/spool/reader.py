@@ -1,4 +1,4 @@
-"""Reading committed frames back, one stretch (about 64 KiB) at a time, every body verified."""
+"""Reading committed frames back, one stretch (about 512 KiB) at a time, every body verified."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Reader:
         """OSError: the disk is gone. A block it refuses, or a file that is gone, costs the frames in it."""
         key = (segment.path, segment.generation, stretch.offset, stretch.end)
         if key != self._key:
+            self._key, self._page = (), Page()  # let go of the last before there are two
             self._page = self._load(cls, segment, stretch)
             self._key = key
         return self._page

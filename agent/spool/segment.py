@@ -33,7 +33,7 @@ STRETCHES = (BLOCK_BYTES - _FOOTER.size - _CRC.size) // _STRETCH.size
 
 @dataclass(slots=True, eq=False)
 class Stretch:
-    """Consecutive numbers of one epoch and hour in one segment, about 64 KiB at most: the unit of the index."""
+    """Consecutive numbers of one epoch and hour in one segment, about 512 KiB at most: the unit of the index."""
 
     epoch: int
     hour: int

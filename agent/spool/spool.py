@@ -1,7 +1,7 @@
 """The spool: what it accepted survives any power cut, and what it lost it can name.
 
 Synchronous, no locks: one thread calls it. It stores bytes of numbered classes and knows nothing of them,
-except that class 0 drains first and oldest first (what opens the others), and the last one gives way first.
+except that class 0 drains first (what opens the others), and the last one gives way first.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from agent.spool.check import check_index, inspect
 from agent.spool.epoch import NONCE_BYTES
 from agent.spool.files import Disk, Files
 from agent.spool.frame import HEAD_BYTES
+from agent.spool.lacked import lacked
 from agent.spool.opening import Opened, hint_for, open_folder
 from agent.spool.reader import Page, Reader, holes_of, sound
 from agent.spool.recover import damage_of
@@ -32,6 +33,7 @@ from agent.spool.terms import (
     StorageError,
     Stored,
 )
+from wire.ranges import Ranges
 
 Skip = Callable[[int, int, int], bool]  # (class, epoch, seq) -> the uplink has it
 
@@ -143,12 +145,24 @@ class Spool:
             self._acks.settle(cls, epoch, low, high)
         return news
 
+    def confirmed(self, cls: int, epoch: int) -> Ranges:
+        """What the centre has, as far as this spool knows."""
+        return self._acks.confirmed(cls, epoch)
+
+    def lacked(self, cls: int, epoch: int, ranges: Iterable[tuple[int, int]]) -> tuple[int, int]:
+        """The centre lacks these, whatever it said before: what is here is backlog again, what is not any more is
+        owed a statement. How many of each. Numbers that this epoch has not committed are neither."""
+        if cls not in self._chains:
+            return 0, 0
+        earlier = self._acks.tails.get((cls, epoch), 0) if epoch == self.epoch else 1 << 32
+        return lacked(self._chains[cls], self._acks, epoch, earlier if epoch <= self.epoch else 0, ranges)
+
     def undeclared(self) -> list[Lost]:
         """Losses the gateway still owes a statement for; kept over a restart."""
         return self._acks.undeclared()
 
     def declared(self, losses: Iterable[Lost]) -> None:
-        """A statement about these is committed."""
+        """A statement about these is where it should be: they are owed no more."""
         for lost in losses:
             self._acks.settle(lost.cls, lost.epoch, lost.first, lost.last)
 
@@ -161,13 +175,12 @@ class Spool:
             raise StorageError(f"the acknowledgements cannot be saved: {error}", hint_for(error)) from error
 
     def backlog(self, limit_bytes: int, skip: Skip) -> list[Stored]:
-        """Committed frames nobody holds, up to `limit_bytes` and one frame: class 0 oldest first, then of each
-        class the newest hour first, ascending inside it."""
+        """Committed frames nobody holds, up to `limit_bytes` and one frame: class by class, of each the newest hour
+        first, ascending inside it. What opens the present hour goes before days of what opens earlier ones."""
         out: list[Stored] = []
         room = limit_bytes
         for cls, chain in sorted(self._chains.items()):
-            places = chain.index.oldest_first() if cls == 0 else chain.index.newest_first()
-            for segment, stretch in places:
+            for segment, stretch in chain.index.newest_first():
                 if room <= 0:
                     return out
                 unheld = self._acks.of(cls, stretch.epoch).missing(stretch.first, stretch.last)

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 BLOCK_BYTES = 4096
-STRETCH_BYTES = 64 * 1024
+SECTOR_BYTES = 512
+STRETCH_BYTES = 512 * 1024  # a full spool of 16 GiB costs some 12 MB of index
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Cause(StrEnum):
     EVICTED = "evicted"  # its segment was needed again
     DROPPED = "dropped"  # the disk failed and the buffer was full
     DAMAGED = "damaged"  # it was on the disk and cannot be read
+    ABSENT = "absent"  # the centre asked for it, and it is not here: its space was used again, or it never was here
 
 
 class Accepted(NamedTuple):
@@ -88,7 +90,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ClassStat:
-    """One class. Unheld bytes are exact to one stretch (64 KiB); other bytes of frames count bodies only."""
+    """One class. Unheld bytes are exact to one stretch (512 KiB); other bytes of frames count bodies only."""
 
     used_bytes: int
     quota_bytes: int
@@ -100,6 +102,9 @@ class ClassStat:
     unheld_bytes: int
     oldest_unheld: tuple[int, int, int] | None  # (epoch, hour, seq)
     appended_bytes: int  # bodies appended since open
+    taken_bytes: int  # of the disk since open: frames, padding, ends of segments that stayed empty
+    free_bytes: int  # for new frames in the files there are, before what is not held must give way
+    growth_bytes: int  # for frames in files that the quota still allows
     evicted_frames: int
     dropped_frames: int
     buffered_frames: int

@@ -48,6 +48,10 @@ class Stat:
     patience_ns: int  # how long a receipt is waited for
     rests_cut: int  # envelopes whose wait for a receipt was cut short by the limit of memory
     spool_errors: int
+    commands_taken: int
+    commands_refused: Mapping[str, int]
+    sent_again: int  # envelopes that the centre asked for and that were here
+    absent: int  # those that were not: declared lost
 
 
 class Account:

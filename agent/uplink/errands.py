@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from agent.uplink.commands import Commands
 from agent.uplink.flow import Flow, Stored
 from agent.uplink.lanes import Parcel
 from agent.uplink.receipts import Receipts
@@ -34,24 +35,35 @@ class Spool(Protocol):
         """These are held; returns how many were not before."""
         ...
 
+    async def lacked(self, cls: int, epoch: int, ranges: list[tuple[int, int]]) -> tuple[int, int]:
+        """The centre lacks these: what is here is backlog again, the rest is owed a statement; how many of each."""
+        ...
+
 
 class Errands:
-    """Runs when poked. `receipts` None means that an envelope the broker acknowledged counts as held."""
+    """Runs when poked. `receipts` None means that an envelope the broker acknowledged counts as held.
+
+    `utc`: microseconds since 1970 that have surely passed, None where nobody knows.
+    """
 
     def __init__(
         self,
         spool: Spool,
         flow: Flow,
         receipts: Receipts | None,
+        commands: Commands | None,
         clock: Callable[[], int],
+        utc: Callable[[], int | None],
         on_backlog: Callable[[], None],
     ) -> None:
         self._spool = spool
         self._flow = flow
         self._receipts = receipts
+        self._commands = commands
         self._clock = clock
+        self._utc = utc
         self._on_backlog = on_backlog
-        self._inbox: deque[bytes] = deque()
+        self._inbox: deque[tuple[str, bytes]] = deque()
         self._confirmed: dict[tuple[Class, int], Ranges] = {}
         self._report_due = False
         self._silent = False
@@ -71,13 +83,14 @@ class Errands:
         self._poked.set()
 
     def receive(self, topic: str, data: bytes) -> None:
-        """Something came from the broker. Only receipts should."""
-        if self._receipts is None or not topic.endswith("/receipt"):
+        """Something came from the broker. Only receipts and commands should."""
+        word = topic.rpartition("/")[2]
+        if self._receipts is None or word not in ("receipt", "command"):
             self.dropped["topic"] += 1
         elif len(self._inbox) >= INBOX_LIMIT_COUNT:
             self.dropped["overflow"] += 1
         else:
-            self._inbox.append(data)
+            self._inbox.append((word, data))
             self._poked.set()
 
     def confirm(self, parcel: Parcel) -> None:
@@ -98,7 +111,7 @@ class Errands:
             is_last = self._last_round
             try:
                 await self._report_confirmed()
-                await self._read_receipts()
+                await self._read_inbox()
                 await self._fetch()
                 self._silent = False
             except OSError as error:
@@ -120,18 +133,39 @@ class Errands:
         for cls, epoch in list(self._confirmed):
             ranges = self._confirmed.pop((cls, epoch))
             try:
-                self._flow.account.held[cls] += await self._spool.held(cls, epoch, list(ranges))
+                self._flow.account.held[cls] += await self._spool.held(cls, epoch, ranges.pairs())
             except OSError:
                 for first, last in ranges:
                     self._confirmed.setdefault((cls, epoch), Ranges()).add(first, last)
                 raise
 
-    async def _read_receipts(self) -> None:
-        while self._inbox and self._receipts is not None:
-            for said in self._receipts.take(self._inbox.popleft()):
-                fresh = await self._spool.held(said.cls, said.epoch, said.ranges)
-                self._flow.account.held[Class(said.cls)] += fresh
-                self._flow.held(said, self._clock())
+    async def _read_inbox(self) -> None:
+        while self._inbox and self._receipts is not None and self._commands is not None:
+            word, data = self._inbox.popleft()
+            if word == "receipt":
+                await self._read_receipt(self._receipts, self._commands, data)
+            else:
+                await self._obey(self._receipts, self._commands, data)
+
+    async def _read_receipt(self, receipts: Receipts, commands: Commands, data: bytes) -> None:
+        held = receipts.take(data)
+        commands.heard(receipts.utc, self._clock())
+        for said in held:
+            fresh = await self._spool.held(said.cls, said.epoch, said.ranges)
+            self._flow.account.held[Class(said.cls)] += fresh
+            self._flow.held(said, self._clock())
+
+    async def _obey(self, receipts: Receipts, commands: Commands, data: bytes) -> None:
+        """What the centre asks for goes again. Should the disk refuse, the centre asks again."""
+        wanted = commands.take(data, self._clock(), self._utc())
+        receipts.asked(commands.issued)
+        for said in wanted:
+            here, gone = await self._spool.lacked(said.cls, said.epoch, said.ranges)
+            commands.again += here
+            commands.absent += gone
+            self._flow.lacked(said, self._clock())
+        if wanted:
+            log.info("uplink command=resend again=%d absent=%d", commands.again, commands.absent)
 
     async def _fetch(self) -> None:
         now = self._clock()

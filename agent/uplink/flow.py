@@ -16,6 +16,7 @@ from agent.uplink.lanes import LIVE_LIMIT_BYTES, Lane, Lanes, Parcel
 from agent.uplink.pace import FETCH_LEAST_BYTES, SECOND_NS, RoundTrip, Terms, Window
 from agent.uplink.receipts import PATIENCE_LEAST_S, Patience
 from agent.uplink.recent import Busy, Flight, Recent, busy
+from wire.command import Wanted
 from wire.ranges import Ranges
 from wire.receipt import Held
 from wire.topics import Class
@@ -64,7 +65,9 @@ class Flow:
         self._window = Window()
         self._terms = Terms()
         self._recent = Recent()
-        self._aside: set[int] = set()  # packets of ours that are no envelopes
+        self._aside: dict[int, int] = {}  # packets of ours that are no envelopes, and when they were handed over
+        self._newest = (-1, -1)  # the hour of the last grant
+        self._opening: Parcel | None = None  # that grant, until the broker has it
         self._strikes: Counter[tuple[int, int, int]] = Counter()
         self._progress_ns = 0
         self._look_ns = 0
@@ -84,6 +87,8 @@ class Flow:
         self._progress_ns = self._look_ns = now
         self.is_up = True
         self.account.connects += 1
+        if self._opening is not None:  # nothing live can be read before it: it must not wait in the backlog
+            self._lanes.offer(self._opening)
 
     def down(self, now: int) -> None:
         """A connection ended: all that was queued or in flight is backlog again."""
@@ -99,9 +104,8 @@ class Flow:
         """What is in flight each time the link breaks may be what breaks it: let it rest, and others pass."""
         if len(self._strikes) >= STRUCK_LIMIT_COUNT:
             self._strikes.clear()
-        key = (parcel.cls, parcel.epoch, parcel.seq)
-        self._strikes[key] += 1
-        if self._strikes[key] >= STRIKES_LIMIT_COUNT:
+        self._strikes[parcel.name] += 1
+        if self._strikes[parcel.name] >= STRIKES_LIMIT_COUNT:
             self._refuse(parcel, "link-broke", now)
 
     def stop(self) -> None:
@@ -115,52 +119,61 @@ class Flow:
 
     def offer(self, parcel: Parcel, now: int) -> None:
         """A live envelope. It goes to its lane, or is left to the backlog."""
+        if parcel.cls is Class.KEY and (parcel.epoch, parcel.hour) > self._newest:  # an hour begins with its grant
+            self._opening, self._newest = parcel, (parcel.epoch, parcel.hour)
         left = self._lanes.offer(parcel) if self.is_up and not self._stopping else [parcel]
         if left:
             self.account.live_left += len(left)
             self._look_ns = min(self._look_ns, now + SECOND_NS)  # the spool commits once a second
 
-    def aside(self, mid: int) -> None:
+    def aside(self, mid: int, now: int) -> None:
         """A packet that is no envelope takes a place of the broker's Receive Maximum too."""
-        self._aside.add(mid)
+        self._aside[mid] = now
 
-    def step(self, now: int, publish: Callable[[Parcel], int]) -> None:
-        """Hand over what the window admits."""
-        oldest = self._flight.oldest_ns()
-        if oldest is not None:
-            self._window.waited(now - oldest)
+    def step(self, now: int, publish: Callable[[Parcel], int], unsent: Callable[[], int]) -> int:
+        """Hand over what the window admits, and of the backlog no more than keeps the link busy; how many of it went.
+
+        `unsent()` is how many bytes handed over earlier the kernel has not sent: live cannot pass those. It may have
+        sent these at once, so write them and come again until nothing goes.
+        """
+        before, handed = None, 0
         while (parcel := self._lanes.head()) is not None:
             if len(parcel.data) + PACKET_OVERHEAD_BYTES > self._terms.packet_limit_bytes:
                 self._refuse(self._lanes.take(), "oversize", now)
-            elif self._admits(parcel):
-                self._flight.add(publish(self._lanes.take()), parcel, now)
-                self.account.sent(parcel)
-            else:
-                return
+                continue
+            if parcel.lane is Lane.BACKFILL:
+                before = unsent() if before is None else before
+                if before >= self._window.unsent_limit_bytes:
+                    break
+                before += parcel.wire_bytes
+            if not self._admits(parcel):
+                break
+            self._flight.add(publish(self._lanes.take()), parcel, now)
+            self.account.sent(parcel)
+            handed += parcel.lane is Lane.BACKFILL
+        return handed
 
     def _admits(self, parcel: Parcel) -> bool:
-        size, count = len(parcel.data), len(self._flight) + len(self._aside)
-        outstanding = self._flight.outstanding_bytes
-        if parcel.lane is Lane.LIVE:
-            return self._window.admits_live(size, self._flight.live_bytes, outstanding, count)
-        return self._window.admits(size, outstanding, count)
+        count = len(self._flight) + len(self._aside)
+        return self._window.admits(parcel.wire_bytes, self._flight.outstanding_bytes, count)
 
     def settle(self, mid: int, failure: str | None, now: int) -> Parcel | None:
         """The broker answered. Return the envelope if it was accepted."""
         self._progress_ns = now
-        self._aside.discard(mid)
+        self._aside.pop(mid, None)
         landed = self._flight.land(mid)
         if landed is None:
             return None
-        parcel, since = landed
-        size = len(parcel.data)
-        self.trip.sample(now - since, size)
-        self._window.acknowledged(size, now - since)
-        self._strikes.pop((parcel.cls, parcel.epoch, parcel.seq), None)
+        parcel, since, carried_bytes = landed
+        self.trip.sample(now - since, carried_bytes, now)
+        self._window.follow(self.trip.rate_bytes_s)
+        self._strikes.pop(parcel.name, None)
         if failure is not None:
             self._refuse(parcel, failure, now)
             return None
         self._refusals = 0
+        if self._opening is not None and parcel.name == self._opening.name:
+            self._opening = None
         self.account.acked(parcel, now)
         self.patience.sent(parcel, now)
         self._recent.add(parcel, now, self.patience.ns)
@@ -183,9 +196,10 @@ class Flow:
 
     def stalled(self, now: int) -> bool:
         """Something is outstanding and the broker has been silent for too long: the link is half-open."""
-        oldest = self._flight.oldest_ns()
-        if oldest is None:
+        waiting = [at for at in (self._flight.oldest_ns(), next(iter(self._aside.values()), None)) if at is not None]
+        if not waiting:
             return False
+        oldest = min(waiting)
         least = int(self._limits.stall_least_s * SECOND_NS)
         return now - max(oldest, self._progress_ns) >= self.trip.stall_ns(least, self._flight.largest_bytes())
 
@@ -214,6 +228,11 @@ class Flow:
         self.patience.held(said, now)
         ranges = Ranges(said.ranges)
         self._lanes.drop_backfill(lambda one: (one.cls, one.epoch) == (said.cls, said.epoch) and one.seq in ranges)
+
+    def lacked(self, said: Wanted, now: int) -> None:
+        """The centre asks for these: they are backlog at once, whoever acknowledged them."""
+        self._recent.forget((said.cls, said.epoch), said.ranges)
+        self._look_ns = min(self._look_ns, now)
 
     @property
     def outstanding_bytes(self) -> int:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from wire.topics import Class
 
 LIVE_LIMIT_BYTES = 65_536
+AROUND_BYTES = 120  # what MQTT (48: a topic of 40), TLS 1.3 (22) and TCP/IP (52) put around a small envelope
 
 
 class Lane(StrEnum):
@@ -28,9 +29,20 @@ class Parcel:
     seq: int
     data: bytes
 
-    def turn(self) -> tuple[int, int, int, int]:
-        """Sorts backfill: grants, vitals, waves; within a class the newest hour first, and an hour in its own order."""
-        return self.cls, -self.epoch, -self.hour, self.seq
+    @property
+    def name(self) -> tuple[int, int, int]:
+        """(class, epoch, seq): which envelope it is, whatever lane it goes by."""
+        return self.cls, self.epoch, self.seq
+
+    @property
+    def wire_bytes(self) -> int:
+        """What it takes of the link, nearly: on a thin one small envelopes are mostly what is around them."""
+        return len(self.data) + AROUND_BYTES
+
+    def turn(self) -> tuple[bool, int, int, int, int]:
+        """Sorts backfill: what is ours, then what is relayed (epochs below zero); of each grants, vitals, waves;
+        within a class the newest hour first, and an hour in its own order."""
+        return self.epoch < 0, self.cls, -self.epoch, -self.hour, self.seq
 
 
 class Lanes:

@@ -8,11 +8,14 @@ once. paho re-sends what is unacknowledged behind our back on reconnection, so e
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
 import ssl
 import struct
+import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +27,17 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.uplink.library import mqtt
 from agent.uplink.pace import PACKET_LIMIT_BYTES, RECEIVE_LIMIT_COUNT, Terms
-from agent.uplink.tls import LinkError, explain, explain_text
-from wire.envelope import ENVELOPE_LIMIT_BYTES
+from agent.uplink.tls import LinkError, Resuming, explain, explain_text
+from wire.relay import RELAY_LIMIT_BYTES
 
+# What the kernel may have sent without an answer before it gives up: above every stall of ours, so that it only ends
+# what we do not watch (a goodbye, a ping).
 USER_TIMEOUT_MS = 60_000
 READS_LIMIT_COUNT = 64
+# bbr measures what the link carries; cubic takes each lost packet for a full link, and on radio it is not. Where the
+# kernel has no bbr, or does not let us have it, its own choice stays.
+CONGESTION = b"bbr"
+_SIOCOUTQNSD = 0x894B  # linux/sockios.h: what is in the send queue and was never sent
 _NO_SUBSCRIBER = 0x10
 _TAKEN_OVER = 0x8E
 _SENT = frozenset({0, _NO_SUBSCRIBER})
@@ -41,8 +50,11 @@ class Broker:
     host: str
     port: int
     tls: ssl.SSLContext | None
-    keepalive_s: int = 60
-    connect_limit_s: float = 30.0
+    keepalive_s: int = 60  # shorter than most translators of addresses remember an idle flow
+    dial_limit_s: float = (
+        10.0  # for TCP, then for each flight of TLS: SYNs go at 0, 1, 3, 7 s, and after that too rarely
+    )
+    connect_limit_s: float = 30.0  # to the CONNACK: three round trips of 2.5 s, and each may be lost twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,10 @@ class Link:
         self.acks: deque[tuple[int, str | None]] = deque()
         self.lost: LinkError | None = None
         self.taken_over = False
+        self.unheard = False  # nobody answered the dial, not even to refuse it
+        self.resumed = False
+        self._dialled = False
+        self._handed = 0
         self._terms: asyncio.Future[Terms] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None  # set while the socket is on the loop
         self._fd = -1
@@ -84,7 +100,7 @@ class Link:
         )
         client.max_inflight_messages = 0  # no limit: the window is ours, and paho's queue must not hide anything
         client.max_queued_messages = 0
-        client.connect_timeout = self._broker.connect_limit_s
+        client.connect_timeout = min(self._broker.dial_limit_s, self._broker.connect_limit_s)
         if self._broker.tls is not None:
             client.tls_set_context(self._broker.tls)
         client.will_set(will.topic, will.data, qos=1, retain=True)
@@ -104,11 +120,13 @@ class Link:
         try:
             async with asyncio.timeout(self._broker.connect_limit_s):
                 await asyncio.to_thread(self._dial)
+                self._dialled = True
                 loop = asyncio.get_running_loop()
                 self._terms = loop.create_future()
                 self._attach(loop)
                 return await self._terms
         except OSError as error:  # TimeoutError is one
+            self.unheard = not self._dialled and not isinstance(error, ssl.SSLError | ConnectionError)
             self.drop()
             raise explain(error, host, port) from error
         except UnicodeError as error:
@@ -139,7 +157,12 @@ class Link:
         """Write what was handed over, as far as the socket takes it; the rest follows by itself."""
         if self._loop is None:
             return
+        handed, self._handed = self._handed, 0
+        if handed > 1:  # paho sends packet by packet; so they share segments, and 52 bytes are paid once
+            self._cork(1)
         self._client.loop_write()
+        if handed > 1:
+            self._cork(0)
         if self._client.want_write():
             self._start_writing()
         else:
@@ -147,9 +170,21 @@ class Link:
         if self.lost is not None:
             self._wake()
 
+    def unsent_bytes(self) -> int:
+        """What was handed over and the kernel has not sent, not even once."""
+        if self._loop is None:
+            return 0
+        return int.from_bytes(fcntl.ioctl(self._fd, _SIOCOUTQNSD, bytes(4)), sys.byteorder)
+
+    def _cork(self, closed: int) -> None:
+        sock = self._client.socket()
+        if isinstance(sock, socket.socket):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, closed)
+
     def publish(self, topic: str, data: bytes, *, retain: bool = False) -> int:
         """Hand one packet to paho, QoS 1; return its identifier. Nothing is written before `flush`."""
-        assert len(data) <= ENVELOPE_LIMIT_BYTES
+        assert len(data) <= RELAY_LIMIT_BYTES
+        self._handed += 1
         return self._client.publish(topic, data, qos=1, retain=retain).mid
 
     def subscribe(self, topic: str) -> None:
@@ -223,6 +258,10 @@ class Link:
             hint = "the client id must be the certificate's common name, and the broker's ACL must know it"
             self._lose(LinkError(f"the broker refuses the connection: {reason.getName()}", hint))
         elif self._terms is not None and not self._terms.done():
+            sock = self._client.socket()
+            if isinstance(sock, ssl.SSLSocket) and isinstance(sock.context, Resuming):
+                sock.context.keep(sock)
+                self.resumed = sock.session_reused is True
             self._terms.set_result(_terms(given))
 
     def _on_disconnect(self, _client: Any, _data: Any, flags: Any, reason: ReasonCode, _properties: Any) -> None:
@@ -250,6 +289,8 @@ def _tune(_client: Any, _data: Any, sock: Any) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+    with suppress(OSError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION)
 
 
 def _terms(given: Properties | None) -> Terms:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent.uplink.lanes import Parcel
 from agent.uplink.pace import SECOND_NS
+from agent.uplink.relay import ours
 from wire.receipt import RECEIPT_LIMIT_BYTES, SIGNATURE_BYTES, Held, ReceiptError, read
 from wire.topics import Class
 
@@ -16,15 +19,27 @@ PATIENCE_LIMIT_S = 3600.0
 PATIENCE_DELAYS = 4
 _DOUBLINGS_LIMIT = 5
 
+Places = Callable[[], Mapping[str, int]]
+
 
 class Receipts:
-    """Verifies with the centre's key and counts. What is refused frees nothing."""
+    """Verifies with the centre's key and counts. What is refused frees nothing.
 
-    def __init__(self, centre: Ed25519PublicKey, gateway: str) -> None:
+    `relayed` gives the gateways whose envelopes we relay, with their place: their receipts come to us too.
+    """
+
+    def __init__(self, centre: Ed25519PublicKey, gateway: str, relayed: Places = dict) -> None:
         self._centre = centre
         self._gateway = gateway
+        self._relayed = relayed
+        self._since = 0
+        self.utc = 0  # the latest that a receipt said it was at the centre
         self.good = 0
         self.refused: Counter[str] = Counter()
+
+    def asked(self, issued: int) -> None:
+        """The centre said then what it lacks: an older receipt is not true any more."""
+        self._since = max(self._since, issued)
 
     def take(self, data: bytes) -> list[Held]:
         """What the receipt says is held, by (epoch, known class); empty if it is refused."""
@@ -32,14 +47,30 @@ class Receipts:
             self.refused["size"] += 1
             return []
         try:
-            receipt = read(self._centre, self._gateway, data)
+            utc, said = self._said(data)
         except ReceiptError as error:
             self.refused["signature" if "signature" in str(error) else "malformed"] += 1
             return []
-        known = [held for held in receipt.held if held.cls in Class.__members__.values()]
-        self.refused["class"] += len(receipt.held) - len(known)
+        if utc < self._since:
+            self.refused["stale"] += 1
+            return []
+        self.utc = max(self.utc, utc)
+        known = [held for held in said if held.cls in Class.__members__.values()]
+        self.refused["class"] += len(said) - len(known)
         self.good += 1
         return known
+
+    def _said(self, data: bytes) -> tuple[int, list[Held]]:
+        """Raises ReceiptError. A receipt names its gateway in what is signed, so we try: ours, then the relayed."""
+        try:
+            receipt = read(self._centre, self._gateway, data)
+        except ReceiptError:
+            for gateway, place in self._relayed().items():
+                with suppress(ReceiptError):
+                    receipt = read(self._centre, gateway, data)
+                    return receipt.utc, [Held(ours(place, one.epoch), one.cls, one.ranges) for one in receipt.held]
+            raise
+        return receipt.utc, receipt.held
 
 
 class Patience:

@@ -8,10 +8,10 @@ duplicates.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from agent.uplink.lanes import Lane, Parcel
+from agent.uplink.lanes import Parcel
 from wire.ranges import Ranges
 
 RUNS_LIMIT_COUNT = 4096
@@ -60,6 +60,15 @@ class Recent:
                     into.add(first, last)
         return whole
 
+    def forget(self, key: Key, gone: Sequence[tuple[int, int]]) -> None:
+        """These need not rest: the centre has said that it lacks them."""
+        for rest in self._rests:
+            numbers = rest.numbers.get(key, Ranges())
+            for first, last in gone:
+                numbers.remove(first, last)
+            if not numbers:
+                rest.numbers.pop(key, None)
+
     def _expire(self, now: int, patience_ns: int) -> None:
         while self._rests and now - self._rests[0].last_ns >= patience_ns:
             self._rests.popleft()
@@ -89,39 +98,40 @@ class Flight:
     """What is handed over and not yet acknowledged, by packet identifier."""
 
     def __init__(self) -> None:
-        self._out: dict[int, tuple[Parcel, int]] = {}
+        self._out: dict[int, tuple[Parcel, int, int]] = {}  # with when, and how much had landed by then
+        self._landed_bytes = 0
         self.outstanding_bytes = 0
-        self.live_bytes = 0
 
     def add(self, mid: int, parcel: Parcel, now: int) -> None:
-        self._out[mid] = (parcel, now)
-        self.outstanding_bytes += len(parcel.data)
-        self.live_bytes += len(parcel.data) if parcel.lane is Lane.LIVE else 0
+        self._out[mid] = (parcel, now, self._landed_bytes)
+        self.outstanding_bytes += parcel.wire_bytes
 
-    def land(self, mid: int) -> tuple[Parcel, int] | None:
-        """The envelope and when it was handed over; None if `mid` is none of ours."""
+    def land(self, mid: int) -> tuple[Parcel, int, int] | None:
+        """The envelope, when it was handed over, and the bytes that landed since, its own too; None: not ours."""
         found = self._out.pop(mid, None)
-        if found is not None:
-            self.outstanding_bytes -= len(found[0].data)
-            self.live_bytes -= len(found[0].data) if found[0].lane is Lane.LIVE else 0
-        return found
+        if found is None:
+            return None
+        parcel, since, landed_bytes = found
+        self.outstanding_bytes -= parcel.wire_bytes
+        self._landed_bytes += parcel.wire_bytes
+        return parcel, since, self._landed_bytes - landed_bytes
 
     def lose(self) -> list[Parcel]:
         """The link is gone and with it every answer."""
         lost = self.parcels()
         self._out.clear()
-        self.outstanding_bytes = self.live_bytes = 0
+        self.outstanding_bytes = 0
         return lost
 
     def parcels(self) -> list[Parcel]:
-        return [parcel for parcel, _ in self._out.values()]
+        return [parcel for parcel, _, _ in self._out.values()]
 
     def oldest_ns(self) -> int | None:
         """When the oldest outstanding one was handed over."""
-        return next((at for _, at in self._out.values()), None)
+        return next((at for _, at, _ in self._out.values()), None)
 
     def largest_bytes(self) -> int:
-        return max((len(parcel.data) for parcel, _ in self._out.values()), default=0)
+        return max((len(parcel.data) for parcel, _, _ in self._out.values()), default=0)
 
     def __len__(self) -> int:
         return len(self._out)

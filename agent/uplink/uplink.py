@@ -12,22 +12,25 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent.uplink.account import LinkState, Stat
+from agent.uplink.commands import Commands
 from agent.uplink.errands import Errands, Spool
 from agent.uplink.flow import Flow, Limits
 from agent.uplink.lanes import Lane, Parcel
 from agent.uplink.link import Broker, Link, Will
 from agent.uplink.pace import SECOND_NS, Backoff, Terms
-from agent.uplink.receipts import Receipts
+from agent.uplink.receipts import Places, Receipts
 from agent.uplink.tls import LinkError
 from wire.envelope import Header
 from wire.presence import Presence
 from wire.topics import Address, Class
 
 TICK_S = 1.0
+Dial = Callable[[Broker, str, Will, Callable[[], None], Callable[[str, bytes], None]], Link]
 log = logging.getLogger("wardlink.uplink")
 
 
@@ -36,12 +39,15 @@ class Seams:
     """Where the uplink meets the rest. `clock` is monotonic nanoseconds; `uniform(a, b)` a random number in a..b.
 
     `on_connect` is called on each connection before anything live flows: offer the catalogue there.
+    `utc` gives microseconds since 1970 that have surely passed, None where nobody knows.
     """
 
     on_state: Callable[[LinkState], None]
     on_connect: Callable[[], None]
     clock: Callable[[], int]
     uniform: Callable[[float, float], float]
+    utc: Callable[[], int | None] = lambda: None
+    dial: Dial = Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,10 @@ class Origin:
 
 
 class Uplink:
-    """Envelopes out, receipts in. `centre` is the key that signs receipts; None means that a PUBACK counts as held."""
+    """Envelopes out, receipts and commands in. `centre` is the key that signs them; None: a PUBACK counts as held.
+
+    `relayed`: gateways whose envelopes the spool gives us too, see `relay.py`.
+    """
 
     def __init__(
         self,
@@ -63,6 +72,7 @@ class Uplink:
         spool: Spool,
         seams: Seams,
         limits: Limits | None = None,
+        relayed: Places = dict,
     ) -> None:
         self._origin = origin
         self._broker = broker
@@ -70,8 +80,11 @@ class Uplink:
         self._limits = limits or Limits()
         self._flow = Flow(self._limits)
         self._wake = asyncio.Event()
-        self._receipts = None if centre is None else Receipts(centre, origin.address.gateway)
-        self._errands = Errands(spool, self._flow, self._receipts, seams.clock, self._wake.set)
+        self._receipts = None if centre is None else Receipts(centre, origin.address.gateway, relayed)
+        self._commands = None if centre is None else Commands(centre, origin.address.gateway, origin.epoch)
+        self._errands = Errands(
+            spool, self._flow, self._receipts, self._commands, seams.clock, seams.utc, self._wake.set
+        )
         self._backoff = Backoff(seams.uniform)
         self._topics = {cls: origin.address.topic(cls.word) for cls in Class}
         self._state = LinkState(False, seams.clock(), "not connected yet", "")
@@ -79,9 +92,9 @@ class Uplink:
         self._stop = asyncio.Event()
         self._ended = asyncio.Event()
         self._tick_due = False
-        self._ticked_ns = 0
         self._stop_ns = 0
         self._farewell: int | None = None
+        self._unheard = False
 
     def offer(self, header: Header, data: bytes) -> None:
         """A live envelope was sealed. Never blocks; what cannot go at once is left to the backlog and counted."""
@@ -114,7 +127,7 @@ class Uplink:
     def stat(self) -> Stat:
         flow, account = self._flow, self._flow.account
         sent, acked = account.tallies()
-        receipts = self._receipts
+        receipts, commands = self._receipts, self._commands
         return Stat(
             state=self._state,
             last_ack_ns=account.last_ack_ns,
@@ -132,6 +145,10 @@ class Uplink:
             patience_ns=flow.patience.ns,
             rests_cut=flow.rests_cut,
             spool_errors=account.spool_errors,
+            commands_taken=0 if commands is None else commands.taken,
+            commands_refused={} if commands is None else dict(commands.refused),
+            sent_again=0 if commands is None else commands.again,
+            absent=0 if commands is None else commands.absent,
         )
 
     async def _stay_connected(self) -> None:
@@ -141,7 +158,7 @@ class Uplink:
                     await self._connection()
                 except LinkError as error:
                     self._say(False, error.message, error.hint)
-                await self._rest(self._backoff.next_ns())
+                await self._rest(self._backoff.next_ns(self._unheard))
         finally:
             self._errands.finish()
 
@@ -154,7 +171,7 @@ class Uplink:
         """One connection, from dialling to its end. Raises LinkError."""
         address = self._origin.address
         will = Will(address.topic("state"), self._presence("offline"))
-        link = Link(self._broker, address.gateway, will, self._wake.set, self._errands.receive)
+        link = self._seams.dial(self._broker, address.gateway, will, self._wake.set, self._errands.receive)
         try:
             terms = await link.open()
             self._begin(link, terms)
@@ -164,6 +181,7 @@ class Uplink:
         finally:
             link.drop()
             self._link = None
+            self._unheard = link.unheard
             if link.taken_over:
                 self._backoff.exhaust()
             if self._flow.is_up:
@@ -174,11 +192,11 @@ class Uplink:
         address, now = self._origin.address, self._seams.clock()
         if self._receipts is not None:
             link.subscribe(address.topic("receipt"))
+            link.subscribe(address.topic("command"))
         self._link = link
         self._farewell = None
-        self._ticked_ns = now
         self._flow.up(terms, now)
-        self._flow.aside(link.publish(address.topic("state"), self._presence("online"), retain=True))
+        self._flow.aside(link.publish(address.topic("state"), self._presence("online"), retain=True), now)
         self._say_connected()
         self._seams.on_connect()
         self._wake.set()
@@ -201,13 +219,19 @@ class Uplink:
                 self._on_tick(link, now)
             if link.lost is not None:
                 raise link.lost
-            self._flow.step(now, lambda parcel: link.publish(self._topics[parcel.cls], parcel.data))
+            while self._flow.step(now, partial(self._publish, link), link.unsent_bytes):
+                link.flush()
             is_over = self._stop.is_set() and self._has_left(link, now)
             link.flush()
             if is_over:
                 return
             if self._flow.wants_backlog(now):
                 self._errands.poke()
+
+    def _publish(self, link: Link, parcel: Parcel) -> int:
+        """Ours under its class; what is relayed (an epoch below zero) under one word."""
+        topic = self._origin.address.topic("relay") if parcel.epoch < 0 else self._topics[parcel.cls]
+        return link.publish(topic, parcel.data)
 
     def _settle(self, link: Link, now: int) -> None:
         while link.acks:
@@ -228,8 +252,6 @@ class Uplink:
     def _on_tick(self, link: Link, now: int) -> None:
         """Once a second. Raises LinkError."""
         self._tick_due = False
-        self._flow.trip.tick(now - self._ticked_ns)
-        self._ticked_ns = now
         link.tend()
         self._errands.tick()
         if self._flow.stalled(now):
@@ -244,7 +266,7 @@ class Uplink:
         if late or self._flow.is_empty:
             topic = self._origin.address.topic("state")
             self._farewell = link.publish(topic, self._presence("offline"), retain=True)
-            self._flow.aside(self._farewell)
+            self._flow.aside(self._farewell, now)
         return False
 
     def _presence(self, word: str) -> bytes:

@@ -12,6 +12,7 @@ import contextlib
 import random
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,10 +21,12 @@ sys.path.insert(0, str(ROOT))
 from agent import clock, identity  # noqa: E402
 from agent.keeping import Keeping  # noqa: E402
 from agent.spool import Limits, Lost  # noqa: E402
+from agent.spool.spool import Spool  # noqa: E402
 from agent.spool.terms import SpoolError  # noqa: E402
 from agent.supervisor import Supervisor  # noqa: E402
 from agent.uplink.link import Broker  # noqa: E402
 from agent.uplink.uplink import Origin, Seams, Uplink  # noqa: E402
+from agent.world import spool_thread  # noqa: E402
 from bench.torture.record import PAD  # noqa: E402
 from wire.bundle import pack_vital  # noqa: E402
 from wire.envelope import Header  # noqa: E402
@@ -42,7 +45,9 @@ class Driven:
         who = identity.load(folder.parent / "keys" / "gateway", receipts=True)
         quota = small[1] if small else QUOTA_BYTES
         limits = Limits(segment_bytes=small[0]) if small else None
-        self.keeping = Keeping(folder / "spool", dict.fromkeys(map(int, Class), quota), limits)
+        quotas = dict.fromkeys(map(int, Class), quota)
+        opened = partial(Spool.open, folder / "spool", quotas, limits=limits)
+        self.keeping = Keeping(spool_thread(), opened)
         spool = self.keeping.spool
         self.sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce)
         self.uplink = Uplink(

@@ -14,11 +14,14 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from centre import rows
+from centre.asking import Holes
 from centre.counts import Counts
 from centre.ledger import Place, Summary
 from centre.store import books, read, waves, write
 from centre.store.engine import StoreError, open_engine, said
 from centre.store.entry import Batch, Entry, Parked
+from wire.command import Wanted
+from wire.ranges import Ranges
 from wire.receipt import Held
 from wire.topics import Address
 
@@ -102,6 +105,19 @@ class Store:
     def receipt(self, gateway: str) -> list[Held]:
         with self._lock:
             return self._ledger.receipt(gateway)
+
+    def holes(self, gateway: str) -> Holes:
+        """What to ask the gateway for: all that is missing, but for what waits here for its grant."""
+        with self._lock:
+            epoch = next(iter(self._ledger.epochs(gateway)), -1)
+            late, missing = self._ledger.late(gateway), self._ledger.holes(gateway)
+        if not missing:
+            return Holes(epoch, late, [])
+        with self._reading() as connection:
+            waiting = books.waiting(connection, self._of(gateway))
+        apart = ((one, waiting.get((one.epoch, one.cls), Ranges())) for one in missing)
+        left = [Wanted(o.epoch, o.cls, [hole for run in o.ranges for hole in here.missing(*run)]) for o, here in apart]
+        return Holes(epoch, late, [one for one in left if one.ranges])
 
     def _enter(self, batch: Batch, fresh: list[Entry]) -> None:
         new = {id(entry) for entry in fresh}

@@ -10,6 +10,7 @@ from centre.ledger import Ledger, Place
 from centre.store import schema
 from centre.store.entry import Parked
 from wire.envelope import Header
+from wire.ranges import Ranges
 from wire.topics import Address, Class
 
 
@@ -70,6 +71,15 @@ def parked(connection: Connection, key: tuple[str, int, int], limit_rows: int) -
         )
         for row in connection.execute(found.limit(limit_rows))
     ]
+
+
+def waiting(connection: Connection, gw: int) -> dict[tuple[int, int], Ranges]:
+    """Parked numbers by (epoch, class)."""
+    p = schema.PARKED.c
+    out: dict[tuple[int, int], Ranges] = {}
+    for row in connection.execute(select(p.epoch, p.cls, p.seq).where(p.gw == gw).order_by(p.seq)):
+        out.setdefault((row.epoch, row.cls), Ranges()).add(row.seq)
+    return out
 
 
 def newest_t(connection: Connection, gw: int, epoch: int) -> int:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, RowMapping, Select, func, select
 from centre import rows
 from centre.ledger import Summary
 from centre.store import schema
+from wire.topics import Class
 
 _NOTHING = ("none", "unvalidated", "", "")
 
@@ -40,7 +41,14 @@ def _bed(connection: Connection, row: RowMapping, summary: Summary, epoch: int) 
         missing=summary.missing,
         lost=summary.lost,
         duplicates=summary.duplicates,
+        rooms=_rooms(connection, row["gw"]),
     )
+
+
+def _rooms(connection: Connection, gw: int) -> tuple[rows.Room, ...]:
+    r = schema.ROOM.c
+    found = connection.execute(select(schema.ROOM).where(r.gw == gw).order_by(r.cls)).mappings()
+    return tuple(rows.Room(Class(row["cls"]).word, row["received"], row["waiting"], row["seconds"]) for row in found)
 
 
 def _association(connection: Connection, gw: int) -> tuple[str, str, str, str]:

@@ -74,7 +74,7 @@ ENVELOPE = _table(
 # Changes: what the ledger knows of a sequence besides the envelopes themselves.
 SEQUENCE = _table("sequence", _key("epoch"), _key("cls"), _number("following"), _number("duplicates"))
 
-# Envelopes that a gateway declared lost.
+# Envelopes that a gateway declared lost; up to SEQ_LAST where it says where an epoch ended.
 LOST = _table("lost", _key("epoch"), _key("cls"), _key("first"), _key("last"), _word("cause"))
 
 # Signed statements as they came: grants open envelopes again after a restart, manifests prove the sequence.
@@ -86,6 +86,17 @@ STATEMENT = _table(
     Column("grants", Boolean, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Index("statement_hour", "gw", "epoch", "hour"),
+)
+
+# Change: how long a gateway's spool has room for a class, as it said last.
+ROOM = _table(
+    "room",
+    _key("cls"),
+    _number("epoch"),
+    _number("t"),
+    _number("received"),
+    _number("waiting"),
+    Column("seconds", BigInteger),  # null where the gateway does not know
 )
 
 # Envelopes that wait for their grant. The digest is in the key so that a forged one cannot keep the true one out.

@@ -8,27 +8,32 @@ from typing import Any
 import msgspec
 from sqlalchemy import Table
 
+from centre.ledger import SEQ_LAST
 from centre.store import schema
 from centre.store.entry import Entry
 from wire import records
 from wire.records import Block, Record
-from wire.statement import Grant
+from wire.statement import Ended, Grant
 
 Row = dict[str, Any]
 Spread = Iterator[tuple[Table, Row]]
 
 
 def spread(gw: int, entry: Entry) -> Spread:
-    """(table, row) of all that the entry brought; rows of SESSION and STREAM replace older ones."""
+    """(table, row) of all that the entry brought; rows of SESSION, STREAM and ROOM replace older ones."""
     at = {"gw": gw, "epoch": entry.header.epoch}
     for item, record in enumerate(entry.records):
-        yield from _record(at, entry.header.seq, item, record)
+        yield from _record(at, entry.received, entry.header.seq, item, record)
     for item, block in enumerate(entry.blocks):
         yield schema.BLOCK, {**at, "seq": entry.header.seq, "item": item, **_block(block)}
     if entry.said is not None:
         grants = isinstance(entry.said, Grant)
         said = {"seq": entry.header.seq, "hour": entry.header.hour, "grants": grants, "data": entry.data}
         yield schema.STATEMENT, {**at, **said}
+    if isinstance(entry.said, Ended):
+        for epoch, cls, following in entry.said.tails:
+            rest = {"epoch": epoch, "cls": cls, "first": following, "last": SEQ_LAST, "cause": "ended"}
+            yield schema.LOST, {"gw": gw, **rest}
 
 
 def _block(block: Block) -> Row:
@@ -43,7 +48,7 @@ def _block(block: Block) -> Row:
     }
 
 
-def _record(at: Row, seq: int, item: int, record: Record) -> Spread:
+def _record(at: Row, received: int, seq: int, item: int, record: Record) -> Spread:
     here = {**at, "t": record.t, "seq": seq, "item": item}
     match record:
         case records.Catalogue():
@@ -59,6 +64,9 @@ def _record(at: Row, seq: int, item: int, record: Record) -> Spread:
         case records.Association():
             words = ("method", "status", "performer", "pseudonym", "bed")
             yield schema.ASSOCIATION, {**here, **{word: text(getattr(record, word)) for word in words}}
+        case records.Room():
+            said = {"cls": record.cls, "waiting": record.waiting, "seconds": record.seconds}
+            yield schema.ROOM, {**at, "t": record.t, "received": received, **said}
         case records.EnvelopeGap():
             range_ = {"cls": record.cls, "first": record.first, "last": record.last}
             yield schema.LOST, {"gw": at["gw"], "epoch": record.epoch, **range_, "cause": text(record.cause)}

@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, case, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from centre.ledger import Place
+from centre.ledger import SEQ_LAST, Place
 from centre.store import schema
 from centre.store.entry import Batch, Entry, Parked
 from centre.store.spread import Row, spread
@@ -23,7 +23,7 @@ from wire.topics import Address, Class
 PARKED_LIMIT_COUNT = 50_000
 PARKED_LIMIT_BYTES = 256 << 20
 _PARKED_ROOM_COUNT = 5_000  # dropped at once when full, the oldest first
-_LATEST = (schema.SESSION, schema.STREAM)
+_LATEST = (schema.SESSION, schema.STREAM, schema.ROOM)
 
 
 def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list[Entry]:
@@ -68,6 +68,9 @@ def tails(entry: Entry) -> Iterator[tuple[Place, int]]:
 
 def losses(entry: Entry) -> Iterator[tuple[Place, int, int]]:
     """(sequence, first, last) of envelopes that the gateway declares lost."""
+    if isinstance(entry.said, Ended):
+        for epoch, cls, following in entry.said.tails:
+            yield Place(entry.address.gateway, epoch, Class(cls)), following, SEQ_LAST
     for record in entry.records:
         if isinstance(record, EnvelopeGap):
             yield Place(entry.address.gateway, record.epoch, Class(record.cls)), record.first, record.last
@@ -122,11 +125,12 @@ def _insert_rows(connection: Connection, numbers: dict[str, int], fresh: Sequenc
 def _replace_older(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
     keys = [column.name for column in table.primary_key]
     latest: dict[tuple[Any, ...], Row] = {}
-    for row in sorted(rows, key=lambda row: int(row["t"])):
+    for row in sorted(rows, key=lambda row: (row["epoch"], row["t"])):
         latest[tuple(row[key] for key in keys)] = row
     statement = _upsert(connection, table)
     news = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
-    said = statement.on_conflict_do_update(index_elements=keys, set_=news, where=table.c.t <= statement.excluded.t)
+    is_newer = tuple_(table.c.epoch, table.c.t) <= tuple_(statement.excluded.epoch, statement.excluded.t)
+    said = statement.on_conflict_do_update(index_elements=keys, set_=news, where=is_newer)
     connection.execute(said, list(latest.values()))
 
 

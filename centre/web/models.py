@@ -41,6 +41,18 @@ class When(Answer):
     grade: Grade
 
 
+class RoomNow(Answer):
+    """How the gateway's spool stood for one class of envelopes, as it said last."""
+
+    word: Literal["key", "vital", "wave"] = Field(description="Class: key (what opens the others), vital, wave")
+    utc: int = Field(description="When it said so, centre's clock, microseconds since 1970")
+    waiting: int = Field(description="Envelopes the gateway had no receipt for")
+    seconds: int | None = Field(
+        description="How long it had room, at its rate then, before the oldest without a receipt must give way; "
+        "null where the gateway did not know"
+    )
+
+
 class BedNow(Answer):
     """One gateway at its bed, as last heard."""
 
@@ -56,6 +68,7 @@ class BedNow(Answer):
     missing: int = Field(description="Envelopes the ledger lacks and nobody has declared lost (may still come)")
     lost: int = Field(description="Envelopes declared lost by the gateway")
     duplicates: int = Field(description="Envelopes that came more than once and were stored once")
+    rooms: list[RoomNow] = Field(description="Room in the gateway's spool, by class; empty where it has not said")
 
 
 class Beds(Answer):

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import cast
+from typing import Literal, cast
 
 from centre import rows, timeline
 from centre.web import models
@@ -54,7 +54,13 @@ def bed(row: rows.Bed) -> models.BedNow:
         missing=row.missing,
         lost=row.lost,
         duplicates=row.duplicates,
+        rooms=[room(one) for one in row.rooms],
     )
+
+
+def room(row: rows.Room) -> models.RoomNow:
+    word = cast(Literal["key", "vital", "wave"], row.word)
+    return models.RoomNow(word=word, utc=row.utc, waiting=row.waiting, seconds=row.seconds)
 
 
 def stream(row: rows.Stream) -> models.StreamNow:

@@ -11,7 +11,7 @@ import { pathToFileURL } from "node:url";
 import { decodeChunk } from "./codec.mjs";
 
 const KINDS = ["catalogue", "anchor", "numeric", "alarm", "status", "device-time", "stream-gap", "envelope-gap",
-  "association", "session", "patient-id", "line"];
+  "association", "session", "patient-id", "line", "room"];
 const CLASSES = ["key", "vital", "wave"];
 const HEADER_BYTES = 12, TAG_BYTES = 16, SIGNATURE_BYTES = 64, LIMIT_BYTES = 1 << 20, DEPTH_LIMIT = 12;
 
@@ -208,12 +208,23 @@ function wave(plain) {
 
 // ---- the file of `wardlink spool export` (section 12)
 
-export function* envelopes(data) {
-  for (let at = 0; at < data.length;) {
-    const size = at + 4 <= data.length ? data.readUInt32BE(at) : fail("the file ends too early");
-    if (at + 4 + size > data.length) fail("the file ends too early");
-    yield data.subarray(at + 4, at + 4 + size);
-    at += 4 + size;
+const HEAD = 1, ENVELOPE = 2, END = 3, RECORD_BYTES = 13;
+
+/** The envelopes of a whole file; the digest at its end covers all that stands before, so no checksum is needed. */
+export function* envelopes(data, gateway) {
+  for (let at = 0; ;) {
+    if (at + RECORD_BYTES > data.length) fail("the file ends too early");
+    if (data.toString("latin1", at, at + 4) !== "WLex") fail(`no record at byte ${at}`);
+    const kind = data[at + 4], next = at + RECORD_BYTES + data.readUInt32BE(at + 5);
+    if (next > data.length) fail("the file ends too early");
+    const content = data.subarray(at + RECORD_BYTES, next);
+    if (kind === HEAD && cbor(content)[1] !== gateway) fail(`the backlog of ${cbor(content)[1]}`);
+    if (kind === ENVELOPE) yield content;
+    if (kind === END) {
+      if (next !== data.length || !cbor(content)[3].equals(sha256(data.subarray(0, at)))) fail("not what was exported");
+      return;
+    }
+    at = next;
   }
 }
 
@@ -221,7 +232,7 @@ function main([gateway, secret, file]) {
   if (!file) fail("usage: node read.mjs <gateway id> <x25519-secret:...> <file>");
   const reader = new Reader(gateway, secret), manifests = [];
   const tell = (said) => console.log(JSON.stringify(said, (_, value) => (typeof value === "bigint" ? value.toString() : value)));
-  for (const data of envelopes(readFileSync(file))) {
+  for (const data of envelopes(readFileSync(file), gateway)) {
     for (const said of reader.read(data)) {
       if (said.kind === "manifest") manifests.push(said);
       else tell(said);

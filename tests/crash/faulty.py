@@ -95,10 +95,12 @@ class FaultyFiles:
     def pread(self, fd: int, size: int, offset: int) -> bytes:
         self._call("pread")
         path, inode = self._open[fd]
-        for block in range(offset // 4096, -(-(offset + size) // 4096)):
-            if (path, block) in self.bad_places:
-                raise OSError(errno.EIO, "bad block")
-        return bytes(inode.cache[offset : offset + size])
+        if self.bad_places:
+            for block in range(offset // 4096, -(-(offset + size) // 4096)):
+                if (path, block) in self.bad_places:
+                    raise OSError(errno.EIO, "bad block")
+        with memoryview(inode.cache) as cache:
+            return bytes(cache[offset : offset + size])
 
     def pwrite(self, fd: int, data: bytes, offset: int) -> int:
         strike = self._strike_write(fd, data, offset)

@@ -14,12 +14,16 @@ import tty
 from pathlib import Path
 
 from agent.lab.voices.contec_v7 import packet
+from tests.crash.holes import Death
 
 FRAME_BYTES = 9
 WRAP = 1 << 15
 STEP = 4  # bits of the number that the numeric does not have
 INDEX_WRAP = 1 << 15
 PULSE, SATURATION = 72, 97
+LATE_FRAMES = 60  # written, and not yet where the kernel counts it
+KERNEL_BYTES = 65536 + 4096  # what it keeps for a line, at most; it counts only the last of it
+COUNTED_BYTES = 4096 - 256  # with so many unread there may be more behind them
 
 
 def frame(number: int) -> bytes:
@@ -33,7 +37,8 @@ def number_index(number: int) -> int:
 
 
 class Feeder:
-    """`written` are the numbers whose frames the line took whole, in order; `overrun` counts those it did not take."""
+    """`written` are the numbers whose frames the line took whole, in order, `deaths` what came in between;
+    `overrun` counts those it did not take."""
 
     def __init__(self, link: Path) -> None:
         self._host, self._device = os.openpty()
@@ -43,6 +48,7 @@ class Feeder:
         self.path = link
         self.number = 0
         self.written: list[int] = []
+        self.deaths: list[Death] = []
         self.overrun = 0
         self._rest = b""
 
@@ -75,6 +81,12 @@ class Feeder:
     def unread_bytes(self) -> int:
         """What the gateway could read at once; the kernel may hold more behind it."""
         return int(struct.unpack("i", fcntl.ioctl(self._device, termios.FIONREAD, bytes(4)))[0])
+
+    def died(self) -> None:
+        """The gateway was killed just now."""
+        unread = self.unread_bytes()
+        unread = KERNEL_BYTES if unread > COUNTED_BYTES else unread
+        self.deaths.append(Death(len(self.written), -(-unread // FRAME_BYTES) + LATE_FRAMES))
 
     def _write(self, data: bytes) -> int:
         done = 0

@@ -36,7 +36,19 @@ FAULTS = (
     "accepted_lost", "samples_lost", "samples_doubled", "disordered", "numerics_lost", "numerics_doubled",
     "vanished", "numbered_twice", "invariants_broken",
 )  # fmt: skip
-SUMMED = ("kills", "lives", "execs", "accepted", "samples", "numerics", "evicted", "early", "overrun", *FAULTS)
+SUMMED = (
+    "kills",
+    "lives",
+    "execs",
+    "accepted",
+    "samples",
+    "numerics",
+    "evicted",
+    "in_hand",
+    "early",
+    "overrun",
+    *FAULTS,
+)
 
 
 @dataclass
@@ -118,7 +130,7 @@ def report(line: dict[str, Any]) -> str:
         f"envelopes accepted {line['accepted']}, accepted and lost {line['accepted_lost'] + line['vanished']}, "
         f"evicted and told {line['evicted']}\n"
         f"samples written {line['samples']}, lost {line['samples_lost']}, doubled {line['samples_doubled']}, "
-        f"out of order {line['disordered']}; not taken by the line {line['overrun']}\n"
+        f"out of order {line['disordered']}; in hand at a kill {line['in_hand']}, not taken by the line {line['overrun']}\n"
         f"readings {line['numerics']}, lost {line['numerics_lost']}, doubled {line['numerics_doubled']}\n"
         f"numbers used twice {line['numbered_twice']}, invariants of the spool broken {line['invariants_broken']}"
     )

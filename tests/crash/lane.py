@@ -158,6 +158,8 @@ class Lane:
         where = self._phase.name if self._witnessed else "unwitnessed"
         self._pid = 0
         signalled = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        if signalled:
+            self.feeder.died()
         if signalled == signal.SIGKILL:
             self.kills += 1
             self.phases[where] += 1
@@ -224,10 +226,9 @@ class Lane:
 
     def _close_books(self) -> None:
         self.harvest()
-        self.account.settle(self.feeder.written)
-        if self.centre is not None:
-            self._whole += self.feeder.written
-        self.feeder.written = []
+        due = self.account.settle(self.feeder.written, self.feeder.deaths)
+        self._whole += due if self.centre is not None else []
+        self.feeder.written, self.feeder.deaths = [], []
         limits = SMALL_LIMITS if self.wish.small else None
         self.account.tally.invariants_broken += len(check_folder(self.spool, limits=limits))
         if self.account.tally.faults():

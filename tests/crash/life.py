@@ -15,13 +15,16 @@ import hashlib
 import os
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
 from agent import config, gateway
-from agent.cli.run import set_up_log
+from agent.cli.run import listen, set_up_log
 from agent.keeping import Keeping, Kept
 from agent.spool import Limits, Lost
+from agent.spool.spool import Spool
+from agent.world import World
 from wire.envelope import Header
 
 SMALL_LIMITS = Limits(segment_bytes=64 * 1024)
@@ -34,18 +37,14 @@ def digest(data: bytes) -> str:
 
 
 class Watched(Keeping):
-    """The gateway's own, with a witness. `is_small`: segments of 64 KiB, so that they are used again all the time."""
+    """The gateway's own, with a witness."""
 
     witness = -1
-    is_small = False
 
-    def __init__(self, folder: Path, quotas: dict[int, int]) -> None:
+    def __init__(self, thread: Executor, open_spool: Callable[[], Spool]) -> None:
         self._fresh: list[str] = []
         self._tell("opening")
-        if self.is_small:
-            super().__init__(folder, SMALL_QUOTAS, SMALL_LIMITS)
-        else:
-            super().__init__(folder, quotas)
+        super().__init__(thread, open_spool)
         self._tell(f"opened {self.spool.epoch}")
 
     def append(self, header: Header, data: bytes) -> None:
@@ -73,12 +72,16 @@ class Watched(Keeping):
 
 
 def live(file: Path, witness: int, is_small: bool) -> None:
-    """Run the gateway until SIGTERM, as `wardlink run` does."""
-    Watched.witness, Watched.is_small = witness, is_small
+    """Run the gateway until SIGTERM, as `wardlink run` does. Small: segments of 64 KiB, used again all the time."""
+    Watched.witness = witness
     gateway.Keeping = Watched  # type: ignore[misc]
+    if is_small:
+        gateway._quotas = lambda config: SMALL_QUOTAS
     random.seed()  # a fork of a fork would wait as long as its brothers
     set_up_log(as_json=False)
-    asyncio.run(gateway.run(config.load(file)))
+    loaded = config.load(file)
+    limits = SMALL_LIMITS if is_small else Limits()
+    asyncio.run(gateway.run(loaded, World(open_line=listen(loaded).open_line, limits=lambda: limits)))
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
 _CLONE_NEWNS = 0x20000
 _MS_REC_PRIVATE = 0x4000 | 0x40000
 _MNT_DETACH = 2
@@ -44,7 +45,7 @@ def why_not() -> str:
         return f"it needs {', '.join(missing)}"
     trial = "from tests.crash.machine import attached, Mounts; image = Mounts().folder / 'x'\n"
     trial += "image.write_bytes(bytes(8192))\nwith attached(image): print('ready')"
-    done = subprocess.run([sys.executable, "-c", trial], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", trial], cwd=ROOT, capture_output=True, text=True, check=False)
     return "" if done.stdout == "ready\n" else f"mounts and loop devices are refused: {done.stderr[-200:]}"
 
 

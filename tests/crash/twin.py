@@ -42,6 +42,7 @@ def workload(files: FaultyFiles, witness: Witness, rounds: int = 9) -> None:
             for cls in (0, 1, 2, 2) if i % 4 == 0 else (1, 2, 2):
                 seq = following[cls]
                 following[cls] += 1
+                witness.made[cls, spool.epoch] = seq + 1
                 spool.append(Stored(cls, spool.epoch, seq // 8, seq, body(cls, spool.epoch, seq)))
             _commit(spool, witness)
             if spool.wants_spare:
@@ -65,6 +66,7 @@ def verify(files: FaultyFiles, witness: Witness) -> set[Name]:
     found = judge(spool, witness, body)
     assert not found.problems, found.problems
     assert found.there == {name_of(stored): stored.data for stored in read_folder(FOLDER, files, LIMITS)}
+    witness.made[1, spool.epoch] = 1
     assert not goes_on(spool, body)
     return found.damaged
 

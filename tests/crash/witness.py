@@ -12,9 +12,13 @@ Body = Callable[[int, int, int], bytes]  # what was appended under that name
 
 
 class Witness:
-    """Sets of names. `held`: the centre has them; `declared`: a statement about their loss was durable."""
+    """Sets of names. `held`: the centre has them; `declared`: a statement about their loss was durable.
+
+    `made`: (class, epoch) -> the number after the last one that was ever handed in.
+    """
 
     def __init__(self) -> None:
+        self.made: dict[tuple[int, int], int] = {}
         self.accepted: set[Name] = set()
         self.evicted: set[Name] = set()
         self.held: set[Name] = set()
@@ -90,7 +94,9 @@ def judge(spool: Spool, witness: Witness, body: Body) -> Judgement:
     out.damaged = out.named | {name for name in missing if told(spool.damage, name)}
     out.silent = missing - out.damaged
     _say(out, "was accepted, is not there, is not told", out.silent)
-    _say(out, "is owed a statement of loss, and is there", set().union(*owed.values()) & out.there.keys())
+    stated = set().union(*owed.values())
+    _say(out, "is owed a statement of loss, and is there", stated & out.there.keys())
+    _say(out, "is owed a statement of loss, and never was", (n for n in stated if n[2] >= witness.made.get(n[:2], 0)))
     backlog = set(map(name_of, spool.backlog(1 << 40, lambda *_: False)))
     _say(out, "would be sent, and is not there", backlog - out.there.keys())
     _say(out, "is there, and would never be sent", out.there.keys() - backlog - witness.held)

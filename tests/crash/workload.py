@@ -1,8 +1,8 @@
 """What a spool on a real file system goes through before the power fails: a story told by its seed.
 
-Everything that the spool says is a mark (a JSON list), made after it was said and before anything else is done:
-["opens"], ["epoch", number], ["commit", [[class, epoch, first, last], ..], [[class, epoch, first, last], .. evicted]],
-["held", class, epoch, [[first, last], ..]], ["declared", [[class, epoch, first, last], ..]], ["closed"].
+What the spool says is a mark, made before anything else is done; what is asked of it is one before it is asked:
+["opens"], ["epoch", number], ["makes", epoch, [[class, next number], ..]], ["commit", [range, ..], [evicted, ..]],
+["held", class, epoch, [[first, last], ..]], ["declared", [range, ..]], ["closed"]; range: [class, epoch, first, last].
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ Say = Callable[[list[Any]], object]
 
 @dataclass(frozen=True)
 class Story:
-    """One disk, one way to use it. `most` frames in a commit; the last five are chances of a step."""
+    """One disk, one way to use it. `most` frames in a commit; `scatters`: how often every second frame is held.
+
+    The last five are chances of a step.
+    """
 
     seed: str
     image_bytes: int
@@ -32,6 +35,7 @@ class Story:
     quotas: dict[int, int]
     sizes_bytes: dict[int, int]
     most: int
+    scatters: float
     holds: float
     saves: float
     declares: float
@@ -53,7 +57,8 @@ def story(seed: int, number: int) -> Story:
         quotas={0: 2 * segment, 1: 2 * segment, 2: random.choice([2, 3, 4]) * segment},
         sizes_bytes={cls: size * scale // (20 if many else 1) for cls, size in enumerate((200, 900, 3500))},
         most=60 if many else 6,
-        holds=random.choice([0.0, 0.2, 0.5]),
+        scatters=0.9 if many else 0.2,
+        holds=random.choice([0.2, 0.5] if many else [0.0, 0.2, 0.5]),
         saves=random.choice([0.05, 0.3]),
         declares=random.choice([0.0, 0.1, 0.3]),
         syncs=random.choice([0.0, 0.05, 0.2]),
@@ -111,6 +116,7 @@ class Start:
         self._spool.append(Stored(cls, self._spool.epoch, seq // 8, seq, data))
 
     def _commit(self) -> None:
+        self._say(["makes", self._spool.epoch, sorted(self._following.items())])
         done = self._spool.commit()
         lost = [[one.cls, one.epoch, one.first, one.last] for one in done.evicted]
         self._say(["commit", [list(one) for one in done.accepted], lost])
@@ -127,7 +133,7 @@ class Start:
         if tail:
             last = self._random.randrange(tail)
             ranges = [(0, last)]
-            if self._random.random() < 0.3:
+            if self._random.random() < self._story.scatters:
                 ranges = [(seq, seq) for seq in range(self._random.randint(0, last), last + 1, 2)]
             self._say(["held", cls, epoch, ranges])
             self._spool.held(cls, epoch, ranges)
@@ -145,6 +151,8 @@ def heed(witness: Witness, mark: list[Any]) -> None:
     match mark:
         case ["epoch", number]:
             witness.opened(number)
+        case ["makes", epoch, following]:
+            witness.made |= {(cls, epoch): number for cls, number in following}
         case ["commit", accepted, _]:  # what was evicted must be said by whoever opens the folder again
             witness.accepted |= set().union(*(names(*one) for one in accepted))
         case ["held", cls, epoch, ranges]:

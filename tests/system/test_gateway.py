@@ -246,3 +246,18 @@ def test_a_gateway_without_ports_runs_and_shows_itself(tmp_path) -> None:
             gateway.close()
 
     story(work())
+
+
+def test_reaching_the_broker_is_a_beat(tmp_path) -> None:
+    """With an interval of 10 s the centre does not wait that long to hear how the devices are."""
+
+    async def work() -> None:
+        async with scene(tmp_path, more="interval_s = 10") as (gateway, _, mosquitto):
+            centre = await Centre(mosquitto.port).ready()
+            await gateway.start()
+            async with asyncio.timeout(8):
+                await Bell().until(lambda: sum(data[1] == Class.VITAL for data in centre.envelopes) >= 2)
+            assert await gateway.end() == 0
+            centre.stop()
+
+    story(work())

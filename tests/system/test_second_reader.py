@@ -22,7 +22,8 @@ from agent.cli.entry import main
 from agent.spool import Spool, Stored
 from wire import bundle, codec, records
 from wire.envelope import Header
-from wire.keys import RecipientSecret
+from wire.export import Head, Writer
+from wire.keys import RecipientSecret, gateway_id
 from wire.records import Block, MarkAt, NumericAt, Record, StreamInfo
 from wire.seal import Sealer
 from wire.topics import Class
@@ -34,6 +35,7 @@ OURS = RecipientSecret("x25519", bytes(range(32)))
 OTHERS = (RecipientSecret("xwing", bytes(range(96))), RecipientSecret("x25519", bytes(range(1, 33))))
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32, 64)))
 SAFE = 1 << 53
+GATEWAY = gateway_id(SIGNER.public_key())
 Envelope = tuple[Header, bytes]
 T = 7_000_000_000
 
@@ -61,6 +63,8 @@ VITALS: list[Record] = [
     records.SessionAt(T + 17, 0, "closed", "unplugged"),
     records.PatientIdAt(T + 18, 0, "0042", "\u202eX"),
     records.Line(T + 19, 0, 100, 2, 31),
+    records.Room(T + 14, 2, 5, None),
+    records.Room(T + 15, 1, 0, 3_600_000),
 ]  # fmt: skip
 
 
@@ -89,8 +93,13 @@ def sealer(epoch: int = 1) -> Sealer:
     return Sealer(SIGNER, [secret.recipient for secret in (*OTHERS, OURS)], epoch, b"8 random")
 
 
-def written(path: Path, envelopes: Iterable[Envelope]) -> Path:
-    path.write_bytes(b"".join(len(data).to_bytes(4) + data for _, data in envelopes))
+def written(path: Path, envelopes: Iterable[Envelope], gateway: str = GATEWAY) -> Path:
+    """As `spool export` writes it; `gateway` is who it says it is of."""
+    with path.open("wb") as out:
+        writer = Writer(out.write, Head(1, gateway, "", b"", 0))
+        for _, data in envelopes:
+            writer.add(data)
+        writer.end([], 0)
     return path
 
 
@@ -150,7 +159,7 @@ def test_records_come_out_as_they_went_in(node: str, tmp_path: Path) -> None:
     assert [[row["t"], *row["fields"]] for row in said] == [row[1:] for row in wanted]
     assert {row["kind"] for row in said} == {
         *("catalogue", "anchor", "numeric", "alarm", "status", "device-time", "stream-gap", "envelope-gap"),
-        *("association", "session", "patient-id", "line"),
+        *("association", "session", "patient-id", "line", "room"),
     }
 
 
@@ -216,8 +225,21 @@ def test_an_altered_envelope_does_not_open(node: str, tmp_path: Path, at: int) -
 def test_what_is_another_gateways_or_for_others_does_not_open(node: str, tmp_path: Path) -> None:
     made = sealer()
     file = written(tmp_path / "out", [made.begin_hour(), made.seal(Class.VITAL, bundle.pack_vital(VITALS))])
-    assert "signed by" in refusal(node, file, "a" * 20)
+    assert "the backlog of" in refusal(node, file, "a" * 20)
+    theirs = written(tmp_path / "theirs", [made.begin_hour()], "a" * 20)
+    assert "signed by" in refusal(node, theirs, "a" * 20)
     assert "no grant" in refusal(node, file, made.gateway, RecipientSecret("x25519", bytes(range(2, 34))))
+
+
+@pytest.mark.parametrize("at", [4, 60, -1], ids=["kind", "content", "end"])
+def test_an_altered_file_is_refused(node: str, tmp_path: Path, at: int) -> None:
+    file = written(tmp_path / "out", [sealer().begin_hour()])
+    data = bytearray(file.read_bytes())
+    data[at] ^= 1
+    file.write_bytes(data)
+    assert refusal(node, file, GATEWAY).startswith("error: ")
+    file.write_bytes(data[:-20])
+    assert refusal(node, file, GATEWAY).startswith("error: ")
 
 
 def test_an_altered_grant_does_not_hold(node: str, tmp_path: Path) -> None:

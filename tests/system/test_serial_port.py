@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from agent import clock
-from agent.ports.serial_port import SerialPort, open_line
+from agent.ports.line import open_line
+from agent.ports.serial_port import Rounds, SerialPort
 from agent.ports.tape import Tape
 from agent.sessions.hearing import Hearing
 from agent.sessions.ward import Ward
@@ -104,7 +105,7 @@ def cable(tmp_path):
 def port_of(cable: Cable, ear) -> SerialPort:
     tape = Tape(cable.path.parent / f"tape-{cable.path.name}", str(cable.path))
     tape.left(lambda _: True)
-    return SerialPort(str(cable.path), LINE, ear, clock.now, tape)
+    return SerialPort(str(cable.path), LINE, ear, clock.now, tape, Rounds())
 
 
 async def told(host: int, wanted: bytes) -> bytes:
@@ -199,8 +200,8 @@ def test_a_burst_arrives_whole_and_in_order_and_is_on_the_tape(cable) -> None:
 
     story(work)
     left = Tape(cable.path.parent / "tape-device", str(cable.path)).left(lambda _: False)
-    assert b"".join(data for _, data, _ in left) == burst
-    assert [now for now, *_ in left] == sorted(now for now, *_ in left)
+    assert b"".join(data for _, data in left) == burst
+    assert [now for now, _ in left] == sorted(now for now, _ in left)
 
 
 def test_what_the_driver_wants_sent_is_sent_also_when_it_wakes(cable) -> None:

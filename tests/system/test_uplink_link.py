@@ -10,6 +10,7 @@ import pytest
 from agent.uplink.link import Broker, Link, Will
 from agent.uplink.tls import LinkError, context
 from tests.system.broker_rig import Authority, Bell
+from tests.system.uplink_rig import ADDRESS, worlds
 
 CONNACK = b"\x20\x03\x00\x00\x00"
 TOPIC = b"wl/1/ward-7/gw-0001/receipt"
@@ -89,3 +90,52 @@ def test_what_is_no_mqtt_ends_the_link(tmp_path, noise):
 def test_silence_instead_of_a_connack_is_an_error(tmp_path):
     with pytest.raises(LinkError, match="does not answer"):
         asyncio.run(hear(Authority(tmp_path, "authority"), [], lambda *_: True))
+
+
+def test_a_session_is_resumed_once_and_the_broker_still_knows_who_we_are(tmp_path):
+    """Against mosquitto, which names its users by their certificates: a ticket must not lose the name."""
+
+    async def story(world):
+        broker, bell, resumed = world.at(), Bell(), []
+        for _ in range(3):
+            link = Link(broker, ADDRESS.gateway, Will(ADDRESS.topic("state"), b"gone"), bell.ring, lambda *_: None)
+            await link.open()
+            link.publish(ADDRESS.topic("state"), b"here")
+            link.flush()
+            await bell.until(lambda link=link: link.acks, 5)
+            assert link.acks.popleft()[1] is None
+            resumed.append(link.resumed)
+            link.drop()
+        return resumed
+
+    with worlds(tmp_path) as build:
+        acl = tmp_path / "acl"
+        acl.write_text("pattern write wl/1/+/%u/state\n")
+        acl.chmod(0o600)
+        world = build(acl=f"acl_file {acl}")
+        assert asyncio.run(story(world)) == [False, True, True]
+
+
+def test_who_takes_the_call_and_says_nothing_was_heard():
+    async def dialled() -> Link:
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        broker = Broker("127.0.0.1", port, None, connect_limit_s=0.3)
+        link = Link(broker, "gw", Will("t", b""), lambda: None, lambda *_: None)
+        with pytest.raises(LinkError):
+            await link.open()
+        server.close()
+        return link
+
+    assert not asyncio.run(dialled()).unheard
+
+
+def test_a_refused_dial_was_heard_and_a_name_nobody_knows_was_not():
+    async def dialled(host: str, port: int) -> Link:
+        link = Link(Broker(host, port, None, connect_limit_s=2), "gw", Will("t", b""), lambda: None, lambda *_: None)
+        with pytest.raises(LinkError):
+            await link.open()
+        return link
+
+    assert not asyncio.run(dialled("127.0.0.1", 1)).unheard
+    assert asyncio.run(dialled("nowhere.invalid", 8883)).unheard

@@ -36,11 +36,12 @@ class Kept:
 
 
 class Shelf:
-    """A spool in memory: what is not held is backlog, key first, newest hour first."""
+    """A spool in memory: what is not held is backlog, key first, newest hour first; `gone` is held."""
 
     def __init__(self, bell: Bell) -> None:
         self.bell = bell
         self.kept: dict[tuple[int, int, int], Kept] = {}
+        self.gone: dict[tuple[int, int, int], Kept] = {}
         self.fetches = 0
 
     def put(self, header: Header, data: bytes) -> None:
@@ -61,9 +62,15 @@ class Shelf:
     async def held(self, cls, epoch, ranges) -> int:
         gone = [key for key in self.kept if key[:2] == (cls, epoch) and any(a <= key[2] <= b for a, b in ranges)]
         for key in gone:
-            del self.kept[key]
+            self.gone[key] = self.kept.pop(key)
         self.bell.ring()
         return len(gone)
+
+    async def lacked(self, cls, epoch, ranges) -> tuple[int, int]:
+        asked = [(cls, epoch, seq) for first, last in ranges for seq in range(first, last + 1)]
+        back = [key for key in asked if key in self.gone]
+        self.kept.update({key: self.gone.pop(key) for key in back})
+        return len(back), sum(key not in self.kept for key in asked)
 
 
 class Centre:

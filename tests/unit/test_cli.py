@@ -15,6 +15,7 @@ from agent.lab import keyring
 from agent.spool import Limits, Spool, Stored
 from drivers import registry
 from tests.unit.test_status import WELL
+from wire.envelope import Header
 from wire.topics import Class
 
 CAPTURE = Path(__file__).parents[1] / "captures" / "contec_v7" / "cms60c-finger-in.cap"
@@ -187,7 +188,8 @@ def spool(tmp_path) -> Path:
     limits = Limits()
     made = Spool.open(folder, {int(cls): 2 * limits.segment_bytes for cls in Class})
     for cls, seq in ((0, 0), (1, 0), (1, 1)):
-        made.append(Stored(cls, made.epoch, 0, seq, bytes([cls, seq]) * 10))
+        header = Header(made.epoch, Class(cls), seq, 0)
+        made.append(Stored(cls, made.epoch, 0, seq, header.pack() + bytes(18)))
     made.commit()
     made.close()
     return folder
@@ -196,11 +198,11 @@ def spool(tmp_path) -> Path:
 def test_a_spool_is_proved_counted_and_exported(wardlink, spool, tmp_path) -> None:
     assert wardlink("spool", "check", "--folder", spool).out == "every invariant holds\n"
     rows = json.loads(wardlink("spool", "stat", "--folder", spool, "--json").out)
-    assert [(row["class"], row["envelopes"], row["bytes"]) for row in rows] == [("key", 1, 20), ("vital", 2, 40)]
+    assert [(row["class"], row["envelopes"], row["bytes"]) for row in rows] == [("key", 1, 30), ("vital", 2, 60)]
     out = tmp_path / "exported"
-    assert wardlink("spool", "export", "--folder", spool, out).out == "3 envelopes, 60 bytes\n"
-    assert out.read_bytes() == b"".join(b"\0\0\0\x14" + bytes(pair) * 10 for pair in ((0, 0), (1, 0), (1, 1)))
-    assert is_error(wardlink("spool", "export", "--folder", spool, out), 1, "exported", "exists")
+    export = ("spool", "export", "--folder", spool, "--gateway", "gw-1", out)
+    assert wardlink(*export).out == "gateway gw-1: 3 envelopes, 90 bytes, what the centre has not confirmed\n"
+    assert is_error(wardlink(*export), 1, "exported", "exists")
 
 
 def test_a_damaged_spool_exits_1_and_says_what(wardlink, spool) -> None:

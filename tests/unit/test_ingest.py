@@ -274,6 +274,11 @@ def test_holes_are_missing_until_declared(centre: Centre, bedside: Bedside) -> N
     centre.restart()
     assert centre.store.missing(place) == [(3, 5)]
     assert centre.store.summary(bedside.gateway).lost == 1
+    centre.take(Bedside(epoch=3).ended((1, 2, 3)))  # the disk has lost more than it said first
+    for _ in range(2):
+        assert centre.store.missing(place) == []
+        assert centre.store.summary(bedside.gateway).lost == 4
+        centre.restart()
 
 
 def test_presence_is_the_bed_s_flag_until_the_broker_goes(centre: Centre, bedside: Bedside) -> None:

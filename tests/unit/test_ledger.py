@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from centre.ledger import RECEIPT_EPOCHS_LIMIT_COUNT, RECEIPT_RANGES_LIMIT_COUNT, Ledger, Place, Summary
+from centre.ledger import RECEIPT_EPOCHS_LIMIT_COUNT, RECEIPT_RANGES_LIMIT_COUNT, SEQ_LAST, Ledger, Place, Summary
 from wire.receipt import Held
 from wire.topics import Class
 
@@ -43,6 +43,22 @@ def test_the_end_of_an_epoch_shows_a_tail_that_never_came() -> None:
     assert ledger.missing(VITAL) == [(2, 4)]
 
 
+def test_what_was_sealed_after_the_end_of_its_epoch_is_lost_not_missing() -> None:
+    """The manifest was durable before the power cut, and the envelopes that it lists were not."""
+    for ended_first in (True, False):
+        ledger = held(0, 1)
+        for step in (1, 2) if ended_first else (2, 1):
+            if step == 1:
+                ledger.follow(VITAL, 2)
+                ledger.declare(VITAL, 2, SEQ_LAST)
+            else:
+                ledger.follow(VITAL, 5)
+        assert ledger.missing(VITAL) == []
+        assert ledger.summary("gw") == Summary(held=2, missing=0, lost=3)
+        ledger.hold(VITAL, 3)  # it had gone live
+        assert ledger.summary("gw") == Summary(held=3, missing=0, lost=2)
+
+
 def test_a_manifest_that_tells_less_than_came_changes_nothing() -> None:
     ledger = held(0, 1, 2)
     ledger.follow(VITAL, 1)
@@ -81,3 +97,21 @@ def test_a_receipt_names_the_newest_epochs_and_the_lowest_ranges() -> None:
     assert [said.epoch for said in receipt] == list(range(4, newest + 1))
     assert receipt[0] == Held(4, 2, [(0, 0)])
     assert receipt[-1].ranges == [(2 * i, 2 * i) for i in range(RECEIPT_RANGES_LIMIT_COUNT)]
+
+
+def test_what_was_not_named_is_named_once_it_comes_again() -> None:
+    ledger = Ledger()
+    for epoch in range(RECEIPT_EPOCHS_LIMIT_COUNT + 4):
+        ledger.hold(Place("gw", epoch, Class.WAVE), 0)
+    ledger.repeat(Place("gw", 1, Class.WAVE))
+    named = [said.epoch for said in ledger.receipt("gw")]
+    assert 1 in named
+    assert len(named) == RECEIPT_EPOCHS_LIMIT_COUNT
+
+
+def test_every_range_has_its_turn() -> None:
+    """A hundred numbers that never come (each a loss of its own) must not keep what came above them unheld."""
+    ledger = held(*range(0, 200, 2))
+    first, second = (ledger.receipt("gw")[0].ranges for _ in range(2))
+    assert len(first) == len(second) == RECEIPT_RANGES_LIMIT_COUNT
+    assert {seq for seq, _ in first + second} == set(range(0, 200, 2))

@@ -151,6 +151,19 @@ def test_what_is_lost_is_declared_once(heart) -> None:
     assert heart.records(EnvelopeGap) == []
 
 
+def test_a_grant_that_is_lost_is_made_again_with_the_ends_of_earlier_epochs(heart) -> None:
+    """Without it nothing of this hour could be opened, the word about the loss not either."""
+    heart.pulse.ended([(1, 1, 50)])
+    (grant,) = statements(heart.beat(0), Grant)
+    heart.pulse.lost(5, 2, Class.KEY, [(0, 2)], "evicted")
+    assert statements(heart.beat(), Grant | Ended) == []
+    heart.pulse.lost(5, 3, Class.KEY, [(0, 2)], "evicted")
+    beat = heart.beat()
+    assert [again.shares for again in statements(beat, Grant)] == [grant.shares]
+    assert statements(beat, Ended) == [Ended([(1, 1, 50)])]
+    assert statements(heart.beat(), Grant | Ended) == []
+
+
 def test_the_end_of_earlier_epochs_is_stated_before_the_first_grant(heart) -> None:
     assert heart.pulse.ended([]) == []
     (made,) = heart.pulse.ended([(1, 1, 50), (2, 1, 7)])

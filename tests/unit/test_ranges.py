@@ -86,3 +86,10 @@ def test_it_is_equal_by_what_it_holds_and_not_to_other_things() -> None:
     assert Ranges([(1, 2), (3, 4)]) == Ranges([(1, 4)])
     assert Ranges([(1, 4)]) != [(1, 4)]
     assert repr(Ranges([(1, 4)])) == "Ranges([(1, 4)])"
+
+
+def test_a_set_of_billions_costs_nothing_to_list() -> None:
+    """As a genuine gateway or centre may say: it must not be a way to take all memory."""
+    numbers = Ranges([(0, (1 << 32) - 1), (1 << 33, 1 << 40)])
+    assert numbers.pairs() == [(0, (1 << 32) - 1), (1 << 33, 1 << 40)]
+    assert repr(numbers) == "Ranges([(0, 4294967295), (8589934592, 1099511627776)])"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import time
 from pathlib import Path
@@ -64,3 +66,45 @@ def test_a_commit_is_cheap_and_a_drain_reads_each_stretch_once(tmp_path: Path) -
         spool.held(2, spool.epoch, [(frames[0].seq, frames[-1].seq)])
     assert drained == list(range(500))
     spool.close()
+
+
+def takes_direct_writes(path: Path) -> bool:
+    path.touch()
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_DIRECT))
+    except OSError as error:
+        return error.errno != errno.EINVAL
+    return True
+
+
+def test_commits_go_past_the_page_cache_where_the_disk_can(tmp_path: Path) -> None:
+    if not takes_direct_writes(tmp_path / "probe"):
+        pytest.skip("this file system has no direct writes")
+    disk = Disk()
+    fd = disk.open(tmp_path / "file")
+    assert disk.pwrite(fd, b"a" * 4096 + b"b" * 512, 0) == 4608
+    assert fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_DIRECT
+    assert disk.pread(fd, 100, 4090) == b"a" * 6 + b"b" * 94
+    disk.close(fd)
+
+
+def test_what_a_disk_does_not_take_past_the_cache_goes_through_it(tmp_path: Path) -> None:
+    disk = Disk()
+    fd = disk.open(tmp_path / "file")
+    disk.pwrite(fd, b"a" * 512, 0)
+    assert disk.pwrite(fd, b"odd", 511) == 3
+    assert not fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_DIRECT
+    assert disk.written_bytes == 515
+    disk.close(fd)
+    assert (tmp_path / "file").read_bytes() == b"a" * 511 + b"odd"
+
+
+def test_a_write_is_never_longer_than_what_it_was_given(tmp_path: Path) -> None:
+    disk, long = Disk(), os.urandom(3 << 16)
+    fd = disk.open(tmp_path / "file")
+    done = 0
+    while done < len(long):
+        done += disk.pwrite(fd, long[done:], done)
+    disk.pwrite(fd, b"z" * 512, 1024)
+    disk.close(fd)
+    assert (tmp_path / "file").read_bytes() == long[:1024] + b"z" * 512 + long[1536:]

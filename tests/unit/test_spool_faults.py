@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from agent.spool import Accepted, Cause, Limits, Lost, Spool, SpoolError, StorageError, Stored, check_folder
+from agent.spool import Accepted, Cause, Commit, Limits, Lost, Spool, SpoolError, StorageError, Stored, check_folder
 from tests.crash.faulty import Fault, FaultyFiles, PowerCutError
 from tests.unit.test_spool_store import FOLDER, LIMITS, never, opened, put
 
@@ -46,6 +46,21 @@ def test_a_failed_commit_keeps_everything_and_goes_to_another_file(call: int) ->
     assert spool.check() == []
     after = opened(files.after_cut(0.0))
     assert [s.seq for s in after.read(1, 1, 0, 9)] == [0, 1, 2, 3]
+
+
+def test_a_disk_that_fails_for_a_while_is_no_reason_to_give_up_what_it_holds() -> None:
+    files = FaultyFiles()
+    spool = opened(files)
+    put(spool, 2, range(4))
+    files.fault = Fault(files.calls + 1, "error", errno.EIO, forever=True)
+    for seq in range(4, 8):
+        spool.append(Stored(2, 1, 0, seq, bytes(100)))
+        with pytest.raises(StorageError):
+            spool.commit()
+    files.fault = None
+    assert spool.commit() == Commit([Accepted(2, 1, 4, 7)])
+    assert spool.undeclared() == []
+    assert [s.seq for s in opened(files.after_cut(0.0)).read(2, 1, 0, 9)] == list(range(8))
 
 
 def test_a_dead_disk_drops_the_oldest_waves_and_says_so() -> None:

@@ -9,7 +9,7 @@ from agent.health import metrics, status
 from agent.health.status import ChainStatus, LinkStatus, PortStatus, SpoolStatus, Status, TaskStatus
 
 PORT = PortStatus("/dev/ttyUSB0", "contec_v7", "open", 0.5, 60, 0, 0)
-LINK = LinkStatus(True, "", "", 0, 10, 9, 8, 0, 0, 0, 0, 0.1)
+LINK = LinkStatus(True, "", "", 0, 10, 9, 8, 0, 0, {}, 0, 0.1, 0, {}, 0, 0)
 CHAIN = ChainStatus("vital", 5, 600, 4_194_304, 8_388_608, 12.5)
 WELL = Status(
     "0.1.0", "north", "g" * 20, "bed 3", 7, 1.8e9, 60.5, "ntp", [PORT], LINK,
@@ -27,7 +27,7 @@ def port(**given) -> Status:
 
 def test_nothing_is_wrong_with_what_is_well() -> None:
     assert status.problems(WELL, 1.0) == []
-    assert status.summary(WELL) == "1 of 1 devices heard, sending, 5 envelopes not yet held"
+    assert status.summary(WELL) == "1 of 1 devices heard, sending, 5 envelopes not yet held, room for 12 h"
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,11 @@ def test_nothing_is_wrong_with_what_is_well() -> None:
         ),
         (but(clock="unsynchronised"), "clock: unsynchronised", "NTP"),
         (but(spool=msgspec.structs.replace(WELL.spool, problem="disk full")), "storage: disk full", "card"),
+        (
+            but(link=msgspec.structs.replace(LINK, receipts_refused={"signature": 2, "stale": 9})),
+            "2 receipts or commands have no signature",
+            "centre.pub",
+        ),
         (but(tasks=[TaskStatus("port x", 3, "KeyError: 5")]), "port x failed 3 times: KeyError: 5", "log"),
     ],
 )
@@ -105,6 +110,29 @@ def test_counters_keep_every_digit() -> None:
     assert 'wardlink_frames_total{port="/dev/ttyUSB0",driver="contec_v7"} 1234567890\n' in text
     assert "wardlink_spool_room_seconds" in text
     assert "wardlink_heard_age_seconds" not in metrics.text(port(heard_s=None))
+
+
+def test_what_was_refused_is_counted_by_reason() -> None:
+    refused = {"receipts_refused": {"signature": 2, "stale": 1}, "commands_refused": {"replayed": 3}}
+    text = metrics.text(but(link=msgspec.structs.replace(LINK, **refused, commands_taken=4, absent_envelopes=5)))
+    for line in (
+        'receipts_refused_total{reason="signature"} 2',
+        'receipts_refused_total{reason="stale"} 1',
+        'commands_refused_total{reason="replayed"} 3',
+        "commands_taken_total 4",
+        "envelopes_absent_total 5",
+    ):
+        assert f"wardlink_{line}\n" in text
+
+
+def test_the_room_is_that_of_the_class_which_runs_out_first() -> None:
+    def with_rooms(*hours: float | None) -> Status:
+        chains = [msgspec.structs.replace(CHAIN, room_h=each) for each in hours]
+        return but(spool=msgspec.structs.replace(WELL.spool, chains=chains))
+
+    assert status.summary(with_rooms(900.0, 71.4, None)).endswith(", room for 71 h")
+    assert status.summary(with_rooms(900.0, 0.0)).endswith(", room for 0.0 h")
+    assert status.summary(with_rooms(None, None)).endswith(", room unknown")
 
 
 def test_no_text_of_a_device_or_a_bed_is_in_the_metrics() -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from agent.uplink.flow import Flow, Limits
-from agent.uplink.lanes import Lane, Parcel
-from agent.uplink.pace import SECOND_NS, WINDOW_BYTES, Terms
+from agent.uplink.lanes import AROUND_BYTES, Lane, Parcel
+from agent.uplink.pace import SECOND_NS, UNSENT_LEAST_BYTES, WINDOW_BYTES, Terms
 from wire.receipt import Held
 from wire.topics import Class
 
@@ -32,6 +32,7 @@ class Bench:
     def __init__(self, terms: Terms | None = None) -> None:
         self.flow = Flow(Limits())
         self.now = 0
+        self.unsent = 0
         self.sent: list[Parcel] = []
         self.flow.up(terms or Terms(), 0)
 
@@ -42,7 +43,8 @@ class Bench:
     def step(self, after_ns: int = 0) -> list[int]:
         self.now += after_ns
         before = len(self.sent)
-        self.flow.step(self.now, self.publish)
+        while self.flow.step(self.now, self.publish, lambda: self.unsent):
+            continue
         return [parcel.seq for parcel in self.sent[before:]]
 
     def answer(self, mid: int, failure: str | None = None) -> Parcel | None:
@@ -58,24 +60,55 @@ def bench() -> Bench:
 
 
 def test_backfill_never_passes_a_live_one_that_waits_for_room(bench):
-    bench.flow.refill([Stored(seq) for seq in range(10)], 0)
+    bench.flow.refill([Stored(seq, bytes(WINDOW_BYTES // 3 - AROUND_BYTES)) for seq in range(10)], 0)
     assert bench.step() == [0, 1, 2]
-    bench.flow.offer(live(100, size=5000), 0)
-    bench.now = 100 * MS
+    bench.flow.offer(live(100, size=WINDOW_BYTES // 2), 0)
+    bench.now = S
     bench.answer(1)
     assert bench.step() == []
     bench.answer(2)
     assert bench.step() == [100]
     bench.answer(3)
-    assert bench.step() == [3]
+    assert bench.step()[0] == 3
+
+
+def test_what_opens_the_present_hour_goes_first_on_every_connection_until_the_broker_has_it(bench):
+    bench.flow.down(0)
+    for hour in (0, 1):
+        bench.flow.offer(Parcel(Lane.LIVE, Class.KEY, 1, hour, 2 * hour, b"grant"), 0)
+        bench.flow.offer(Parcel(Lane.LIVE, Class.KEY, 1, hour, 2 * hour + 1, b"manifest"), 0)
+    for _ in range(2):
+        bench.flow.up(Terms(), 0)
+        bench.flow.offer(live(7), 0)
+        assert bench.step() == [2, 7]
+        assert bench.skips(2, Class.KEY), "the backlog does not send it too"
+        bench.flow.down(0)
+    bench.flow.up(Terms(), 0)
+    assert bench.step() == [2]
+    bench.answer(len(bench.sent))
+    bench.flow.down(0)
+    bench.flow.up(Terms(), 0)
+    assert bench.step() == []
+
+
+def test_backfill_waits_while_the_kernel_has_bytes_to_send_and_live_does_not(bench):
+    bench.flow.refill([Stored(seq, bytes(1000)) for seq in range(10)], 0)
+    bench.unsent = UNSENT_LEAST_BYTES
+    assert bench.step() == []
+    bench.flow.offer(live(100), 0)
+    assert bench.step() == [100]
+    bench.unsent = UNSENT_LEAST_BYTES - 1
+    bench.flow.step(0, bench.publish, lambda: bench.unsent)
+    assert [parcel.seq for parcel in bench.sent[1:]] == [0], "one is enough to keep the link busy"
 
 
 def test_never_more_than_the_window_is_outstanding(bench):
     bench.flow.refill([Stored(seq, bytes(700)) for seq in range(200)], 0)
     mid = 0
     while len(bench.sent) < 200:
-        bench.step(after_ns=60 * MS)
+        bench.step()
         assert 0 < bench.flow.outstanding_bytes <= WINDOW_BYTES
+        bench.now += 200 * MS
         mid += 1
         bench.answer(mid)
 
@@ -88,8 +121,8 @@ def test_a_lost_link_makes_everything_backlog_again(bench):
     assert all(bench.skips(seq) for seq in range(20))
     bench.flow.down(0)
     assert [seq for seq in range(20) if bench.skips(seq)] == [0]
-    assert bench.flow.account.unanswered == 11
-    assert bench.flow.account.live_left == 8
+    assert bench.flow.account.unanswered == len(bench.sent) - 1 > 1
+    assert bench.flow.account.live_left == 19 - bench.flow.account.unanswered
 
 
 def test_offers_while_down_are_left_to_the_backlog_and_counted(bench):
@@ -149,7 +182,7 @@ def test_what_is_in_flight_each_time_the_link_breaks_rests_and_others_pass(bench
 
 def test_a_packet_put_aside_takes_a_place_of_the_receive_maximum():
     bench = Bench(Terms(receive_limit_count=1))
-    bench.flow.aside(77)
+    bench.flow.aside(77, 0)
     bench.flow.offer(live(1), 0)
     assert bench.step() == []
     bench.answer(77)
@@ -200,3 +233,15 @@ def test_stopping_drops_backfill_and_lets_live_go(bench):
     bench.answer(1)
     assert bench.flow.is_empty
     assert bench.flow.account.live_left == 1
+
+
+def test_a_presence_that_is_never_acknowledged_ends_the_link_too():
+    """With a Receive Maximum of 1 it keeps everything else waiting, and nothing else would ever notice."""
+    bench = Bench(Terms(receive_limit_count=1))
+    bench.flow.aside(77, 0)
+    bench.flow.offer(live(0), 0)
+    assert bench.step() == []
+    assert not bench.flow.stalled(20 * S - 1)
+    assert bench.flow.stalled(20 * S)
+    bench.answer(77)
+    assert not bench.flow.stalled(20 * S)

@@ -1,6 +1,6 @@
 """Lanes, flight and rest: who goes next, who leaves, what is not backlog."""
 
-from agent.uplink.lanes import Lane, Lanes, Parcel
+from agent.uplink.lanes import AROUND_BYTES, Lane, Lanes, Parcel
 from agent.uplink.recent import Flight, Recent, busy
 from wire.topics import Class
 
@@ -96,18 +96,24 @@ def test_busy_is_frozen_at_its_moment():
     assert not then(WAVE, 2, 1)
 
 
-def test_flight_counts_bytes_by_lane_and_answers_once():
+def test_flight_counts_what_the_wire_carries_and_answers_once():
     flight = Flight()
     flight.add(1, parcel(VITAL, 1, size=100), 5)
     flight.add(2, parcel(WAVE, 2, Lane.BACKFILL, size=1000), 6)
-    assert (flight.outstanding_bytes, flight.live_bytes, flight.oldest_ns(), flight.largest_bytes()) == (
-        1100,
-        100,
-        5,
-        1000,
-    )
-    assert flight.land(1) is not None
+    assert flight.outstanding_bytes == 1100 + 2 * AROUND_BYTES
+    assert (flight.oldest_ns(), flight.largest_bytes()) == (5, 1000)
+    assert flight.land(1) == (parcel(VITAL, 1, size=100), 5, 100 + AROUND_BYTES)
     assert flight.land(1) is None
-    assert (flight.outstanding_bytes, flight.live_bytes, flight.oldest_ns()) == (1000, 0, 6)
+    assert (flight.outstanding_bytes, flight.oldest_ns()) == (1000 + AROUND_BYTES, 6)
     assert [one.seq for one in flight.lose()] == [2]
     assert (flight.outstanding_bytes, len(flight), flight.oldest_ns()) == (0, 0, None)
+
+
+def test_what_landed_during_a_trip_counts_and_what_landed_before_does_not():
+    flight = Flight()
+    flight.add(1, parcel(WAVE, 1, size=1000), 0)
+    flight.land(1)
+    flight.add(2, parcel(WAVE, 2, size=2000), 1)
+    flight.add(3, parcel(WAVE, 3, size=3000), 1)
+    flight.land(2)
+    assert flight.land(3) == (parcel(WAVE, 3, size=3000), 1, 5000 + 2 * AROUND_BYTES)

@@ -5,6 +5,7 @@ import { ask, chip, put, refill } from "./dom.js";
 import { devices, ledger } from "./facts.js";
 import { binding, patient } from "./labels.js";
 import { Tiles } from "./numerics.js";
+import { roomOf } from "./room.js";
 import { listen } from "./socket.js";
 import { Strips } from "./strips.js";
 import { Dated, Notices } from "./told.js";
@@ -108,6 +109,7 @@ function chips(bed) {
     bed.online ? chip("good", "●", "online") : chip("bad", "✕", "offline"),
     age === null ? chip("idle", "○", "no data yet") : chip(age < 15e6 ? "good" : "watch", age < 15e6 ? "●" : "◐", `data ${clock.span(age)} ago`),
     chip(...binding(bed)),
+    chip(...roomOf(bed, clock.centre())),
     ...(patient(bed) ? [chip("idle", "◇", patient(bed))] : []),
   ];
 }

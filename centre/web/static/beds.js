@@ -3,6 +3,7 @@
 import * as clock from "./clock.js";
 import { ask, chip, el, put, refill, said } from "./dom.js";
 import { binding, patient } from "./labels.js";
+import { roomOf } from "./room.js";
 
 const READ_MS = 2000;
 const FRESH_US = 15e6;
@@ -49,7 +50,7 @@ function cardOf(bed) {
   put(card.bed, bed.bed || "Bed not named");
   put(card.site, bed.site);
   put(card.who, patient(bed) || "no patient");
-  refill(card.chips, [linkOf(bed), ageOf(bed), binding(bed), ledgerOf(bed)].map((facts) => chip(...facts)));
+  refill(card.chips, [linkOf(bed), ageOf(bed), binding(bed), ledgerOf(bed), roomOf(bed, clock.centre())].map((facts) => chip(...facts)));
   return card.item;
 }
 

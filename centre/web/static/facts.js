@@ -1,7 +1,9 @@
 // What is known about devices and completeness, in words.
 
+import * as clock from "./clock.js";
 import { el, refill, said } from "./dom.js";
 import { channelName, filterName, integrityName, unitName } from "./labels.js";
+import { roomWords } from "./room.js";
 
 function pair(term, ...words) {
   const [name, value] = [el("dt", "", term), el("dd")];
@@ -52,6 +54,7 @@ export function ledger(root, bed) {
   refill(root, [
     ...pair("Missing", count(bed.missing, bed.missing ? ", may still come" : "")),
     ...pair("Lost", count(bed.lost, bed.lost ? ", declared by the gateway" : "")),
+    ...pair("Room at the gateway", said(roomWords(bed, clock.centre()))),
     ...pair("Came twice", count(bed.duplicates, bed.duplicates ? ", stored once" : "")),
     ...pair("Gateway", said(bed.gateway), document.createTextNode(`, epoch ${bed.epoch}`)),
   ]);

@@ -1,0 +1,49 @@
+"""Opening a serial line, with what the kernel already holds of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import serial
+
+from drivers.contract import Serial
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+
+class Cable(Protocol):
+    """An open port. Neither reading nor writing waits: they do what is possible now, or raise OSError."""
+
+    def fileno(self) -> int: ...
+    def read(self, size: int = ..., /) -> bytes: ...
+    def write(self, data: ReadableBuffer, /) -> int: ...
+    def close(self) -> None: ...
+
+
+class _Line(serial.Serial):
+    """pyserial throws away what the kernel holds when it opens a port; those are a patient's samples."""
+
+    def _reset_input_buffer(self) -> None:
+        """Keep it."""
+
+    def read(self, size: int = 1, /) -> bytes:
+        """The system's own read: pyserial's asks `select` first."""
+        return os.read(self.fileno(), size)
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        return os.write(self.fileno(), data)
+
+
+def open_line(path: str, line: Serial) -> _Line:
+    """Open a port with these line settings, for us alone. Raises OSError, termios.error."""
+    if not Path(path).exists():
+        raise FileNotFoundError(errno.ENOENT, "no such port", path)
+    port = _Line(None, line.baud, line.bits, line.parity, line.stop, timeout=0, write_timeout=0, exclusive=True)
+    port.port = path
+    port.dtr, port.rts = line.dtr, line.rts
+    port.open()
+    return port

@@ -1,0 +1,72 @@
+"""Commands as the gateway takes them: signed, for this start, newer than the last, not expired, not too often. Pure.
+
+A gateway without a clock is as safe as one with: a command names the epoch, and within it `issued` must grow. Whether
+it has expired is known from our own clock where that is disciplined, and from the centre's: a receipt says what time it
+was there, so at least that much, and what has passed since, is over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from agent.uplink.pace import SECOND_NS
+from wire.command import Command, CommandError, Wanted, read
+
+COMMAND_LEAST_S = 5.0
+log = logging.getLogger("wardlink.uplink")
+
+
+class Commands:
+    """`refused` counts by reason: size, signature, malformed, epoch, replayed, expired, often. Those change nothing."""
+
+    def __init__(self, centre: Ed25519PublicKey, gateway: str, epoch: int) -> None:
+        self._centre = centre
+        self._gateway = gateway
+        self._epoch = epoch
+        self._taken_ns: int | None = None
+        self._heard: tuple[int, int] | None = None  # (UTC, monotonic ns): the centre's clock, at the earliest
+        self.issued = 0  # of the last one that was taken
+        self.taken = 0
+        self.again = 0  # envelopes that go again
+        self.absent = 0  # asked for and not here: declared lost
+        self.refused: Counter[str] = Counter()
+
+    def heard(self, utc: int, now: int) -> None:
+        """A receipt says that it was `utc` at the centre, or is later by now."""
+        if self._heard is None or utc > self._centre_utc(now):
+            self._heard = (utc, now)
+
+    def take(self, data: bytes, now: int, utc: int | None) -> list[Wanted]:
+        """What is asked for; empty if it is refused. `utc`: microseconds since 1970 that have surely passed."""
+        try:
+            command = self._checked(data, now, utc)
+        except CommandError as error:
+            self.refused[error.reason] += 1
+            if self.refused[error.reason] == 1:
+                log.warning("uplink command=refused reason=%s why=%r", error.reason, str(error))
+            return []
+        self.taken += 1
+        self.issued, self._taken_ns = command.issued, now
+        return command.said.wanted
+
+    def _checked(self, data: bytes, now: int, utc: int | None) -> Command:
+        """Raises CommandError."""
+        command = read(self._centre, self._gateway, data)
+        if command.epoch != self._epoch:
+            raise CommandError("epoch", f"it is for epoch {command.epoch}")
+        if command.issued <= self.issued:
+            raise CommandError("replayed", "not newer than the last one")
+        if max(utc or 0, self._centre_utc(now)) > command.expires:
+            raise CommandError("expired", "its time is over")
+        if self._taken_ns is not None and now - self._taken_ns < COMMAND_LEAST_S * SECOND_NS:
+            raise CommandError("often", "too soon after the last one")
+        return command
+
+    def _centre_utc(self, now: int) -> int:
+        if self._heard is None:
+            return 0
+        utc, at = self._heard
+        return utc + (now - at) // 1000

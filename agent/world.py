@@ -1,0 +1,56 @@
+"""What a gateway asks of the machine it runs on, as callables it is given: a simulation gives it a world of its own."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent import clock, memory
+from agent.health import notify
+from agent.ports.line import Cable, open_line
+from agent.spool.files import Disk, Files
+from agent.spool.terms import Limits
+from agent.uplink.link import Link
+from agent.uplink.uplink import Dial
+from drivers import registry
+from drivers.contract import Driver, Serial
+from wire.records import Anchor
+
+
+def spool_thread() -> Executor:
+    """One thread: what the spool is asked is done in order."""
+    return ThreadPoolExecutor(1, thread_name_prefix="spool")
+
+
+def disk_bytes(folder: Path) -> int | None:
+    """What the disk of `folder` has left for us; None where it does not say."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The defaults are the real machine. `now` is monotonic nanoseconds."""
+
+    now: Callable[[], int] = clock.now
+    unix_us: Callable[[], int] = clock.unix_us
+    anchor: Callable[[int], Anchor | None] = clock.anchor
+    uniform: Callable[[float, float], float] = random.uniform
+    entropy: Callable[[int], bytes] = os.urandom
+    driver: Callable[[str], type[Driver]] = registry.driver
+    open_line: Callable[[str, Serial], Cable] = open_line
+    dial: Dial = Link
+    files: Callable[[], Files] = Disk
+    room: Callable[[Path], int | None] = disk_bytes
+    limits: Callable[[], Limits] = Limits
+    thread: Callable[[], Executor] = spool_thread
+    ready: Callable[[str], None] = notify.ready
+    progress: Callable[[str], None] = notify.progress
+    settle: Callable[[], None] = memory.settle

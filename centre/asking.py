@@ -1,0 +1,137 @@
+"""When to ask a gateway for what the ledger lacks, and for what. Pure: time and the ledger's words come in.
+
+A gateway sends by itself what it knows to be missing, newest first, so most holes close unasked. Asked for is a hole
+that was there at two looks while nothing late came in between, or that has outlived ten minutes of late ones; one ask
+at a time to each gateway, the next after twice as long, from the start again once something came of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from wire import command
+from wire.command import COMMAND_LIMIT_BYTES, RANGES_LIMIT_COUNT, Command, Resend, Wanted
+from wire.ranges import Ranges
+from wire.topics import Address, Class
+
+HOLE_LEAST_S = 30.0
+ASK_LIMIT_S = 1800.0
+STUBBORN_LEAST_S = 600.0
+LIFE_US = 600_000_000
+_DOUBLINGS_LIMIT = 6
+_GREATEST = (1 << 32) - 1
+_Key = tuple[int, int]  # (epoch, class)
+
+
+@dataclass(frozen=True, slots=True)
+class Holes:
+    """What the ledger lacks of one gateway. `late` counts what came after a later one; `epoch` is its newest."""
+
+    epoch: int
+    late: int
+    wanted: Sequence[Wanted]
+
+
+@dataclass(slots=True)
+class _Watch:
+    look_s: float
+    since_s: float  # when `seen` began to last
+    ask_s: float = 0.0  # not before
+    epoch: int = -1  # as presence says
+    late: int = -1
+    doublings: int = 0
+    seen: dict[_Key, Ranges] = field(default_factory=dict)
+
+
+class Asking:
+    """`least_s`: how old a hole is before it is asked for."""
+
+    def __init__(self, least_s: float = HOLE_LEAST_S) -> None:
+        self._least_s = least_s
+        self._watched: dict[Address, _Watch] = {}
+        self._issued: dict[str, int] = {}
+
+    def heard(self, addresses: Iterable[Address], now_s: float) -> None:
+        """These gateways are there: something of theirs came, or they say that they are online."""
+        for address in addresses:
+            self._watched.setdefault(address, _Watch(now_s, now_s))
+
+    def present(self, epochs: Mapping[Address, int], now_s: float) -> None:
+        """Presence says in which epoch these are. Nobody signed that; a false one only makes a command useless."""
+        self.heard(epochs, now_s)
+        for address, epoch in epochs.items():
+            self._watched[address].epoch = epoch
+
+    def gone(self, addresses: Iterable[Address]) -> None:
+        """These are offline: what one cannot hear is not asked."""
+        for address in addresses:
+            self._watched.pop(address, None)
+
+    def all_gone(self) -> None:
+        self._watched.clear()
+
+    def due(self, now_s: float) -> list[Address]:
+        """Gateways whose holes are to be looked at now."""
+        return [address for address, watch in self._watched.items() if now_s >= watch.look_s]
+
+    def look(self, address: Address, holes: Holes, now_s: float) -> list[Wanted]:
+        """What to ask for; mostly nothing."""
+        watch = self._watched[address]
+        there = {(one.epoch, one.cls): Ranges(one.ranges) for one in holes.wanted}
+        if watch.epoch > holes.epoch:  # nothing of this start is here, or was lost: what opens the others first
+            there[watch.epoch, int(Class.KEY)] = Ranges([(0, _GREATEST)])
+        moving, watch.late = holes.late != watch.late, holes.late
+        watch.look_s = now_s + self._least_s
+        if moving:
+            watch.doublings, watch.ask_s = 0, now_s
+        lasting = _both(watch.seen, there)
+        if not lasting:
+            watch.seen, watch.since_s = there, now_s
+            return []
+        watch.seen = lasting
+        if now_s < watch.ask_s or (moving and now_s - watch.since_s < STUBBORN_LEAST_S):
+            return []
+        watch.seen, watch.since_s = there, now_s
+        watch.doublings = min(_DOUBLINGS_LIMIT, watch.doublings + 1)
+        watch.ask_s = now_s + min(ASK_LIMIT_S, self._least_s * 2.0**watch.doublings)
+        return _bounded(lasting)
+
+    def made(self, signer: Ed25519PrivateKey, address: Address, holes: Holes, utc: int, wanted: list[Wanted]) -> bytes:
+        """The signed command; its `issued` is greater than the one before it, even should our clock step back."""
+        gateway, epoch = address.gateway, max(holes.epoch, self._watched[address].epoch)
+        issued = self._issued[gateway] = max(utc, self._issued.get(gateway, 0) + 1)
+        data = command.sign(signer, gateway, Command(issued, issued + LIFE_US, epoch, Resend(wanted)))
+        assert len(data) <= COMMAND_LIMIT_BYTES, "the number of ranges bounds it"
+        return data
+
+
+def _both(one: dict[_Key, Ranges], other: dict[_Key, Ranges]) -> dict[_Key, Ranges]:
+    """What is in both; no empty sets."""
+    out: dict[_Key, Ranges] = {}
+    for key in one.keys() & other.keys():
+        within = Ranges()
+        for first, last in one[key]:
+            at = first
+            for low, high in [*other[key].missing(first, last), (last + 1, last + 1)]:
+                if at < low:
+                    within.add(at, low - 1)
+                at = high + 1
+        if within:
+            out[key] = within
+    return out
+
+
+def _bounded(lasting: dict[_Key, Ranges]) -> list[Wanted]:
+    """What opens the others first, then the newest; at most as many ranges as a command may have."""
+    room = RANGES_LIMIT_COUNT
+    out: list[Wanted] = []
+    for epoch, cls in sorted(lasting, key=lambda key: (key[1] > 0, -key[0], key[1])):
+        if room == 0:
+            break
+        ranges = lasting[epoch, cls].pairs()[-room:]
+        out.append(Wanted(epoch, cls, ranges))
+        room -= len(ranges)
+    return out
