@@ -33,10 +33,14 @@ class Reader:
         """OSError: the disk is gone. A block it refuses, or a file that is gone, costs the frames in it."""
         key = (segment.path, segment.generation, stretch.offset, stretch.end)
         if key != self._key:
-            self._key, self._page = (), Page()  # let go of the last before there are two
+            self.forget()  # before there are two
             self._page = self._load(cls, segment, stretch)
             self._key = key
         return self._page
+
+    def forget(self) -> None:
+        """Let go of the last stretch."""
+        self._key, self._page = (), Page()
 
     def _load(self, cls: int, segment: Segment, stretch: Stretch) -> Page:
         try:

@@ -190,6 +190,8 @@ class Spool:
                 found = self._read(cls, segment, stretch, wanted, room)
                 room -= sum(len(stored.data) for stored in found)
                 out.extend(found)
+        if room > 0:
+            self._reader.forget()  # all was given: who asks next wants something else
         return out
 
     def read(self, cls: int, epoch: int, first: int, last: int) -> list[Stored]:

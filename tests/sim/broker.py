@@ -23,7 +23,7 @@ class Broker:
         self.moods: dict[str, float] = {}
         self.receive_limit_count = random.choice((1, 5, 20, 65535))
         self._retained: dict[str, bytes] = {}
-        self._ears: dict = {}  # link -> topic
+        self._ears: dict = {}  # link -> topics
         self._wills: dict = {}
         self._has_session = False
         self._queue: deque[tuple[str, bytes]] = deque()
@@ -67,7 +67,7 @@ class Broker:
             self._timeline.after(delay, link.hear, link.acknowledged, mid, None)
 
     def subscribed(self, link, topic: str) -> None:
-        self._ears[link] = topic
+        self._ears.setdefault(link, []).append(topic)
         if topic in self._retained:
             link.hear(link.received, topic, self._retained[topic])
 
@@ -112,7 +112,7 @@ class Broker:
         if retain:
             self._retained[topic] = data
         for link, wanted in list(self._ears.items()):
-            if wanted == topic:
+            if topic in wanted:
                 link.hear(link.received, topic, data)
 
     def inject(self, topic: str, data: bytes) -> None:

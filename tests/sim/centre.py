@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Engine, event
 
 from centre import receipts
+from centre.asking import HOLE_LEAST_S, Asking
 from centre.counts import Counts
 from centre.gate import Gate
 from centre.ingest import Arrival, Ingest
@@ -67,6 +68,8 @@ class Centre:
             self.store, Gate({self._address.gateway: self._address.site}), [self._secret], self.counts
         )
         self._schedule = Schedule()
+        self._asking = Asking()
+        self._soon(self._ask, HOLE_LEAST_S)
         self._group: list[tuple[int, Arrival]] = []
         self._gathers = False
         self._connection = 0
@@ -110,6 +113,7 @@ class Centre:
     def _forget_presence(self) -> None:
         try:
             self._ingest.disconnected()
+            self._asking.all_gone()
         except StoreError:
             self._soon(self._forget_presence, 1.0)
 
@@ -144,6 +148,10 @@ class Centre:
         self._soon(lambda: self._acknowledge(connection, [mid for mid, _ in group]), 0.001)
         self._schedule.touch(outcome.touched)
         self._schedule.hurry(outcome.online)
+        now_s = self._timeline.now / 1e9
+        self._asking.heard(outcome.touched | outcome.online, now_s)
+        self._asking.present(outcome.epochs, now_s)
+        self._asking.gone(outcome.offline)
         self._gathers = False
         if self._group or self._ingest.behind:
             self._gather()
@@ -164,6 +172,18 @@ class Centre:
         wait_s = self._schedule.wait_s(now_s)
         if wait_s is not None:
             self._soon(self._receipts, wait_s + 0.001)
+
+    def _ask(self) -> None:
+        """Look for holes that last, as the product's intake does where nothing is on its way."""
+        now_s = self._timeline.now / 1e9
+        for address in self._asking.due(now_s) if not self._group and not self._ingest.behind else ():
+            holes = self.store.holes(address.gateway)
+            wanted = self._asking.look(address, holes, now_s)
+            if wanted:
+                self._count("centre asks")
+                data = self._asking.made(self._signer, address, holes, self.utc_us(), wanted)
+                self._broker.say(address.topic("command"), data, retain=False)
+        self._soon(self._ask, HOLE_LEAST_S)
 
     @property
     def is_idle(self) -> bool:

@@ -56,6 +56,21 @@ def test_one_write_and_one_sync_per_class_of_whole_sectors() -> None:
     assert files.written_bytes - written == 5 * 512  # 3 x (44 + 700) bytes
 
 
+def test_a_drain_reads_a_stretch_once_and_keeps_nothing_at_its_end() -> None:
+    files = FaultyFiles()
+    spool = opened(files)
+    put(spool, 1, range(6))  # one segment, one stretch
+    before = files.log.count("pread")
+    given: list[int] = []
+    while portion := spool.backlog(6000, never):
+        given += [stored.seq for stored in portion]
+        spool.held(1, 1, [(portion[0].seq, portion[-1].seq)])
+        assert files.log.count("pread") == before + 1
+    assert given == list(range(6))
+    spool.read(1, 1, 0, 0)
+    assert files.log.count("pread") == before + 2  # what it kept is gone
+
+
 def test_nothing_is_in_the_backlog_before_it_is_durable() -> None:
     spool = opened(FaultyFiles())
     spool.append(Stored(1, 1, 0, 0, b"x"))
