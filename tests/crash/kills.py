@@ -1,6 +1,6 @@
 """The real gateway, killed with SIGKILL at any instant, thousands of times; its books must close every time.
 
-    python -m tests.crash.kills [--kills 10000] [--seed 1] [--jobs 2] [--out docs/evidence/kills.jsonl]
+    python -m tests.crash.campaign kills [--kills 10000] [--seed 1] [--jobs 2] [--out docs/evidence/kills.jsonl]
 
 Several gateways are fed and killed side by side (tests/crash/lane.py), two of each three with segments so small that
 they are used again all the time, and every other one with a broker and a centre. It proves the process, not the power.
@@ -37,18 +37,8 @@ FAULTS = (
     "vanished", "numbered_twice", "invariants_broken",
 )  # fmt: skip
 SUMMED = (
-    "kills",
-    "lives",
-    "execs",
-    "accepted",
-    "samples",
-    "numerics",
-    "evicted",
-    "in_hand",
-    "early",
-    "overrun",
-    *FAULTS,
-)
+    "kills", "lives", "execs", "accepted", "samples", "numerics", "evicted", "in_hand", "early", "overrun", *FAULTS,
+)  # fmt: skip
 
 
 @dataclass
@@ -130,7 +120,8 @@ def report(line: dict[str, Any]) -> str:
         f"envelopes accepted {line['accepted']}, accepted and lost {line['accepted_lost'] + line['vanished']}, "
         f"evicted and told {line['evicted']}\n"
         f"samples written {line['samples']}, lost {line['samples_lost']}, doubled {line['samples_doubled']}, "
-        f"out of order {line['disordered']}; in hand at a kill {line['in_hand']}, not taken by the line {line['overrun']}\n"
+        f"out of order {line['disordered']}\n"
+        f"samples in hand at a kill {line['in_hand']}, not taken by the line {line['overrun']}\n"
         f"readings {line['numerics']}, lost {line['numerics_lost']}, doubled {line['numerics_doubled']}\n"
         f"numbers used twice {line['numbered_twice']}, invariants of the spool broken {line['invariants_broken']}"
     )

@@ -9,6 +9,7 @@ import pytest
 from tests.crash import kills
 from tests.crash.account import ROWS, SHIFTS, Said, Tally, check_numbers, check_numerics
 from tests.crash.feeder import Feeder, number_index
+from tests.crash.holes import Death
 from wire import codec
 from wire.records import Block, NumericAt
 
@@ -42,6 +43,27 @@ def test_the_books_see_what_is_lost_doubled_or_out_of_order(epochs, faults) -> N
     check_numbers(books, list(range(100)), tally)
     check_numerics(books, list(range(100)), tally)
     assert tally.faults() == faults
+
+
+@pytest.mark.parametrize(
+    ("hole", "deaths", "in_hand", "lost"),
+    [
+        ((300, 360), [], 0, 60),
+        ((300, 360), [Death(365, 10)], 60, 0),
+        ((300, 360), [Death(299, 10)], 0, 60),  # it ends after the death
+        ((300, 360), [Death(400, 10)], 0, 60),  # the kernel held less than what came between
+        ((300, 900), [Death(900, 10)], 0, 600),  # more than a read
+        ((300, 900), [Death(700, 10), Death(900, 10)], 600, 0),
+        ((300, 360), [Death(330, 10)], 0, 60),  # half of it came after
+    ],
+)
+def test_the_books_excuse_one_read_for_each_kill_and_no_more(hole, deaths, in_hand, lost) -> None:
+    tally = Tally()
+    written = list(range(1000))
+    due = check_numbers({1: said(written[: hole[0]] + written[hole[1] :])}, written, tally, deaths)
+    assert (tally.in_hand, tally.samples_lost) == (in_hand, lost)
+    assert len(due) == 1000 - in_hand
+    check_numerics({1: said(due)}, due, tally)
 
 
 def test_the_books_see_a_reading_that_two_epochs_tell() -> None:
