@@ -2,6 +2,7 @@
 
 python -m tests.crash.campaign power --points 10000 --seed 1 --jobs 2
 python -m tests.crash.campaign power --seed 1 --point 4711
+python -m tests.crash.campaign kills --kills 10000 --seed 1 --jobs 2
 
 Exit code 0: nothing accepted was lost. 1: something was, and the line says how to see it again. 3: not on this machine.
 A run that was interrupted (Ctrl-C) writes down what it did; started again with the same seed it goes on from there.
@@ -28,6 +29,7 @@ CAMPAIGNS = {  # each module has a `CAMPAIGN`
     "flips": "tests.crash.flips",
     "cuts": "tests.crash.cuts",
 }
+KILLS = "kills"  # has no points that can be tried alone, so a program of its own: tests/crash/kills.py
 PROGRESS_S = 10.0
 SHOWN_FAILURES = 10
 
@@ -98,6 +100,8 @@ def attempt(name: str, seed: int, part: range) -> Outcome:
 
 
 def main(argv: list[str]) -> int:
+    if argv[:1] == [KILLS]:
+        return int(importlib.import_module("tests.crash.kills").main(argv[1:]))
     asked = _arguments(argv)
     campaign = load(asked.name)
     if reason := campaign.why_not():
@@ -131,7 +135,7 @@ def _leave_signals() -> None:
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.crash.campaign", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("name", choices=sorted(CAMPAIGNS))
+    parser.add_argument("name", choices=sorted([*CAMPAIGNS, KILLS]))
     parser.add_argument("--points", "--count", type=int, help="how many in all, with those of earlier runs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
