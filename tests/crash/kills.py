@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -69,13 +70,16 @@ def lanes_of(folder: Path, args: argparse.Namespace) -> Iterator[list[Running]]:
     try:
         for number in range(count):
             words = command(folder, number, count, args, mosquitto.port)
-            process = subprocess.Popen(words, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True)
+            process = subprocess.Popen(words, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, process_group=0)
             running.append(Running(f"lane-{number}", process, {}))
         yield running
+        for lane in running:
+            lane.process.wait()
     finally:
         for lane in running:
-            lane.process.terminate()
-            lane.process.wait()
+            if lane.process.returncode is None:
+                os.killpg(lane.process.pid, signal.SIGKILL)  # with the gateway that it has
+                lane.process.wait()
         mosquitto.stop()
 
 
@@ -140,6 +144,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = arguments(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # no gateway is left behind
     folder = Path(tempfile.mkdtemp(prefix="wardlink-kills-"))
     began = time.monotonic()
     with lanes_of(folder, args) as running:
