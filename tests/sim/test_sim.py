@@ -1,6 +1,6 @@
 """A few dozen stories, the seeds that found bugs among them, and that a seed is a story: twice the same, to the byte.
 
-What a seed finds depends on every throw of the dice before it, so a seed that once failed is kept for its kind of story,
+What a seed finds depends on every throw of the dice before it: a seed that once failed is kept for its kind of story,
 and each bug has a unit test of its own as well.
 """
 
