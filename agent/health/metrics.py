@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent.health.status import Status
+from agent.health.status import LinkStatus, SpoolStatus, Status
 
 Sample = tuple[str, str, dict[str, str], float]  # name, type, labels, value
 
@@ -24,6 +24,15 @@ def _samples(status: Status) -> Iterator[Sample]:
     yield "epoch", "gauge", {}, status.epoch
     yield "uptime_seconds", "gauge", {}, status.uptime_s
     yield "clock_synchronised", "gauge", {}, float(status.clock == "ntp")
+    yield from _of_ports(status)
+    yield from _of_link(status.link)
+    yield from _of_spool(status.spool)
+    yield from _of_relayed(status)
+    for task in status.tasks:
+        yield "task_failures_total", "counter", {"task": task.name}, task.failures
+
+
+def _of_ports(status: Status) -> Iterator[Sample]:
     for port in status.ports:
         labels = {"port": port.path, "driver": port.driver}
         yield "port_open", "gauge", labels, float(port.state == "open")
@@ -32,7 +41,9 @@ def _samples(status: Status) -> Iterator[Sample]:
         yield "skipped_bytes_total", "counter", labels, port.skipped_bytes
         if port.heard_s is not None:
             yield "heard_age_seconds", "gauge", labels, port.heard_s
-    link = status.link
+
+
+def _of_link(link: LinkStatus) -> Iterator[Sample]:
     yield "link_connected", "gauge", {}, float(link.connected)
     yield "link_reconnects_total", "counter", {}, link.reconnects
     yield "envelopes_sent_total", "counter", {}, link.sent_envelopes
@@ -48,7 +59,9 @@ def _samples(status: Status) -> Iterator[Sample]:
     yield "envelopes_sent_again_total", "counter", {}, link.sent_again_envelopes
     yield "envelopes_absent_total", "counter", {}, link.absent_envelopes
     yield "outstanding_bytes", "gauge", {}, link.outstanding_bytes
-    spool = status.spool
+
+
+def _of_spool(spool: SpoolStatus) -> Iterator[Sample]:
     for chain in spool.chains:
         labels = {"class": chain.name}
         yield "spool_waiting_envelopes", "gauge", labels, chain.waiting_envelopes
@@ -62,6 +75,9 @@ def _samples(status: Status) -> Iterator[Sample]:
     yield "spool_damaged_frames_total", "counter", {}, spool.damaged_frames
     yield "spool_evicted_envelopes_total", "counter", {}, spool.evicted_envelopes
     yield "spool_dropped_envelopes_total", "counter", {}, spool.dropped_envelopes
+
+
+def _of_relayed(status: Status) -> Iterator[Sample]:
     for one in status.relayed:
         labels = {"gateway": one.gateway}
         yield "relayed_waiting_envelopes", "gauge", labels, one.waiting_envelopes
@@ -69,8 +85,6 @@ def _samples(status: Status) -> Iterator[Sample]:
         yield "relayed_held_total", "counter", labels, one.held_envelopes
         yield "relayed_lost_envelopes_total", "counter", labels, one.lost_envelopes
         yield "relayed_failing", "gauge", labels, float(bool(one.problem))
-    for task in status.tasks:
-        yield "task_failures_total", "counter", {"task": task.name}, task.failures
 
 
 def _escaped(word: str) -> str:

@@ -142,14 +142,20 @@ def keep(folder: Path, port: str, chunks: Iterable[Chunk]) -> None:
     early, head = folder / f"{_name(port)}.early", _head()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        is_ours = early.is_file() and early.read_bytes().startswith(head)
-        with early.open("ab" if is_ours else "wb", buffering=0) as file:
+        whole = _whole_bytes(early, head) if early.is_file() else 0
+        with early.open("ab", buffering=0) as file:
+            file.truncate(whole)  # a record that was cut short would swallow the next
             for now, data in chunks:
-                file.write(
-                    _record(now, 0, data) if file.tell() else head + _record(now, 0, b"") + _record(now, 0, data)
-                )
+                begin = b"" if whole else head + _record(now, 0, b"")
+                whole += file.write(begin + _record(now, 0, data))
     except OSError as error:
         log.warning("tape cannot be written why=%r", str(error))
+
+
+def _whole_bytes(file: Path, head: bytes) -> int:
+    """How much of a file its whole records take; 0 where it is none of ours."""
+    records = list(_read(file, head))
+    return len(head) + sum(_RECORD.size + len(data) for _, _, data in records) if records else 0
 
 
 def _name(port: str) -> str:

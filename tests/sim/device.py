@@ -132,12 +132,12 @@ class Voice:
         """(bytes, samples by channel, numerics) of the next unit."""
         raise NotImplementedError
 
+    def spoilt(self, data: bytes) -> bytes:
+        """A unit with a byte that makes it none, whatever comes before and after."""
+        return data[:2] + bytes([data[2] ^ 0x80]) + data[3:]
+
     def told(self, data: bytes, now: int) -> bytes:
         return b""
-
-    @property
-    def speaks(self) -> bool:
-        return True
 
 
 class CountedVoice(Voice):
@@ -176,6 +176,9 @@ class NellcorVoice(Voice):
         line = f"07-Jan-04 11:{n // 60 % 60:02d}:{n % 60:02d}   {spo2:3d}   {pulse:3d}     {amplitude:3d}\r\n"
         return line.encode(), {}, [("spo2", spo2), ("spo2.pr", pulse), ("nellcor_n560:PA", amplitude)]
 
+    def spoilt(self, data: bytes) -> bytes:
+        return b"x" + data[1:]
+
     def power_on(self) -> bytes:
         return b"\r\n"
 
@@ -185,6 +188,9 @@ class IvyVoice(Voice):
 
     driver, every_s = Ivy450C, 1.0
     per_unit: ClassVar[Mapping[str, int]] = {c: int(w.rate) for c, w in Ivy450CVoice.wanted.items()}
+
+    def spoilt(self, data: bytes) -> bytes:
+        return data[:100] + b"\xfe" + data[101:]
 
     def __init__(self) -> None:
         self._said: dict[str, list[int]] = {}

@@ -168,6 +168,17 @@ def device_babbles(stage, dice):
     return mend
 
 
+def device_garbles(stage, dice):
+    """Some frames have a wrong byte."""
+    line = _line(stage, dice)
+    line.garbles = dice.choice((0.1, 0.5))
+
+    def mend() -> None:
+        line.garbles = 0.0
+
+    return mend
+
+
 def device_floods(stage, dice):
     """A great deal of noise at once."""
     _line(stage, dice).noise(dice.choice((5_000, 50_000)))

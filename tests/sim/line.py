@@ -70,6 +70,7 @@ class Line:
         self.broken = False
         self.silent = False
         self.babbles = 0.0  # how often noise comes with a unit
+        self.garbles = 0.0  # how often a unit is spoilt
         self.cable: Cable | None = None
         self.said_bytes = 0
         self._place = place
@@ -103,6 +104,9 @@ class Line:
         self._flags = 0
         unit = Unit(self.said_bytes, self.said_bytes + len(data), counter, self._is_torn, poisoned)
         self._is_torn = False
+        if self.garbles and self._random.random() < self.garbles:
+            data = self.voice.spoilt(data)
+            unit.hurt = True
         truth.units.append(unit)
         for channel, values in samples.items():
             if channel in truth.samples:

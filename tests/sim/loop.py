@@ -92,9 +92,13 @@ class Inline:
 
 
 class Loop(asyncio.AbstractEventLoop):
-    """One process. `work_on_disk(work)` does a job of the spool's thread and says how many seconds it took."""
+    """One process. `work_on_disk(work)` does a job of the spool's thread and says how many seconds it took.
 
-    def __init__(self, timeline: Timeline, cables: dict, work_on_disk: Callable) -> None:
+    A job happens all at once, at a moment that `lag_s()` puts somewhere into the time it is likely to take.
+    """
+
+    def __init__(self, timeline: Timeline, cables: dict, work_on_disk: Callable, lag_s: Callable[[], float]) -> None:
+        self._lag_s = lag_s
         self.timeline = timeline
         self.dead = False
         self.complaints: list[str] = []
@@ -154,7 +158,7 @@ class Loop(asyncio.AbstractEventLoop):
         return future
 
     def _next_job(self) -> None:
-        self.call_soon(self._start_job)
+        self.call_later(self._lag_s(), self._start_job)
 
     def _start_job(self) -> None:
         future, work = self._jobs[0]

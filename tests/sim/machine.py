@@ -114,7 +114,7 @@ class Machine:
             return
         self._plan += 1
         self.is_stopping = False
-        loop = self.loop = Loop(self._timeline, self._cables, self._on_disk)
+        loop = self.loop = Loop(self._timeline, self._cables, self._on_disk, self._lag_s)
         self.gateway = None
         with loop.running():
             try:
@@ -196,6 +196,9 @@ class Machine:
             self.kill()
         else:
             self.cut()
+
+    def _lag_s(self) -> float:
+        return self._random.uniform(0.0, self.card.cost_s)
 
     def _on_disk(self, work: Callable) -> tuple[Callable, float]:
         """A job of the spool's thread: its answer, and how long it took."""

@@ -189,6 +189,13 @@ class _Hearing:
             if (right.index - end) // size not in hole and not self._gap_near(left, right, size):
                 self._bad(f"{channel}: {right.index - end} in the index, {hole} units between, {left}, {right}")
 
+            is_told = any(count is None for _, count, _ in self.store.gaps[left.epoch, left.stream])
+            if right.index == end and self._is_holed(left.units[-1], right.units[0]) and not is_told:
+                self._bad(f"{channel}: a unit is missing between {left} and {right}, and no gap says so")
+
+    def _is_holed(self, left: int, right: int) -> bool:
+        return any(unit.read is not None for unit in self.truth.units[left + 1 : right])
+
     def _hole(self, left: int, right: int) -> range:
         """How many units there may be between two: by the device's counter, else those read, hurt ones or not."""
         units = self.truth.units

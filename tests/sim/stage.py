@@ -29,7 +29,7 @@ from wire import keys
 from wire.keys import RecipientSecret
 from wire.topics import Address
 
-SEGMENT_BYTES = 128 * 1024
+SEGMENTS_BYTES = (64 * 1024, 64 * 1024, 128 * 1024)
 KINDS = {"counted": CountedVoice, "oxi": OxiVoice, "nellcor": NellcorVoice, "ivy": IvyVoice, "contec": ContecVoice}
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 RECEIPTS = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
@@ -79,11 +79,9 @@ class Stage:
         self.centre = Centre(self, SECRET, RECEIPTS, self.folder / "centre.db")
         kinds = self._kinds(plan)
         self.lines: dict[str, Line] = {}
-        self.machine = Machine(
-            self,
-            self._config(plan, kinds),
-            Limits(segment_bytes=SEGMENT_BYTES, buffer_bytes=plan.choice((8 << 20, 96 << 10))),
-        )
+        self.segment_bytes = plan.choice(SEGMENTS_BYTES)
+        limits = Limits(segment_bytes=self.segment_bytes, buffer_bytes=plan.choice((8 << 20, 96 << 10)))
+        self.machine = Machine(self, self._config(plan, kinds), limits)
         self.centre.utc_us = self.machine.true_us
         for at, kind in enumerate(kinds):
             path = f"/dev/{kind}{at}"
@@ -100,7 +98,7 @@ class Stage:
     def _config(self, plan: Random, kinds: list[str]) -> Config:
         self.interval_s = plan.choice((0.5, 1.0, 1.0, 2.0, 2.0, 5.0))
         segments = plan.choice((2, 2, 3, 40))
-        quota = segments * SEGMENT_BYTES / (1 << 20)
+        quota = segments * self.segment_bytes / (1 << 20)
         return Config(
             site=SITE,
             broker="mqtt://broker:1883",
@@ -110,7 +108,7 @@ class Stage:
             runtime=str(self.folder / "run"),
             interval_s=self.interval_s,
             port=[Port(f"/dev/{kind}{at}", kind) for at, kind in enumerate(kinds)],
-            spool=SpoolSizes(key_mib=40 * SEGMENT_BYTES / (1 << 20), vital_mib=quota, wave_mib=quota),
+            spool=SpoolSizes(key_mib=40 * self.segment_bytes / (1 << 20), vital_mib=quota, wave_mib=quota),
         )
 
     def random(self, name: str) -> Random:

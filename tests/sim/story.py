@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from tests.sim import faults, oracle, stored
+from tests.sim import faults, faults_far, oracle, stored
 from tests.sim.loop import BORN_NS, SECOND_NS
 from tests.sim.stage import Stage
 
 CALM_LIMIT_S = 2 * 3600
 LOOK_S = 2.0
+LONG_OUTAGES = 0.15  # of all stories: until the calm, so that small spools overflow
 UNREADABLE_S = 200  # before which we wait for a grant to come
 BEATS = 3  # after which all that was read is sealed, durable and offered
 
@@ -57,6 +58,8 @@ def _storm(stage: Stage) -> None:
         stage.timeline.after(
             dice.uniform(1.0, length_s), _begin, stage, kind, dice.expovariate(3 / length_s) + 0.2, dice
         )
+    if dice.random() < LONG_OUTAGES:
+        stage.timeline.after(dice.uniform(1.0, 0.3 * length_s), _begin, stage, faults_far.link_down, length_s, dice)
     stage.timeline.run(stage.timeline.now + int(length_s * SECOND_NS))
 
 

@@ -1,7 +1,7 @@
 """A few dozen stories, the seeds that found bugs among them, and that a seed is a story: twice the same, to the byte.
 
-What a seed finds depends on every throw of the dice before it, so a seed that once failed is kept for its kind of
-story, and each bug has a unit test of its own as well.
+What a seed finds depends on every throw of the dice before it: a seed that once failed is kept for its kind of story,
+and each bug has a unit test of its own as well.
 """
 
 from __future__ import annotations

@@ -214,3 +214,11 @@ def test_an_early_piece_of_another_boot_gives_way(tmp_path) -> None:
 def test_a_port_that_said_nothing_leaves_nothing_to_play(tmp_path) -> None:
     keep(tmp_path, PORT, [])
     assert Tape(tmp_path, PORT).left(nothing) == []
+
+
+def test_an_early_record_that_was_cut_short_does_not_swallow_the_next(tmp_path) -> None:
+    keep(tmp_path, PORT, [(30, b"whole"), (31, b"cut short")])
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-3])
+    keep(tmp_path, PORT, [(40, b"next")])
+    assert Tape(tmp_path, PORT).left(nothing) == [(30, b"whole"), (40, b"next")]
