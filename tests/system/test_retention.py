@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from agent.config import MIB, SpoolSizes
 from agent.keeping import Keeping
 from agent.pulse import HOUR_NS, MANIFEST_NS, Pulse
-from agent.spool import Limits
+from agent.spool import Limits, Spool
 from agent.spool.terms import BLOCK_BYTES, Lost
+from agent.world import spool_thread
 from centre.gate import Gate
 from centre.ingest import Arrival
 from centre.ledger import Place
@@ -32,7 +33,8 @@ class Bed:
 
     def __init__(self, folder: Path) -> None:
         self.scene = Scene()
-        self.keeping = Keeping(folder / "spool", dict.fromkeys(map(int, Class), 8 * MIB))
+        quotas = dict.fromkeys(map(int, Class), 8 * MIB)
+        self.keeping = Keeping(spool_thread(), lambda: Spool.open(folder / "spool", quotas))
         spool = self.keeping.spool
         sealer = Sealer(Ed25519PrivateKey.generate(), [CENTRE.recipient], spool.epoch, spool.nonce)
         self.address = Address("north", sealer.gateway)
