@@ -74,6 +74,8 @@ class Gateway:
             relayed=self.relaying.places,
         )
         self._hurry = asyncio.Event()
+        self._beating = asyncio.Lock()
+        self._is_over = False  # the last beat was made; a later one would seal what nobody waits for
         self._rooms = Rooms()
         self._owed: list[Lost] = []
         rounds = Rounds()
@@ -138,6 +140,13 @@ class Gateway:
             self.world.progress(f"epoch {self.epoch}")
 
     async def _beat_once(self, last: bool = False) -> None:
+        """One beat at a time, and none after the last."""
+        async with self._beating:
+            if not self._is_over:
+                self._is_over = last
+                await self._close_interval(last)
+
+    async def _close_interval(self, last: bool) -> None:
         """Close, seal, make durable, hand over. A slow or failing disk does not hold up what is live."""
         now = self.world.now()
         pieces = self.tapes.turn(now)

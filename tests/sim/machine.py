@@ -6,10 +6,12 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from agent import clock
 from agent.config import Config
 from agent.gateway import Gateway
+from agent.ports.tape import TAPES
 from agent.spool.terms import Limits, SpoolError
 from agent.world import World
 from tests.crash.faulty import PowerCutError
@@ -140,6 +142,10 @@ class Machine:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self._place.problem(f"the gateway died: {type(error).__name__}: {error}")
+        if self.gateway is not None and not self.gateway.keeping.problem:
+            left = [file.name for file in (Path(self._config.runtime) / TAPES).iterdir()]
+            if left:
+                self._place.problem(f"a gateway that ended well left a tape: {left}")
         self._end("stopped")
         self._later(RESTART_S, self.start)
 
