@@ -187,9 +187,7 @@ class Machine:
             cable.close()
         self._cables.clear()
         for link in list(self._place.links):
-            self._place.links.remove(link)
-            link.is_gone = True
-            self._timeline.after(60.0 if how == "power" else 0.01, self._place.broker.vanished, link)
+            link.abandoned(how == "power")
 
     def _fatal(self, error: Exception) -> None:
         if isinstance(error, KilledError):
