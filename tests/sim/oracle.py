@@ -188,7 +188,8 @@ class _Hearing:
             if right.index < end:
                 self._bad(f"{channel}: {left} and {right} overlap")
             hole = self._hole(left.units[-1], right.units[0])
-            if (right.index - end) // size not in hole and not self._gap_near(left, right, size):
+            is_told = self._gap_near(left, right, size) or self.store.is_lost(left.epoch, Class.VITAL)
+            if (right.index - end) // size not in hole and not is_told:
                 self._bad(f"{channel}: {right.index - end} in the index, {hole} units between, {left}, {right}")
 
     def _silent(self, channel: str, spots: list[Spot]) -> None:
