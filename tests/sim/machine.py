@@ -31,6 +31,7 @@ class Life:
     boot: int
     end: str = "runs"
     durable_ns: int = -1
+    end_ns: int = 1 << 62
     disk_was_bad: bool = False
     could_not_note: bool = False  # the disk refused to write down what it lost, and then the process was gone
 
