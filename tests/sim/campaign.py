@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import sys
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from tests.sim.story import Outcome, play
 
 PROGRESS_S = 15.0
 CHUNK_SEEDS = 20
+WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 def one(seed: int, verbose: bool) -> int:
@@ -92,6 +94,7 @@ def campaign(seeds: range, jobs: int, out: str | None) -> int:
         "faults": dict(sorted(total.items())),
         "failed": failed,
         "wall_s": round(time.monotonic() - began, 1),
+        "cpu_s": round(sum(resource.getrusage(who).ru_utime + resource.getrusage(who).ru_stime for who in WHO), 1),
         "jobs": jobs,
     }
     row.pop("virtual_s", None)

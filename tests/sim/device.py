@@ -222,7 +222,7 @@ class ContecVoice(Voice):
 
     def unit(self, n: int, flags: int):
         self._spoken.clear()
-        self._voice.signals = {"pleth": [n * n % 127]}
+        self._voice.signals = {"pleth": [n * 37 % 127]}
         wake = self._voice.wake_at
         data = b"" if wake is None else self._voice.on_time(wake)
         return data, {"pleth": tuple(self._spoken)}, []

@@ -154,8 +154,9 @@ class Line:
             self._deliver(self.voice.power_on())
 
     def asked(self, data: bytes) -> None:
-        answer = self.voice.told(data, self._place.timeline.now)
-        if answer:
+        now = self._place.timeline.now
+        answer = self.voice.told(data, now)
+        if answer and now < self._place.devices_end_ns:
             self._deliver(answer)
 
     # The gateway's end.

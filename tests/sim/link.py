@@ -152,6 +152,14 @@ class Link:
             with self._loop.running():
                 self._lose(why)
 
+    def abandoned(self, is_dark: bool) -> None:
+        """The process is gone. What the kernel has still goes out, and then the end; in the dark nothing does."""
+        self._place.links.remove(self)
+        self.is_gone = is_dark
+        self._is_open = False
+        wait_s = 60.0 if is_dark else self._net.latency_s + max(0, self._free_at - self._timeline.now) / 1e9 + 0.001
+        self._timeline.after(wait_s, self._broker.vanished, self)
+
     def _lose(self, why: str) -> None:
         if self.lost is None:
             self.lost = LinkError(why, HINT)

@@ -33,6 +33,7 @@ class Life:
     boot: int
     end: str = "runs"
     durable_ns: int = -1
+    end_ns: int = 1 << 62
     disk_was_bad: bool = False
     could_not_note: bool = False  # the disk refused to write down what it lost, and then the process was gone
 
@@ -193,9 +194,7 @@ class Machine:
             cable.close()
         self._cables.clear()
         for link in list(self._place.links):
-            self._place.links.remove(link)
-            link.is_gone = True
-            self._timeline.after(60.0 if how == "power" else 0.01, self._place.broker.vanished, link)
+            link.abandoned(how == "power")
 
     def _fatal(self, error: Exception) -> None:
         if isinstance(error, KilledError):

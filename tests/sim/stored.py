@@ -26,6 +26,7 @@ class Store:
     notices: list[Row] = field(default_factory=list)
     anchors: list[Row] = field(default_factory=list)
     lost: dict[tuple[int, int], Ranges] = field(default_factory=dict)  # (epoch, class)
+    ended: set[int] = field(default_factory=set)  # epochs of which a gateway said where they ended
     parked: set[tuple[int, int, int]] = field(default_factory=set)
 
     @cached_property
@@ -34,9 +35,8 @@ class Store:
         return {r["epoch"] for r in [*self.blocks, *self.numerics] if (r["epoch"], r["stream"]) not in self.streams}
 
     def unreadable(self) -> set[tuple[int, int, int]]:
-        """(epoch, class, seq) of what waits for a grant that is declared lost."""
-        gone = {epoch for epoch, cls in self.lost if cls == Class.KEY and self.is_lost(epoch, cls)}
-        return {place for place in self.parked if place[0] in gone}
+        """(epoch, class, seq) of what waits for a grant that is declared lost, or whose epoch ended without it."""
+        return {place for place in self.parked if place[0] in self.ended or self.is_lost(place[0], Class.KEY)}
 
     def is_lost(self, epoch: int, cls: int, low: int = 0, high: int = SEQ_LAST) -> bool:
         """Whether any of these is declared lost, otherwise than by the end of its epoch."""
@@ -58,7 +58,9 @@ def read(file: Path) -> Store:
     out.notices = list(connection.execute("select * from notice"))
     out.anchors = list(connection.execute("select * from anchor"))
     for r in connection.execute("select * from lost"):
-        if r["last"] < SEQ_LAST:
+        if r["last"] == SEQ_LAST:
+            out.ended.add(r["epoch"])
+        else:
             out.lost.setdefault((r["epoch"], r["cls"]), Ranges()).add(r["first"], r["last"])
     out.parked = {(r["epoch"], r["cls"], r["seq"]) for r in connection.execute("select * from parked")}
     connection.close()

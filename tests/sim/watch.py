@@ -93,7 +93,7 @@ class Watch:
 
     def ended(self, gateway, life, how: str) -> None:
         """The process is no more."""
-        life.end = how
+        life.end, life.end_ns = how, self._place.machine.now()
         card, since_ns = self._place.machine.card, self._place.timeline.now - self._place.slow_ns
         is_slow = card.slow_s > 0 or since_ns < SLOW_AFTER_S * SECOND_NS
         life.disk_was_bad = life.disk_was_bad or bool(gateway.keeping.problem) or is_slow
