@@ -53,7 +53,7 @@ class Keeping:
 
     async def keep(self, envelopes: Sequence[tuple[Header, bytes]], told: Sequence[Lost], now: int) -> Kept:
         """Append and make durable. `told` are the losses that these envelopes declare."""
-        return await self._on_thread(lambda: self._keep(envelopes, told, now))
+        return await self.on_thread(lambda: self._keep(envelopes, told, now))
 
     def _keep(self, envelopes: Sequence[tuple[Header, bytes]], told: Sequence[Lost], now: int) -> Kept:
         for header, data in envelopes:
@@ -77,11 +77,11 @@ class Keeping:
     async def make_spare(self) -> None:
         """Prepare the next segment, between commits, before it is needed."""
         if self.spool.wants_spare:
-            await self._on_thread(self.spool.make_spare)
+            await self.on_thread(self.spool.make_spare)
 
     async def held(self, cls: int, epoch: int, ranges: Iterable[tuple[int, int]]) -> int:
         listed = list(ranges)
-        return await self._on_thread(lambda: _as_os_error(lambda: self._held(cls, epoch, listed)))
+        return await self.on_thread(lambda: _as_os_error(lambda: self._held(cls, epoch, listed)))
 
     def _held(self, cls: int, epoch: int, ranges: list[tuple[int, int]]) -> int:
         news = self.spool.held(cls, epoch, ranges)
@@ -90,26 +90,23 @@ class Keeping:
 
     async def lacked(self, cls: int, epoch: int, ranges: Iterable[tuple[int, int]]) -> tuple[int, int]:
         listed = list(ranges)
-        return await self._on_thread(lambda: self.spool.lacked(cls, epoch, listed))
+        return await self.on_thread(lambda: self.spool.lacked(cls, epoch, listed))
 
     async def backlog(self, limit_bytes: int, skip: Callable[[int, int, int], bool]) -> list[Stored]:
-        return await self._on_thread(lambda: _as_os_error(lambda: self.spool.backlog(limit_bytes, skip)))
+        return await self.on_thread(lambda: _as_os_error(lambda: self.spool.backlog(limit_bytes, skip)))
 
     async def stat(self) -> Stat:
-        return await self._on_thread(self.spool.stat)
-
-    async def on_thread(self, work: Callable[[], T]) -> T:
-        """Something else that waits for a disk, between the calls to the spool."""
-        return await self._on_thread(work)
+        return await self.on_thread(self.spool.stat)
 
     async def close(self) -> None:
         try:
-            await self._on_thread(self.spool.close)
+            await self.on_thread(self.spool.close)
         except StorageError as error:
             log.error("storage fails why=%r hint=%r", str(error), error.hint)
         self._thread.shutdown()
 
-    async def _on_thread(self, work: Callable[[], T]) -> T:
+    async def on_thread(self, work: Callable[[], T]) -> T:
+        """What waits for a disk, one after the other: the calls to the spool, and others' between them."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 

@@ -1,7 +1,7 @@
 """A gateway that comes back to days of backlog: `backlog_figures.py [--hours 72,168]`.
 
 How long its spool takes to open, from the disk and from memory, how soon after the process starts the first envelope is
-durable, and what the process then weighs. The backlog is made (agent/lab/backlog.py). Needs 29 MiB of disk an hour.
+durable, and what the process then weighs. The backlog is made (bench/backlog.py). Needs 29 MiB of disk an hour.
 
 Prints `name value unit` lines. Exit 1 when a bar is missed, 2 when it could not be measured.
 """
@@ -20,11 +20,12 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from agent import identity
-from agent.lab import backlog, keyring
+from agent.lab import keyring
 from agent.spool import Spool, SpoolError
+from bench import backlog
 from bench.program_figures import FigureError, started
 from bench.resident import resident_mib
-from bench.results import Figure, missed
+from bench.results import Figure, verdict
 from wire.topics import Class
 
 MIB = 1 << 20
@@ -114,10 +115,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except (FigureError, SpoolError, backlog.BacklogError, OSError) as problem:
         print(f"error: {problem}\nhint: it needs 29 MiB of disk an hour in TMPDIR", file=sys.stderr)
         return 2
-    lines = missed(figures, BARS)
-    for line in lines:
-        print(line, file=sys.stderr)
-    return 1 if lines else 0
+    return verdict(figures, BARS)
 
 
 if __name__ == "__main__":

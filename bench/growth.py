@@ -23,14 +23,15 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from agent import identity
-from agent.lab import backlog, keyring
+from agent.lab import keyring
 from agent.pulse import Pulse
 from agent.spool import Spool, Stored
 from agent.uplink.flow import Flow, Limits
 from agent.uplink.lanes import Lane, Parcel
 from agent.uplink.pace import Terms
+from bench import backlog
 from bench.resident import resident_mib
-from bench.results import Figure, missed
+from bench.results import Figure, verdict
 from bench.soak import slope
 from wire.codec import Encoder
 from wire.ranges import Ranges
@@ -165,10 +166,7 @@ def main() -> int:
     figures = list(of_days(args.days, args.step_s))
     for figure in figures:
         print(figure.line(), flush=True)
-    lines = missed(figures, BARS)
-    for line in lines:
-        print(line, file=sys.stderr)
-    return 1 if lines else 0
+    return verdict(figures, BARS)
 
 
 if __name__ == "__main__":

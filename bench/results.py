@@ -1,10 +1,11 @@
 """What the harness of the side-by-side reports, as figures: which number is called what, and how large it may be.
 
-No I/O. A figure is a name, a number, a unit and the command that measures it again.
+A figure is a name, a number, a unit and the command that measures it again.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -151,6 +152,14 @@ def ratio(peer: str, workload: str, figures: Iterable[Figure], command: str) -> 
 def missed(figures: Iterable[Figure], bars: Mapping[str, float] = BARS) -> list[str]:
     """A line for each bar that was not held."""
     return [line for figure in figures if (line := _missed(figure, bars))]
+
+
+def verdict(figures: Iterable[Figure], bars: Mapping[str, float] = BARS) -> int:
+    """Say on stderr which bars were not held; the exit code: 1 where one was not."""
+    lines = missed(figures, bars)
+    for line in lines:
+        print(line, file=sys.stderr)
+    return 1 if lines else 0
 
 
 def _missed(figure: Figure, bars: Mapping[str, float]) -> str:

@@ -18,7 +18,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.resident import bedside, resident_mib
-from bench.results import Figure, missed
+from bench.results import Figure, verdict
 from bench.scratch import HarnessError, Scratch
 
 EVERY_S = 2.0
@@ -108,10 +108,7 @@ def main() -> int:
         return 2
     for figure in figures:
         print(figure.line(), flush=True)
-    lines = missed(figures, BARS)
-    for line in lines:
-        print(line, file=sys.stderr)
-    return 1 if lines else 0
+    return verdict(figures, BARS)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ if __name__ == "__main__":
 
 from agent.spool import Disk, Spool, Stored
 from bench.card import Card, Traffic, card
-from bench.results import Figure, missed
+from bench.results import Figure, verdict
 from bench.scratch import HarnessError
 from wire.topics import Class
 
@@ -158,10 +158,7 @@ def main() -> int:
         return 2
     for figure in figures:
         print(figure.line(), flush=True)
-    lines = missed(figures, BARS)
-    for line in lines:
-        print(line, file=sys.stderr)
-    return 1 if lines else 0
+    return verdict(figures, BARS)
 
 
 if __name__ == "__main__":

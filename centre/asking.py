@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from centre.ledger import SEQ_LAST
 from wire import command
 from wire.command import COMMAND_LIMIT_BYTES, RANGES_LIMIT_COUNT, Command, Resend, Wanted
 from wire.ranges import Ranges
@@ -22,7 +23,6 @@ ASK_LIMIT_S = 1800.0
 STUBBORN_LEAST_S = 600.0
 LIFE_US = 600_000_000
 _DOUBLINGS_LIMIT = 6
-_GREATEST = (1 << 32) - 1
 _Key = tuple[int, int]  # (epoch, class)
 
 
@@ -82,7 +82,7 @@ class Asking:
         watch = self._watched[address]
         there = {(one.epoch, one.cls): Ranges(one.ranges) for one in holes.wanted}
         if watch.epoch > holes.epoch:  # nothing of this start is here, or was lost: what opens the others first
-            there[watch.epoch, int(Class.KEY)] = Ranges([(0, _GREATEST)])
+            there[watch.epoch, int(Class.KEY)] = Ranges([(0, SEQ_LAST)])
         moving, watch.late = holes.late != watch.late, holes.late
         watch.look_s = now_s + self._least_s
         if moving:

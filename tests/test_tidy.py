@@ -17,7 +17,6 @@ PURE = ("drivers", "wire", "agent/sessions", "agent/pulse.py", "agent/lab/voice"
 OUTSIDE = {"os", "socket", "serial", "time", "threading", "asyncio", "subprocess", "sqlite3", "random", "logging"}
 ALLOWED_OUTSIDE = {("wire/seal.py", "os")}  # os.urandom: data keys come from nowhere else
 CLOCKS = {"agent/clock.py", "centre/clock.py", "agent/lab/keyring.py"}
-MEETINGS = {"agent/lab/backlog.py"}  # makes what a gateway would have made, so it joins what a gateway joins
 HAND_ON = {"agent/supervisor.py", "agent/ports/serial_port.py"}  # keep the others running; give it to who awaits
 BANNED = re.compile(r"manager|helper|utils?\b|common|\bbase\b|handler|service", re.IGNORECASE)
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
@@ -91,7 +90,7 @@ def test_floors(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_organs_meet_only_above(path: Path) -> None:
     parts = name(path).split("/")
-    if parts[0] != "agent" or len(parts) < 3 or parts[1] not in ORGANS or name(path) in MEETINGS:
+    if parts[0] != "agent" or len(parts) < 3 or parts[1] not in ORGANS:
         return
     above = {"agent", "agent.clock", "agent.VERSION", f"agent.{parts[1]}"}
     wrong = [w for w in imports(path) if w.split(".")[0] == "agent" and ".".join(w.split(".")[:2]) not in above]

@@ -118,7 +118,13 @@ class Flow:
         return not self._flight and self._lanes.head() is None
 
     def offer(self, parcel: Parcel, now: int) -> None:
-        """A live envelope. It goes to its lane, or is left to the backlog."""
+        """A live envelope. It goes to its lane, or is left to the backlog.
+
+        It is durable by now, so the backlog may have given it already: then it goes once, as live if it still can.
+        """
+        self._lanes.drop_backfill(lambda one: one.name == parcel.name)
+        if self.busy(now)(*parcel.name):
+            return
         if parcel.cls is Class.KEY and (parcel.epoch, parcel.hour) > self._newest:  # an hour begins with its grant
             self._opening, self._newest = parcel, (parcel.epoch, parcel.hour)
         left = self._lanes.offer(parcel) if self.is_up and not self._stopping else [parcel]

@@ -51,9 +51,8 @@ class Broker:
     port: int
     tls: ssl.SSLContext | None
     keepalive_s: int = 60  # shorter than most translators of addresses remember an idle flow
-    dial_limit_s: float = (
-        10.0  # for TCP, then for each flight of TLS: SYNs go at 0, 1, 3, 7 s, and after that too rarely
-    )
+    # For TCP, then for each flight of TLS: SYNs go at 0, 1, 3, 7 s, and after that too rarely.
+    dial_limit_s: float = 10.0
     connect_limit_s: float = 30.0  # to the CONNACK: three round trips of 2.5 s, and each may be lost twice
 
 

@@ -17,8 +17,8 @@ BACKOFF_DOUBLINGS_LIMIT = 7
 
 # What may be outstanding: what the link carried in the last second, for an alarm waits behind all of it. Never less
 # than 14 kB: that is 3.5 s on the slowest link (32 kbit/s, 0.8 s). With 12 kB it ran dry too often while a lost packet
-# was sent again, with 24 kB an alarm waited twice as long (docs/links.md). Never more
-# than 256 kB: 6 Mbit/s at 0.33 s, and paho keeps a copy of it in memory.
+# was sent again, with 24 kB an alarm waited twice as long (docs/links.md). Never more than 256 kB: 6 Mbit/s at 0.33 s,
+# and paho keeps a copy of it in memory.
 WINDOW_BYTES = 14_000
 WINDOW_LIMIT_BYTES = 256_000
 WINDOW_S = 1.0

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent import clock, identity
-from agent.lab import backlog, keyring
+from agent.lab import keyring
 from agent.lab.keyring import Keyring
+from bench import backlog
 from bench.links.listener import Arrival
 from bench.links.profiles import PROFILES
 from bench.links.rig import Scene, Setting, scene, until

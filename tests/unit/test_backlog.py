@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from agent import identity
-from agent.lab import backlog, keyring
+from agent.lab import keyring
 from agent.spool import Spool, check_folder
 from agent.spool.check import read_folder
+from bench import backlog
 from centre.opening import Openers
 from centre.store.entry import Entry
 from wire import codec

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from agent import identity
-from agent.lab import backlog, keyring
+from agent.lab import keyring
 from agent.spool import Stored
-from bench import backlog_figures, card, growth, results, soak, spool_figures
+from bench import backlog, backlog_figures, card, growth, results, soak, spool_figures
 from bench.soak import Look
 from wire.topics import Class
 

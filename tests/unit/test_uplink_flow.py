@@ -72,6 +72,20 @@ def test_backfill_never_passes_a_live_one_that_waits_for_room(bench):
     assert bench.step()[0] == 3
 
 
+@pytest.mark.parametrize("how_far", ["fetched", "on its way", "sent"])
+def test_what_the_backlog_gave_before_it_was_offered_goes_once(bench, how_far):
+    """An envelope is durable before it is offered, so a fetch may come in between."""
+    bench.flow.refill([Stored(7), Stored(8)], 0)
+    if how_far != "fetched":
+        assert bench.step() == [7, 8]
+    if how_far == "sent":
+        bench.answer(1)
+        bench.answer(2)
+    bench.flow.offer(live(8, Class.WAVE), 0)
+    assert bench.step() == ([8, 7] if how_far == "fetched" else [])
+    assert [parcel.seq for parcel in bench.sent].count(8) == 1
+
+
 def test_what_opens_the_present_hour_goes_first_on_every_connection_until_the_broker_has_it(bench):
     bench.flow.down(0)
     for hour in (0, 1):

@@ -1,6 +1,6 @@
 """Makes the spool of a gateway that ran for hours without a link, in a minute or two, instead of waiting for it.
 
-`python -m agent.lab.backlog --keys FOLDER --state FOLDER --hours 72 [--epochs 1]`
+`python -m bench.backlog --keys FOLDER --state FOLDER --hours 72 [--epochs 1]`
 
 One bed: 12 leads at 500 Hz and four numerics, an interval of 1 s, shaped, sealed and committed by the gateway's own
 pulse, sealer and spool. Only the coding is done once: a few seconds of real ECG come again and again under numbers
@@ -177,7 +177,7 @@ def _keys(folder: Path) -> Path:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m agent.lab.backlog", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.backlog", description=__doc__)
     parser.add_argument("--keys", type=Path, required=True, help="a keyring; it is made if it is missing")
     parser.add_argument("--state", type=Path, required=True, help="the gateway's state folder")
     parser.add_argument("--hours", type=float, default=72.0)
