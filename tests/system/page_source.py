@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import math
 import sys
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -52,6 +53,8 @@ class Memory:
         self.lost: dict[str, list[rows.Gap]] = defaultdict(list)
         self.anchored: dict[str, list[rows.Anchored]] = defaultdict(list)
         self.readers: list[Callable[[Update], None]] = []
+        self.past = threading.Event()  # until it is set, whoever asks for notices waits
+        self.past.set()
 
     def beds(self) -> list[rows.Bed]:
         return list(self.known.values())
@@ -77,6 +80,7 @@ class Memory:
         return [r for r in mine if r.t >= since_t][:limit_rows]
 
     def notices(self, gateway: str, epoch: int, since_t: int | None, limit_rows: int) -> list[rows.Notice]:
+        self.past.wait(30)
         mine = [n for n in self.announced[gateway] if n.epoch == epoch]
         return mine[-limit_rows:] if since_t is None else [n for n in mine if n.t >= since_t][:limit_rows]
 

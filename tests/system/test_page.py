@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
 
@@ -281,3 +282,18 @@ def test_a_device_plugged_in_again_takes_the_place_of_its_old_streams(page: Page
     page.until(f"{tile('spo2', '.value')}?.textContent === '95'")
     assert page.ask("document.querySelectorAll('.tile').length") == 7
     assert page.ask("document.querySelectorAll('.strip').length") == 4
+
+
+def test_a_catalogue_announced_while_one_is_being_read_is_read_too(page: Page, ward: Ward) -> None:
+    """The page has its streams and still waits for the past when a device is plugged in again."""
+    ward.memory.past.clear()
+    opened(page, ward)
+    again = [replace(old, stream=old.stream + 20, session=2) for old in STREAMS if old.session == 0]
+    ward.do(lambda: ward.memory.catalogue.extend(again))
+    ward.now += 3600 * SECOND
+    catalogue = records.Catalogue(SECOND, 2, "mindray_beneview", "crc", "usb-1.2", "", "", "", "", [])
+    ward.say(Said("gw-a1", [catalogue, records.NumericAt(3600 * SECOND, 25, Decimal(95))]))
+    heard = datetime.fromtimestamp(ward.now / SECOND, UTC)
+    page.until(f"document.getElementById('clock').textContent.includes('{heard:%H:%M}')")
+    ward.memory.past.set()
+    page.until(f"{tile('spo2', '.value')}?.textContent === '95'")

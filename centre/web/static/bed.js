@@ -51,15 +51,23 @@ async function readPast() {
 }
 
 let reading = null;
+let again = false;
 
-// One reading of the catalogue at a time; what arrives meanwhile waits in `early`.
+// One reading of the catalogue at a time; what arrives meanwhile waits in `early`. What is asked for during a reading
+// may be newer than what that one saw: it is read again.
 function refresh() {
-  reading ??= readCatalogue()
+  if (reading) {
+    again = true;
+    return;
+  }
+  again = false;
+  reading = readCatalogue()
     .then(readPast)
     .then(() => (state.problem = ""))
     .catch((error) => (state.problem = `The centre does not answer: ${error.message}`))
     .finally(() => {
       reading = null;
+      if (again) return refresh();
       for (const update of state.early.splice(0)) take(update);
     });
 }
@@ -70,7 +78,7 @@ function hearUpdate(update) {
   if (!reading && !newer && !update.catalogue) return take(update);
   if (state.early.length >= EARLY_LIMIT_UPDATES) state.early.shift();
   state.early.push(update);
-  refresh();
+  if (newer || update.catalogue) refresh();
 }
 
 function take(update) {
