@@ -103,6 +103,12 @@ def resembles(data: bytes, at: int, generation: int, position: int) -> bool:
     return [magic == MAGIC, its_generation == generation, its_position == position].count(True) >= 2
 
 
+def names_one(data: bytes, at: int, epoch: int, seq: int) -> bool:
+    """Whether a damaged header at `at` still says one of the two; after a restart it would say neither."""
+    said = data[at + 24 : at + 32]
+    return said[:4] == epoch.to_bytes(4, "little") or said[4:] == seq.to_bytes(4, "little")
+
+
 def _frame_at(data: bytes, at: int, cls: int) -> Frame | None:
     if at + HEAD_BYTES > len(data):
         return None

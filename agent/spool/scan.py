@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from agent.spool.frame import HEAD_BYTES, Frame, padded, resembles, walk
+from agent.spool.frame import HEAD_BYTES, Frame, names_one, padded, resembles, walk
 from agent.spool.segment import Stretch, extend
 from agent.spool.terms import BLOCK_BYTES
 
@@ -79,18 +79,20 @@ def scan(data: bytes, cls: int, extent: Extent) -> Scan:
 def told(before: Name | None, after: Name | None, missing: int) -> tuple[list[tuple[int, int, int]], int]:
     """The names of `missing` frames between two neighbours, and how many of them stay without one.
 
-    Numbers of a class start at 0 in each epoch and have no holes; that is what tells.
+    Numbers of a class start at 0 in each epoch and have no holes; that is what tells. Where an epoch may have passed
+    of which nothing is left, nothing does.
     """
-    if before and after and before.epoch == after.epoch:
+    if after is None:
+        return [], missing
+    if before and before.epoch == after.epoch:
         first, last = before.seq + 1, after.seq - 1
         return ([(before.epoch, first, last)] if first <= last else []), 0
     names: list[tuple[int, int, int]] = []
-    if after:
-        count = min(missing, after.seq)
-        if count:
-            names.append((after.epoch, after.seq - count, after.seq - 1))
-        missing -= count
-    if before and missing:
+    count = min(missing, after.seq)
+    if count:
+        names.append((after.epoch, after.seq - count, after.seq - 1))
+    missing -= count
+    if before and missing and before.epoch + 1 == after.epoch:
         names.insert(0, (before.epoch, before.seq + 1, before.seq + missing))
         missing = 0
     return names, missing
@@ -111,7 +113,8 @@ def _look_at_tail(out: Scan, data: bytes, stop: int, extent: Extent) -> None:
     out.holes = [hole._replace(torn=hole.offset >= whole_end) for hole in out.holes]
     for at in sorted({stop, padded(stop)}):
         if resembles(data, at, extent.generation, out.next_position):
-            names, unnamed = told(out.last_name, None, 1)
-            end = min(len(data), padded(at + 1))
-            out.holes.append(Hole(at, end, names, unnamed, torn=True))
+            before = out.last_name
+            named = before is not None and names_one(data, at, before.epoch, before.seq + 1)
+            names = [(before.epoch, before.seq + 1, before.seq + 1)] if before and named else []
+            out.holes.append(Hole(at, min(len(data), padded(at + 1)), names, 1 - len(names), torn=True))
             return

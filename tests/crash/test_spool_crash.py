@@ -75,6 +75,11 @@ def test_files_are_cut() -> None:
     assert out.slowest_open_s < 0.5
 
 
+def test_files_are_cut_within_the_header_that_a_commit_begins_with() -> None:
+    """What is left of it looks like the frame that should follow, though that may be of another epoch."""
+    over([n for n, (_, size) in enumerate(cuts.ends()) if size % 4096 in range(20, 44, 4)], cuts.attempt)
+
+
 def test_two_thousand_bytes_are_flipped() -> None:
     out = flips.attempt(3, range(2000))
     assert out.failures == []

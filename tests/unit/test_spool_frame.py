@@ -60,6 +60,13 @@ def test_the_last_frame_damaged_is_torn_and_still_named() -> None:
         assert found.holes[0].torn
 
 
+def test_a_header_that_was_cut_is_not_given_the_number_that_the_epoch_before_would_have_gone_on_with() -> None:
+    whole = BLOCK + frame(0, 0) + encode(Stored(1, 4, 1, 0, b"body"), 7, 1)
+    for end in range(len(BLOCK + frame(0, 0)) + 20, len(BLOCK + frame(0, 0)) + HEAD_BYTES):
+        (hole,) = scan(whole[:end], 1, Extent(7, 0, None, None)).holes
+        assert (hole.names, hole.unnamed, hole.torn) == ([], 1, True)
+
+
 def test_a_copy_of_a_frame_inside_a_body_is_not_a_frame() -> None:
     inner = frame(0, 0)
     data = frame(0, 0) + frame(1, 1, body=inner * 3) + frame(2, 2)
@@ -69,7 +76,8 @@ def test_a_copy_of_a_frame_inside_a_body_is_not_a_frame() -> None:
 def test_neighbours_tell_the_names() -> None:
     assert told(Name(1, 4), Name(1, 8), 3) == ([(1, 5, 7)], 0)
     assert told(Name(1, 4), Name(2, 2), 3) == ([(1, 5, 5), (2, 0, 1)], 0)
-    assert told(Name(1, 4), None, 2) == ([(1, 5, 6)], 0)
+    assert told(Name(1, 4), Name(3, 2), 3) == ([(3, 0, 1)], 1), "of epoch 1 or 2"
+    assert told(Name(1, 4), None, 2) == ([], 2), "or of an epoch of which nothing is left"
     assert told(None, Name(2, 1), 3) == ([(2, 0, 0)], 2)
     assert told(None, None, 1) == ([], 1)
 
