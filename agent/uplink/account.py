@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from agent.uplink.lanes import Lane, Parcel
 from wire.topics import Class
 
+UNHEARD = "no-subscriber"  # the broker took it and gave it to nobody (MQTT 5.0, 3.4.2.1: 0x10)
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -39,7 +41,7 @@ class Stat:
     held: Mapping[Class, int]  # newly held, as the spool counted them
     live_left: int  # live envelopes left to the backlog
     unanswered: int  # outstanding when a link ended; they go again
-    refused: Mapping[str, int]  # by the broker's reason, or `oversize`
+    refused: Mapping[str, int]  # by the broker's reason, UNHEARD, or `oversize`
     reconnects: int
     rtt_ns: int | None
     outstanding_bytes: int

@@ -154,6 +154,8 @@ class Errands:
             fresh = await self._spool.held(said.cls, said.epoch, said.ranges)
             self._flow.account.held[Class(said.cls)] += fresh
             self._flow.held(said, self._clock())
+            if fresh:
+                self._flow.heard(Class(said.cls), self._clock())
 
     async def _obey(self, receipts: Receipts, commands: Commands, data: bytes) -> None:
         """What the centre asks for goes again. Should the disk refuse, the centre asks again."""

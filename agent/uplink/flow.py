@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.uplink.account import Account
+from agent.uplink.account import UNHEARD, Account
 from agent.uplink.lanes import LIVE_LIMIT_BYTES, Lane, Lanes, Parcel
 from agent.uplink.pace import FETCH_LEAST_BYTES, SECOND_NS, RoundTrip, Terms, Window
 from agent.uplink.receipts import PATIENCE_LEAST_S, Patience
@@ -77,6 +77,7 @@ class Flow:
         self.account = Account()
         self._refusals = 0  # since the last envelope that was accepted
         self._last_refusal = ""
+        self._unheard: dict[Class, int] = {}  # what nobody subscribed to, and when that was said last
         self.is_up = False
 
     def up(self, terms: Terms, now: int) -> None:
@@ -85,6 +86,7 @@ class Flow:
         self._window = Window()
         self._window.receive_limit_count = terms.receive_limit_count
         self._progress_ns = self._look_ns = now
+        self._unheard.clear()
         self.is_up = True
         self.account.connects += 1
         if self._opening is not None:  # nothing live can be read before it: it must not wait in the backlog
@@ -123,7 +125,7 @@ class Flow:
         It is durable by now, so the backlog may have given it already: then it goes once, as live if it still can.
         """
         self._lanes.drop_backfill(lambda one: one.name == parcel.name)
-        if self.busy(now)(*parcel.name):
+        if self._taken(now)(*parcel.name):
             return
         if parcel.cls is Class.KEY and (parcel.epoch, parcel.hour) > self._newest:  # an hour begins with its grant
             self._opening, self._newest = parcel, (parcel.epoch, parcel.hour)
@@ -149,7 +151,8 @@ class Flow:
                 continue
             if parcel.lane is Lane.BACKFILL:
                 before = unsent() if before is None else before
-                if before >= self._window.unsent_limit_bytes:
+                probes = parcel.cls in self._unheard
+                if before >= self._window.unsent_limit_bytes or (probes and self._flight):
                     break
                 before += parcel.wire_bytes
             if not self._admits(parcel):
@@ -174,10 +177,14 @@ class Flow:
         self.trip.sample(now - since, carried_bytes, now)
         self._window.follow(self.trip.rate_bytes_s)
         self._strikes.pop(parcel.name, None)
+        if failure == UNHEARD:
+            self._leave(parcel.cls, now)
+            return None
         if failure is not None:
             self._refuse(parcel, failure, now)
             return None
         self._refusals = 0
+        self.heard(parcel.cls, now)
         if self._opening is not None and parcel.name == self._opening.name:
             self._opening = None
         self.account.acked(parcel, now)
@@ -185,15 +192,32 @@ class Flow:
         self._recent.add(parcel, now, self.patience.ns)
         return parcel
 
+    def heard(self, cls: Class, now: int) -> None:
+        """The broker gave an envelope of this class to somebody, or somebody holds more of them than before."""
+        if self._unheard.pop(cls, None) is not None:
+            self._look_ns = now
+
+    def _leave(self, cls: Class, now: int) -> None:
+        """Nobody subscribes to it, so more of it would go nowhere: it is backlog, and one is tried from time to time.
+
+        What is live goes on, for it tells at once when somebody listens again.
+        """
+        self._count_refusal(UNHEARD)
+        self._unheard[cls] = now
+        self._lanes.drop_backfill(lambda one: one.cls is cls)
+
     def _refuse(self, parcel: Parcel, why: str, now: int) -> None:
+        self._count_refusal(why)
+        self._recent.add(parcel, now, self.patience.ns)
+
+    def _count_refusal(self, why: str) -> None:
         self._refusals += 1
         self._last_refusal = why
         self.account.refused[why] += 1
-        self._recent.add(parcel, now, self.patience.ns)
 
     @property
     def complaint(self) -> str:
-        """Why the broker takes nothing, once it is plain that it does not."""
+        """Why nothing gets through the broker, once it is plain that nothing does."""
         return self._last_refusal if self._refusals >= REFUSALS_LIMIT_COUNT else ""
 
     def is_answered(self, mid: int) -> bool:
@@ -215,8 +239,11 @@ class Flow:
 
     def busy(self, now: int) -> Busy:
         """What the spool must not give us; it may be asked from any thread."""
+        return self._taken(now, frozenset(cls for cls, at in self._unheard.items() if now - at < self.patience.ns))
+
+    def _taken(self, now: int, classes: frozenset[int] = frozenset()) -> Busy:
         resting = self._recent.merged(now, self.patience.ns)
-        return busy(resting, [*self._lanes, *self._flight.parcels()])
+        return busy(resting, [*self._lanes, *self._flight.parcels()], classes)
 
     def refill(self, found: Iterable[Stored], now: int) -> None:
         """Backlog that the spool gave; nothing means that there is none for the present."""

@@ -8,14 +8,10 @@ once. paho re-sends what is unacknowledged behind our back on reconnection, so e
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import socket
 import ssl
 import struct
-import sys
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,22 +21,17 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from agent.uplink import tcp
+from agent.uplink.account import UNHEARD
+from agent.uplink.aliases import Aliases
 from agent.uplink.library import mqtt
 from agent.uplink.pace import PACKET_LIMIT_BYTES, RECEIVE_LIMIT_COUNT, Terms
 from agent.uplink.tls import LinkError, Resuming, explain, explain_text
 from wire.relay import RELAY_LIMIT_BYTES
 
-# What the kernel may have sent without an answer before it gives up: above every stall of ours, so that it only ends
-# what we do not watch (a goodbye, a ping).
-USER_TIMEOUT_MS = 60_000
 READS_LIMIT_COUNT = 64
-# bbr measures what the link carries; cubic takes each lost packet for a full link, and on radio it is not. Where the
-# kernel has no bbr, or does not let us have it, its own choice stays.
-CONGESTION = b"bbr"
-_SIOCOUTQNSD = 0x894B  # linux/sockios.h: what is in the send queue and was never sent
 _NO_SUBSCRIBER = 0x10
 _TAKEN_OVER = 0x8E
-_SENT = frozenset({0, _NO_SUBSCRIBER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +82,7 @@ class Link:
         self._writing = False
         self._abandoned = False
         self._last_words = ""
+        self._aliases = Aliases(0)
         self._client = self._fresh(client_id, will)
 
     def _fresh(self, client_id: str, will: Will) -> mqtt.Client:
@@ -108,7 +100,7 @@ class Link:
         client.on_publish = self._on_publish
         client.on_message = self._on_message
         client.on_log = self._on_log
-        client.on_socket_open = _tune
+        client.on_socket_open = lambda _client, _data, sock: tcp.tune(sock)
         client.on_socket_close = lambda *_: self._detach()
         client.on_socket_register_write = lambda *_: None  # set, so that paho leaves writing to `flush`
         return client
@@ -158,10 +150,10 @@ class Link:
             return
         handed, self._handed = self._handed, 0
         if handed > 1:  # paho sends packet by packet; so they share segments, and 52 bytes are paid once
-            self._cork(1)
+            tcp.cork(self._client.socket(), True)
         self._client.loop_write()
         if handed > 1:
-            self._cork(0)
+            tcp.cork(self._client.socket(), False)
         if self._client.want_write():
             self._start_writing()
         else:
@@ -171,20 +163,16 @@ class Link:
 
     def unsent_bytes(self) -> int:
         """What was handed over and the kernel has not sent, not even once."""
-        if self._loop is None:
-            return 0
-        return int.from_bytes(fcntl.ioctl(self._fd, _SIOCOUTQNSD, bytes(4)), sys.byteorder)
-
-    def _cork(self, closed: int) -> None:
-        sock = self._client.socket()
-        if isinstance(sock, socket.socket):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, closed)
+        return 0 if self._loop is None else tcp.unsent_bytes(self._fd)
 
     def publish(self, topic: str, data: bytes, *, retain: bool = False) -> int:
         """Hand one packet to paho, QoS 1; return its identifier. Nothing is written before `flush`."""
         assert len(data) <= RELAY_LIMIT_BYTES
         self._handed += 1
-        return self._client.publish(topic, data, qos=1, retain=retain).mid
+        short, properties = self._aliases.shorten(topic)
+        mid = self._client.publish(short, data, qos=1, retain=retain, properties=properties).mid
+        self._aliases.published(mid, topic)
+        return mid
 
     def subscribe(self, topic: str) -> None:
         self._client.subscribe(topic, qos=1)
@@ -261,6 +249,7 @@ class Link:
             if isinstance(sock, ssl.SSLSocket) and isinstance(sock.context, Resuming):
                 sock.context.keep(sock)
                 self.resumed = sock.session_reused is True
+            self._aliases = Aliases(getattr(given, "TopicAliasMaximum", 0))
             self._terms.set_result(_terms(given))
 
     def _on_disconnect(self, _client: Any, _data: Any, flags: Any, reason: ReasonCode, _properties: Any) -> None:
@@ -273,7 +262,9 @@ class Link:
         self._lose(LinkError(f"the broker ended the link: {reason.getName()}", hint))
 
     def _on_publish(self, _client: Any, _data: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
-        self.acks.append((mid, None if reason.value in _SENT else reason.getName()))
+        self._aliases.answered(mid, reason.value == 0)
+        failure = UNHEARD if reason.value == _NO_SUBSCRIBER else reason.getName()
+        self.acks.append((mid, failure if reason.value else None))
 
     def _on_message(self, _client: Any, _data: Any, received: mqtt.MQTTMessage) -> None:
         self._receive(received.topic, bytes(received.payload))
@@ -282,14 +273,6 @@ class Link:
         """paho tells why a socket failed only here."""
         if level == LogLevel.MQTT_LOG_ERR:
             self._last_words = text.rpartition("socket: ")[2]
-
-
-def _tune(_client: Any, _data: Any, sock: Any) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
-    with suppress(OSError):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION)
 
 
 def _terms(given: Properties | None) -> Terms:

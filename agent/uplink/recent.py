@@ -81,17 +81,20 @@ class Busy:
     """What must not be fetched, frozen at one moment: the spool asks from a thread of its own."""
 
     numbers: Mapping[Key, Ranges]
+    classes: frozenset[int] = frozenset()  # all of these
 
     def __call__(self, cls: int, epoch: int, seq: int) -> bool:
+        if cls in self.classes:
+            return True
         ranges = self.numbers.get((cls, epoch))
         return ranges is not None and seq in ranges
 
 
-def busy(resting: dict[Key, Ranges], moving: Iterable[Parcel]) -> Busy:
+def busy(resting: dict[Key, Ranges], moving: Iterable[Parcel], classes: frozenset[int] = frozenset()) -> Busy:
     """What rests together with what is queued or on its way."""
     for parcel in moving:
         resting.setdefault((parcel.cls, parcel.epoch), Ranges()).add(parcel.seq)
-    return Busy(resting)
+    return Busy(resting, classes)
 
 
 class Flight:

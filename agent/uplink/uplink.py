@@ -16,7 +16,7 @@ from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from agent.uplink.account import LinkState, Stat
+from agent.uplink.account import UNHEARD, LinkState, Stat
 from agent.uplink.commands import Commands
 from agent.uplink.errands import Errands, Spool
 from agent.uplink.flow import Flow, Limits
@@ -243,7 +243,10 @@ class Uplink:
 
     def _say_connected(self) -> None:
         complaint = self._flow.complaint
-        if complaint:
+        if complaint == UNHEARD:
+            hint = "nothing is lost, it waits here; is the centre running, and subscribed at this broker?"
+            self._say(True, "nobody listens: the broker has no subscriber for our envelopes", hint)
+        elif complaint:
             hint = "check the ACL, quota and packet size at the broker for this gateway's topics, and its log"
             self._say(True, f"the broker refuses our envelopes: {complaint}", hint)
         else:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.uplink.lanes import Lane
 from agent.uplink.link import Broker
-from agent.uplink.pace import WINDOW_LIMIT_BYTES
+from agent.uplink.pace import WINDOW_BYTES, WINDOW_LIMIT_BYTES
 from agent.uplink.tls import context
 from tests.system.broker_rig import Authority
 from tests.system.uplink_rig import ADDRESS, Shelf, centre_of, envelope, proxy_of, running, uplink, worlds
@@ -82,6 +82,31 @@ def test_what_the_broker_acknowledged_is_held_while_the_link_is_away(build):
         return reconnects
 
     assert asyncio.run(story()) == 0
+
+
+def test_a_broker_to_which_nobody_subscribes_is_not_given_the_backlog(build):
+    """As after a broker lost its sessions: live goes on, and tells when the centre is back."""
+    world, signer = build(), Ed25519PrivateKey.generate()
+    for seq in range(300):
+        world.shelf.put(*envelope(Class.WAVE, seq, size=4000))
+
+    async def story():
+        up = uplink(world.at(), world.shelf, world.bell, signer.public_key())
+        async with running(up):
+            await world.bell.until(lambda: "nobody listens" in up.stat().state.message)
+            alone = up.stat()
+            centre = await centre_of(world, signer)
+            for cls in (Class.VITAL, Class.WAVE):
+                up.offer(*envelope(cls, 1000))
+            await world.bell.until(lambda: len(centre.times()) == 302)
+        centre.stop()
+        return alone, up.stat(), centre.times()
+
+    alone, stat, times = asyncio.run(story())
+    assert alone.sent[Class.WAVE, Lane.BACKFILL].bytes <= WINDOW_BYTES
+    assert not alone.acked
+    assert stat.state.message == ""
+    assert set(times.values()) == {1}
 
 
 def first_complaint(world, broker_of):

@@ -103,7 +103,7 @@ def test_a_session_is_resumed_once_and_the_broker_still_knows_who_we_are(tmp_pat
             link.publish(ADDRESS.topic("state"), b"here")
             link.flush()
             await bell.until(lambda link=link: link.acks, 5)
-            assert link.acks.popleft()[1] is None
+            assert link.acks.popleft()[1] == "no-subscriber", "and not refused"
             resumed.append(link.resumed)
             link.drop()
         return resumed
@@ -139,3 +139,37 @@ def test_a_refused_dial_was_heard_and_a_name_nobody_knows_was_not():
 
     assert not asyncio.run(dialled("127.0.0.1", 1)).unheard
     assert asyncio.run(dialled("nowhere.invalid", 8883)).unheard
+
+
+def test_a_topic_is_said_until_the_broker_has_accepted_a_number_for_it():
+    """And never where the broker takes no numbers: here it takes one."""
+    topics, bell = [], Bell()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"\x20\x06\x00\x00\x03\x22\x00\x01")  # Topic Alias Maximum 1
+        for reason in (b"\x10", b"\x00", b"\x00", b"\x00", b"\x00"):
+            size = (await reader.readexactly(2))[1]
+            body = await reader.readexactly(size)
+            length = int.from_bytes(body[:2], "big")
+            topics.append(body[2 : 2 + length])
+            writer.write(b"\x40\x03" + body[2 + length : 4 + length] + reason)
+        await reader.read()
+        writer.close()
+
+    async def story():
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        broker = Broker("127.0.0.1", server.sockets[0].getsockname()[1], None)
+        link = Link(broker, "gw-0001", Will("t", b"gone"), bell.ring, lambda *_: None)
+        await link.open()
+        for count, topic in enumerate("aaaba", 1):
+            link.publish(topic, b"data")
+            link.flush()
+            await bell.until(lambda count=count: len(link.acks) == count, 2)
+        link.drop()
+        server.close()
+        return list(link.acks)
+
+    answers = asyncio.run(story())
+    assert topics == [b"a", b"a", b"", b"b", b""]
+    assert [why for _, why in answers] == ["no-subscriber", None, None, None, None]

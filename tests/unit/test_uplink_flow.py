@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from agent.uplink.account import UNHEARD
 from agent.uplink.flow import Flow, Limits
 from agent.uplink.lanes import AROUND_BYTES, Lane, Parcel
 from agent.uplink.pace import SECOND_NS, UNSENT_LEAST_BYTES, WINDOW_BYTES, Terms
@@ -259,3 +260,44 @@ def test_a_presence_that_is_never_acknowledged_ends_the_link_too():
     assert bench.flow.stalled(20 * S)
     bench.answer(77)
     assert not bench.flow.stalled(20 * S)
+
+
+def test_of_a_class_that_nobody_subscribes_to_one_is_tried_after_each_patience(bench):
+    bench.flow.refill([Stored(seq, bytes(1000)) for seq in range(10)], 0)
+    assert bench.step() == list(range(10))
+    for mid in range(1, 11):
+        bench.answer(mid, UNHEARD)
+    assert bench.skips(500, Class.WAVE), "the backlog gives none of it"
+    assert not bench.skips(500, Class.VITAL), "but of others"
+    bench.now += bench.flow.patience.ns
+    assert not bench.skips(500, Class.WAVE)
+    bench.flow.refill([Stored(seq, bytes(1000)) for seq in range(10)], bench.now)
+    assert bench.step() == [0]
+    bench.answer(11, UNHEARD)
+    assert bench.step() == [], "and what was fetched with it is left"
+    assert bench.skips(500, Class.WAVE)
+
+
+@pytest.mark.parametrize("heard", ["live", "receipt"])
+def test_the_backlog_goes_on_once_somebody_listens(bench, heard):
+    bench.flow.offer(live(1, Class.WAVE), 0)
+    bench.step()
+    bench.answer(1, UNHEARD)
+    assert bench.skips(1, Class.WAVE)
+    bench.flow.offer(live(2, Class.WAVE), 0)
+    bench.step()
+    if heard == "live":
+        bench.answer(2)
+    else:
+        bench.flow.heard(Class.WAVE, bench.now)
+    assert bench.flow.wants_backlog(bench.now)
+    assert not bench.skips(1, Class.WAVE), "what nobody got"
+
+
+def test_another_connection_asks_anew_whether_somebody_listens(bench):
+    bench.flow.offer(live(1, Class.WAVE), 0)
+    bench.step()
+    bench.answer(1, UNHEARD)
+    bench.flow.down(0)
+    bench.flow.up(Terms(), 0)
+    assert not bench.skips(1, Class.WAVE)
