@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from random import Random
 
+from agent.uplink.account import UNHEARD
 from agent.uplink.pace import Terms
 
 CENTRE_LATENCY_S = 0.01
@@ -22,6 +23,7 @@ class Broker:
         self.is_up = True
         self.moods: dict[str, float] = {}
         self.receive_limit_count = random.choice((1, 5, 20, 65535))
+        self._tells_unheard = random.choice((True, False))  # MQTT leaves it to brokers
         self._retained: dict[str, bytes] = {}
         self._ears: dict = {}  # link -> topics
         self._wills: dict = {}
@@ -61,10 +63,12 @@ class Broker:
             self._route(topic, data, retain)
             link.cut("reset by the broker")
             return
+        is_unheard = self._tells_unheard and not self._has_session
         self._route(topic, data, retain)
         if not self._is("never acknowledges"):
+            failure = UNHEARD if is_unheard or self._is("denies its subscribers") else None
             delay = self._random.uniform(0.5, 8.0) if self._is("acknowledges late") else 0.0005
-            self._timeline.after(delay, link.hear, link.acknowledged, mid, None)
+            self._timeline.after(delay, link.hear, link.acknowledged, mid, failure)
 
     def subscribed(self, link, topic: str) -> None:
         self._ears.setdefault(link, []).append(topic)

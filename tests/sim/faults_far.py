@@ -166,5 +166,6 @@ MOODS = (
     _mood("acknowledges late", (0.3, 1.0)),
     _mood("duplicates", (0.2, 1.0)),
     _mood("reorders", (0.5, 1.0)),
+    _mood("denies its subscribers", (0.3, 1.0)),
     _mood("loses receipts", (0.3, 1.0)),
 )
