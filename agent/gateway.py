@@ -40,9 +40,9 @@ from wire.seal import Sealer
 from wire.topics import Address, Class
 
 PICTURE_S = 5.0
+LOOK_AGAIN_S = 60.0
 LATE_US = int(GATHER_S * 1_000_000)
 PATIENCE_S = 0.25  # how long live waits for the disk: a live envelope that is durable is never sent twice
-ENDED_EPOCHS_LIMIT = 16
 log = logging.getLogger("wardlink.gateway")
 
 
@@ -102,6 +102,8 @@ class Gateway:
         listening = asyncio.create_task(self.supervisor.run(ports))  # first: the kernel keeps little for a line
         await self._begin()
         organs = {"data path": self._beat, "uplink": self.uplink.run, "status": self._show}
+        if any(chain.unread_files for chain in self.keeping.spool.stat().classes.values()):
+            organs["unread files"] = partial(self._look_again, stop)
         working = asyncio.create_task(self.supervisor.run(organs))
         try:
             await stop.wait()
@@ -118,11 +120,8 @@ class Gateway:
 
     async def _begin(self) -> None:
         """The first grant, and what this epoch knows of earlier ones, durable before anything else."""
-        spool = self.keeping.spool
-        self._owe(spool.undeclared())
-        tails = sorted((epoch, cls, following) for (epoch, cls), following in spool.tails().items())
-        recent = [tail for tail in tails if tail[0] >= self.epoch - ENDED_EPOCHS_LIMIT]
-        for header, data in self.pulse.ended(recent):
+        self._owe(self.keeping.spool.undeclared())
+        for header, data in self.pulse.ended(self.keeping.ends()):
             self.keeping.append(header, data)
         await self._beat_once()
         self.world.settle()
@@ -162,6 +161,15 @@ class Gateway:
         else:
             self.tapes.not_durable()
         self._owe(kept.owed)
+
+    async def _look_again(self, stop: asyncio.Event) -> None:
+        """What the disk refused when the spool was opened is part of it again at another start: end for that."""
+        while not stop.is_set():
+            await asyncio.sleep(LOOK_AGAIN_S)
+            if await self.keeping.readable_again():
+                log.warning("gateway ends, to be started again: the disk gives what it refused")
+                stop.set()
+        await asyncio.Event().wait()
 
     def _utc(self) -> int | None:
         return clock.passed_utc(self.world.anchor(0))

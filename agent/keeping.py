@@ -19,6 +19,7 @@ from agent.spool.spool import Spool
 from agent.spool.terms import Lost, Stat, StorageError, Stored
 from wire.envelope import Header
 
+ENDED_EPOCHS_LIMIT = 16
 SAVE_ACKS_NS = 10_000_000_000
 T = TypeVar("T")
 log = logging.getLogger("wardlink.spool")
@@ -50,6 +51,16 @@ class Keeping:
         """Whether an envelope (epoch, class, seq) of an earlier epoch was in the spool when this one began."""
         epoch, cls, seq = sealed
         return self.spool.tails().get((epoch, cls), 0) > seq
+
+    def ends(self) -> list[tuple[int, int, int]]:
+        """(epoch, class, the number after the last) of the epochs before; not where a file could not be read."""
+        classes = self.spool.stat().classes
+        tails = self.spool.tails().items()
+        return sorted(
+            (epoch, cls, following)
+            for (epoch, cls), following in tails
+            if epoch >= self.spool.epoch - ENDED_EPOCHS_LIMIT and not classes[cls].unread_files
+        )
 
     async def keep(self, envelopes: Sequence[tuple[Header, bytes]], told: Sequence[Lost], now: int) -> Kept:
         """Append and make durable. `told` are the losses that these envelopes declare."""
@@ -94,6 +105,9 @@ class Keeping:
 
     async def backlog(self, limit_bytes: int, skip: Callable[[int, int, int], bool]) -> list[Stored]:
         return await self.on_thread(lambda: _as_os_error(lambda: self.spool.backlog(limit_bytes, skip)))
+
+    async def readable_again(self) -> bool:
+        return await self.on_thread(self.spool.readable_again)
 
     async def stat(self) -> Stat:
         return await self.on_thread(self.spool.stat)

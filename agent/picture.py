@@ -68,6 +68,7 @@ def _spool(stat: Stat, problem: str, rooms: Rooms) -> SpoolStatus:
         commits=stat.commits,
         problem=problem,
         damaged_frames=stat.damaged,
+        unread_files=sum(chain.unread_files for chain in chains.values()),
         evicted_envelopes=sum(chain.evicted_frames for chain in chains.values()),
         dropped_envelopes=sum(chain.dropped_frames for chain in chains.values()),
     )

@@ -72,6 +72,7 @@ def _of_spool(spool: SpoolStatus) -> Iterator[Sample]:
             yield "spool_room_seconds", "gauge", labels, chain.room_h * 3600
     yield "spool_commits_total", "counter", {}, spool.commits
     yield "spool_failing", "gauge", {}, float(bool(spool.problem))
+    yield "spool_unread_files", "gauge", {}, spool.unread_files
     yield "spool_damaged_frames_total", "counter", {}, spool.damaged_frames
     yield "spool_evicted_envelopes_total", "counter", {}, spool.evicted_envelopes
     yield "spool_dropped_envelopes_total", "counter", {}, spool.dropped_envelopes

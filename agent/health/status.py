@@ -66,6 +66,7 @@ class SpoolStatus(msgspec.Struct, frozen=True):
     commits: int
     problem: str
     damaged_frames: int
+    unread_files: int
     evicted_envelopes: int
     dropped_envelopes: int
 
@@ -122,6 +123,9 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
         found.append((f"the daemon has not written for {age_s:.0f} s", "systemctl status wardlink"))
     if status.spool.problem:
         found.append((f"storage: {status.spool.problem}", "live data still goes out; replace the card soon"))
+    if status.spool.unread_files:
+        what = f"storage: {status.spool.unread_files} files of the spool could not be read when it was opened"
+        found.append((what, "once they can be, wardlink starts again by itself; replace the card soon"))
     for port in status.ports:
         if port.state != "open":
             found.append((f"{port.path}: {port.state}", "check the cable and the path; `ls -l /dev/serial/by-id`"))

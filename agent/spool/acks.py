@@ -8,7 +8,7 @@ Should it not fit, losses come first, and of what is held the newest is forgotte
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from agent.spool.files import Files
@@ -18,6 +18,7 @@ from wire.ranges import Ranges
 
 FILE = "acks"
 PAGE_BYTES = 64 * 1024
+EMPTY_LIMIT_EPOCHS = 16  # as many as are said to have ended, at each start
 _TAIL, _HELD = 0, 9
 _CAUSES = {1: Cause.EVICTED, 2: Cause.DROPPED, 3: Cause.DAMAGED, 4: Cause.ABSENT}
 _KINDS = {cause: kind for kind, cause in _CAUSES.items()}
@@ -29,7 +30,8 @@ Entry = tuple[int, int, int, list[tuple[int, int]]]  # kind, class, epoch, pairs
 
 
 class Acks:
-    """`held` needs nothing more from us; `lost` waits to be declared; `tails` is the next number per class."""
+    """`held` needs nothing more from us; `lost` waits to be declared; `tails` is the next number per class; of earlier
+    epochs only where it is 0."""
 
     def __init__(self, files: Files, folder: Path) -> None:
         self.pages = Pages(files, folder / FILE, b"WLak", PAGE_BYTES)
@@ -39,6 +41,13 @@ class Acks:
         self.tails: dict[Key, int] = {}
         self.failures = 0
         self.forgotten = 0  # ranges that did not fit at the last save
+
+    def begin(self, epoch: int, classes: Iterable[int], tails: Mapping[tuple[int, int], int]) -> None:
+        """An epoch begins. `tails`, by (epoch, class): of the earlier ones it is kept that nothing ever came."""
+        since = epoch - EMPTY_LIMIT_EPOCHS
+        empty = [(cls, ended) for (ended, cls), tail in tails.items() if not tail and ended > since]
+        self.epoch = epoch
+        self.tails = dict.fromkeys([*empty, *((cls, epoch) for cls in classes)], 0)
 
     def load(self, names: list[str]) -> None:
         self.pages.load(names)
@@ -151,8 +160,7 @@ class Acks:
 
     def _all_entries(self) -> Iterator[Entry]:
         for (cls, epoch), tail in sorted(self.tails.items()):
-            if epoch == self.epoch:
-                yield _TAIL, cls, epoch, [(tail, 0)]
+            yield _TAIL, cls, epoch, [(tail, 0)]
         for (cls, epoch, cause), lost in sorted(self.lost.items()):
             yield _KINDS[cause], cls, epoch, lost.pairs()
         for (cls, epoch), held in sorted(self.held.items(), key=lambda item: (item[0][1], item[0][0])):

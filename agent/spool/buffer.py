@@ -24,6 +24,11 @@ class Buffer:
         while self.used_bytes > self._limit_bytes:
             self._drop(acks)
 
+    @property
+    def has_room(self) -> bool:
+        """It is not half full."""
+        return 2 * self.used_bytes < self._limit_bytes
+
     def recount(self) -> None:
         """After a commit took frames out."""
         self.used_bytes = sum(len(stored.data) for waiting in self.waiting.values() for stored in waiting)

@@ -10,7 +10,7 @@ from agent.spool.acks import Acks
 from agent.spool.files import STEP_BYTES, Files, Prewrite, fill, write_all
 from agent.spool.frame import HEAD_BYTES, Frame, encode, padded, size_of
 from agent.spool.index import Index
-from agent.spool.recover import Recovered
+from agent.spool.recover import Recovered, readable
 from agent.spool.segment import Segment, encode_footer, encode_header, file_name, fits
 from agent.spool.terms import BLOCK_BYTES, SECTOR_BYTES, Accepted, Cause, Lost, Stored
 
@@ -37,6 +37,7 @@ class Chain:
         self.appended_bytes = 0
         self.taken_bytes = 0
         self.spares_refused = 0
+        self.unread: list[Path] = []  # the disk refused them at open: what they hold waits for another start
         self.write_errors = 0
         self.evicted: list[Lost] = []  # since the last time the spool looked
         self.evicted_frames = 0
@@ -58,7 +59,8 @@ class Chain:
         if found.segments:
             self._generation = found.segments[-1].generation
             self._position = found.segments[-1].next_position
-        if found.unreadable:
+        self.unread = found.unread
+        if found.unread:
             self._generation += _LEAP
             self._position += _LEAP
         for segment, size in found.short:
@@ -70,8 +72,12 @@ class Chain:
             self._put(segment, bytes(2 * BLOCK_BYTES), 0)
         for segment in found.unfinished:
             self._finish(segment)
-        if found.current is not None and not found.unreadable:
+        if found.current is not None and not found.unread:
             self._continue(found.current)
+
+    def readable_again(self) -> bool:
+        """Whether the disk gives now what it refused at open."""
+        return any(readable(self._files, path, self.segment_bytes) for path in self.unread)
 
     @property
     def files_count(self) -> int:

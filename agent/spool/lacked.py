@@ -1,4 +1,7 @@
-"""What the centre says it lacks: open again where it is here, owed a statement where it is not. No silence."""
+"""What the centre says it lacks: open again where it is here, owed a statement where it is not. No silence.
+
+While the disk refuses a file of the class nobody knows whether it is there: the centre will ask again.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ def lacked(chain: Chain, acks: Acks, epoch: int, limit: int, ranges: Iterable[tu
         found = Ranges(chain.index.unsettle(epoch, low, high, held))
         here += len(found)
         held.remove(low, high)
-        for start, end in found.missing(low, high):
+        for start, end in found.missing(low, high) if not chain.unread else ():
             gone += end - start + 1
             acks.lose(Lost(chain.cls, epoch, a, b, Cause.ABSENT) for a, b in acks.unowed(chain.cls, epoch, start, end))
     if here:

@@ -96,7 +96,7 @@ def _open_locked(
         if cls in quotas:
             _first_segment(chain)
     acks.pages.create(names)
-    acks.epoch, acks.tails = opened.number, {}
+    acks.begin(opened.number, quotas, opened.tails)
     acks.save()
 
 
@@ -114,7 +114,7 @@ def _tails(found: Mapping[int, Recovered], acks: Acks) -> dict[tuple[int, int], 
 
 def _report(found: Mapping[int, Recovered], acks: Acks, losses: Losses) -> None:
     for (cls, epoch), tail in acks.tails.items():
-        if cls in found and found[cls].unreadable:
+        if cls in found and found[cls].unread:
             continue  # they may be in a file that is refused today only
         known = found[cls].tails.get(epoch, 0) if cls in found else 0
         for first, last in acks.of(cls, epoch).missing(known, tail - 1) if known < tail else []:

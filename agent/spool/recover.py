@@ -43,7 +43,7 @@ class Recovered:
     headless: list[Segment] = field(default_factory=list)  # the header is damaged; the frames told it
     unknown: list[Segment] = field(default_factory=list)  # neither header nor frames: a spare, with something in it
     damage: list[tuple[Damage, bytes]] = field(default_factory=list)
-    unreadable: int = 0  # files the disk refuses to read: not touched, for they may be readable another day
+    unread: list[Path] = field(default_factory=list)  # the disk refuses them: not touched, another day it may not
     last_number: int = -1
     current: Segment | None = None
     tails: dict[int, int] = field(default_factory=dict)  # epoch -> next number, damaged frames counted
@@ -96,6 +96,14 @@ def read_segment(files: Files, path: Path, segment_bytes: int) -> tuple[bytes, i
         return data, files.size(fd), refused
     finally:
         files.close(fd)
+
+
+def readable(files: Files, path: Path, segment_bytes: int) -> bool:
+    """Whether the disk gives all of it."""
+    try:
+        return not read_segment(files, path, segment_bytes)[2]
+    except OSError:
+        return False
 
 
 def damage_of(cls: int, hole: Hole, place: str) -> list[Damage]:
@@ -217,7 +225,7 @@ def _cut(found: Scan, size: int, segment_bytes: int, refused: int) -> Hole:
 
 
 def _leave_alone(cls: int, path: Path, segment_bytes: int, out: Recovered) -> None:
-    out.unreadable += 1
+    out.unread.append(path)
     out.damage.append((Damage(cls, None, None, None, segment_bytes, torn=False, place=path.name), b""))
 
 

@@ -96,10 +96,15 @@ class Spool:
         self._buffer.add(stored, self._acks)
 
     def commit(self) -> Commit:
-        """Make durable what is buffered: one write and one sync per class. StorageError keeps the rest for the next."""
+        """Make durable what is buffered: one write and one sync per class. StorageError keeps the rest for the next.
+
+        Where a class cannot be written those behind it wait while there is room: the readings say what the waves are.
+        """
         accepted: list[Accepted] = []
         trouble: OSError | None = None
         for cls in sorted(self._buffer.waiting):
+            if trouble is not None and self._buffer.has_room:
+                break
             waiting = self._buffer.waiting[cls]
             try:
                 self._chains[cls].flush(waiting, accepted, self._acks)
@@ -217,6 +222,10 @@ class Spool:
             write(stored)
             count += 1
         return count
+
+    def readable_again(self) -> bool:
+        """Whether some of what the disk refused at open would be there at another start."""
+        return any(chain.readable_again() for chain in self._chains.values())
 
     def stat(self) -> Stat:
         return stat_of(self._opened, self._buffer, self._reader.errors, self._commits, self._files.written_bytes)

@@ -47,4 +47,5 @@ def _class_stat(chain: Chain, buffer: Buffer) -> ClassStat:
         evicted_frames=chain.evicted_frames,
         dropped_frames=buffer.dropped_frames.get(chain.cls, 0),
         buffered_frames=len(buffer.waiting.get(chain.cls, ())),
+        unread_files=len(chain.unread),
     )

@@ -108,6 +108,7 @@ class ClassStat:
     evicted_frames: int
     dropped_frames: int
     buffered_frames: int
+    unread_files: int  # the disk refused them at open; what they hold is there again when it can be read at a start
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,8 +62,8 @@ class Driven:
         self.unconfirmed: list[tuple[int, Header]] = []
 
     async def begin(self) -> None:
-        tails = sorted((epoch, cls, following) for (epoch, cls), following in self.keeping.spool.tails().items())
-        envelopes = [self.sealer.begin_hour()] + ([self.sealer.ended(tails[-16:])] if tails else [])
+        tails = self.keeping.ends()
+        envelopes = [self.sealer.begin_hour()] + ([self.sealer.ended(tails)] if tails else [])
         owed, self.owed = self.owed, []
         await self.keep(envelopes)
         self.owed = owed

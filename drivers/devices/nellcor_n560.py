@@ -13,8 +13,10 @@ search, SH SL saturation above, below its limit, SD sensor disconnected, SO sens
 Source: print-out of an N-560 in hansmuc/NellcorN560Seriell at a7c36334; column rules of OpenICE (mdpnp/mdpnp, BSD-2);
 Nellcor NPB-290/295 and N-395 operator's manuals, appendix "Data Port Protocol", for the headings.
 
-Not protected: there is no checksum; a line is good if it is one of the four forms. Not known: the scale of PA, and
-whether a number shown in a pulse search is a held one (it is told as searching).
+Not protected: there is no checksum; a line is good if it is one of the four forms, and its last number stands where it
+ends on every known print-out: a monitor that is switched off in the middle of a number leaves a shorter one.
+
+Not known: the scale of PA, and whether a number shown in a pulse search is a held one (it is told as searching).
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from drivers.contract import (
 from drivers.framing import MORE, Bad, Frame, Framer, Skip
 
 LINE_LIMIT_BYTES = 256
+NUMBERS_END = 40  # the column behind the last digit of PA; the numbers are set flush right
 DATA = re.compile(
     r"(\d\d)-([A-Za-z]{3})-(\d\d) (\d\d:\d\d:\d\d)\s+"
     r"(?P<spo2>\d{1,3}|-+)(?P<spo2_out>\*?)\s+(?P<pr>\d{1,3}|-+)(?P<pr_out>\*?)\s+(?P<pa>\d{1,3}|-+)\*?"
@@ -93,6 +96,8 @@ class NellcorN560(Driver):
         text = line.decode("latin-1")
         if not any(form.fullmatch(text) for form in (DATA, MODEL, MODE, TITLES)):
             return self._refuse("unknown line", end)
+        if text[:1].isdigit() and len(text) < NUMBERS_END:
+            return self._refuse("cut short", end)
         self._in_step = True
         return Frame(end + 1, line)
 

@@ -173,7 +173,7 @@ class NellcorVoice(Voice):
 
     def unit(self, n: int, flags: int):
         spo2, pulse, amplitude = n % 1000, n * 3 % 1000, n * 7 % 1000
-        line = f"07-Jan-04 11:{n // 60 % 60:02d}:{n % 60:02d}   {spo2:3d}   {pulse:3d}     {amplitude:3d}\r\n"
+        line = f"07-Jan-04 11:{n // 60 % 60:02d}:{n % 60:02d}   {spo2:3d}     {pulse:3d}     {amplitude:3d}\r\n"
         return line.encode(), {}, [("spo2", spo2), ("spo2.pr", pulse), ("nellcor_n560:PA", amplitude)]
 
     def spoilt(self, data: bytes) -> bytes:

@@ -35,9 +35,14 @@ class Excuses:
         return self._declared(cls, before, after) or self._in_the_dark(unit)
 
     def _was_about_to_tell(self, unit: Unit) -> bool:
-        """A line's count is said every ten seconds at most, and goes with the process."""
+        """A line's count is said every ten seconds at most, and goes with the process; a story ends in between too."""
         boot, t = unit.read
-        ends = [life.end_ns for life in self.lives.values() if life.boot == boot and life.end in ("killed", "power")]
+        now = self.stage.machine.now()
+        ends = [
+            min(life.end_ns, now)
+            for life in self.lives.values()
+            if life.boot == boot and life.end in ("killed", "power", "runs")
+        ]
         return any(0 <= end - t * 1000 < LINES_NS + 2 * SECOND_NS for end in ends)
 
     def _noise_is_told(self) -> bool:

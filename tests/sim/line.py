@@ -169,11 +169,18 @@ class Line:
         self.cable = cable = Cable(self, fd)
         kept = self._random.choice((0, 0, self._random.randrange(200)))
         kept = min(kept, len(self._recent), self.said_bytes - self._read_end)
+        if self.garbles:
+            kept = self._whole(kept)
         if kept:
             cable.buffer += self._recent[-kept:]
             cable.start = cable.read_from = self.said_bytes - kept
         self._hurt_first_of(cable)
         return cable
+
+    def _whole(self, kept: int) -> int:
+        """From a unit's start on: a spoilt one and the rest of another can be glued to one that is whole to the eye."""
+        start = self.said_bytes - kept
+        return self.said_bytes - next((unit.start for unit in self.truth.units if unit.start >= start), self.said_bytes)
 
     def _hurt_first_of(self, cable: Cable) -> None:
         """What was half heard before stands before it."""

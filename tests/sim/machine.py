@@ -58,7 +58,7 @@ class Machine:
         self.loop: Loop | None = None
         self.dark_boots: set[int] = set()  # which ended in a power cut
         self.is_on = False
-        self.is_stopping = False
+        self._stop = asyncio.Event()
         self._graves: list[tuple[Loop, Gateway | None]] = []
         self._cables: dict[int, object] = {}
         self._fds = 0
@@ -109,6 +109,11 @@ class Machine:
         self._timeline.after(delay_s, act)
 
     @property
+    def is_stopping(self) -> bool:
+        """It was told to end, or told itself."""
+        return self._stop.is_set()
+
+    @property
     def runs(self) -> bool:
         return self.loop is not None and not self.loop.dead
 
@@ -116,7 +121,6 @@ class Machine:
         if self.runs or not self.is_on:
             return
         self._plan += 1
-        self.is_stopping = False
         loop = self.loop = Loop(self._timeline, self._cables, self._on_disk, self._lag_s)
         self.gateway = None
         with loop.running():
@@ -154,7 +158,6 @@ class Machine:
         """SIGTERM."""
         if self.runs and self.gateway is not None:
             self._place.tell("SIGTERM")
-            self.is_stopping = True
             with self.loop.running():
                 self._stop.set()
 

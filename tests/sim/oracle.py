@@ -189,6 +189,8 @@ class _Hearing:
             gaps = [first // size for first, count, _ in self.store.gaps[epoch, stream] if count is None]
             holed = any(unit.read is not None for unit in self.truth.units[a + 1 : b])
             if holed and not any(left - NEAR_UNITS <= gap <= right + NEAR_UNITS for gap in gaps):
+                if self.store.is_lost(epoch, Class.VITAL):
+                    continue  # it was said in one of those
                 if self.truth.units[a].read == first_read[epoch, stream] and epoch in self.excuses.skipped:
                     continue  # in the first chunk of a session: its line says how many bytes were in no frame
                 self._bad(f"{channel}: a unit between {a} and {b} is missing in epoch {epoch}, and no gap says so")

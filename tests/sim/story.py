@@ -111,6 +111,8 @@ def why_not(stage: Stage) -> str:
     if stage.machine.watch.late_beats < BEATS:
         return "the data path has not done its beats"
     stat = gateway.keeping.spool.stat()
+    if any(chain.unread_files for chain in stat.classes.values()):
+        return "files that the disk refused wait for another start"
     unheld = {cls: chain.unheld_frames for cls, chain in stat.classes.items() if chain.unheld_frames}
     if unheld and not _is_all_unreadable(stage, sum(unheld.values())):
         return f"not held: {unheld}"

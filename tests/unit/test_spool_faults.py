@@ -48,6 +48,34 @@ def test_a_failed_commit_keeps_everything_and_goes_to_another_file(call: int) ->
     assert [s.seq for s in after.read(1, 1, 0, 9)] == [0, 1, 2, 3]
 
 
+def test_waves_wait_for_the_readings_of_their_commit_while_there_is_room() -> None:
+    """After a kill in between they would be there without the catalogue that says what they are."""
+    files = FaultyFiles()
+    spool = opened(files)
+    spool.append(Stored(1, 1, 0, 0, b"catalogue"))
+    spool.append(Stored(2, 1, 0, 0, b"wave"))
+    files.fault = Fault(files.calls + 1, "error", errno.ENOSPC)
+    with pytest.raises(StorageError) as caught:
+        spool.commit()
+    assert caught.value.commit.accepted == []
+    assert spool.commit().accepted == [Accepted(1, 1, 0, 0), Accepted(2, 1, 0, 0)]
+    spool.append(Stored(1, 1, 0, 1, b"reading"))
+    for seq in range(1, 1 + LIMITS.buffer_bytes // 2 // 3000 + 1):
+        spool.append(Stored(2, 1, 0, seq, bytes(3000)))
+    files.fault = Fault(files.calls + 1, "error", errno.EIO)
+    with pytest.raises(StorageError) as caught:
+        spool.commit()
+    assert [accepted.cls for accepted in caught.value.commit.accepted] == [2], "there is no room to wait"
+
+
+def test_that_nothing_of_an_epoch_was_ever_there_is_known_later_too() -> None:
+    files = FaultyFiles()
+    put(opened(files), 2, range(1))
+    opened(files)
+    third = opened(files)
+    assert third.tails() == {(1, 0): 0, (1, 1): 0, (1, 2): 1, (2, 0): 0, (2, 1): 0, (2, 2): 0}
+
+
 def test_a_disk_that_fails_for_a_while_is_no_reason_to_give_up_what_it_holds() -> None:
     files = FaultyFiles()
     spool = opened(files)
@@ -109,9 +137,14 @@ def test_a_file_that_cannot_be_read_today_is_left_alone() -> None:
     second = opened(files)
     put(second, 2, range(8))
     assert any(d.place == path.name for d in second.damage)
+    assert second.stat().classes[2].unread_files == 1
+    assert second.lacked(2, 1, [(0, 7)])[1] == 0, "nobody knows whether it is gone"
+    assert second.undeclared() == []
+    assert not second.readable_again()
+    files.bad_places.clear()
+    assert second.readable_again()
     second.close()
     assert files.contents()[path] == before
-    files.bad_places.clear()
     third = opened(files)
     assert [s.seq for s in third.read(2, 1, 0, 99)] == list(range(8))
     assert [s.seq for s in third.read(2, 2, 0, 99)] == list(range(8))
@@ -178,7 +211,7 @@ def test_what_a_killed_process_left_in_the_cache_is_synced_before_it_is_told() -
     with pytest.raises(PowerCutError):
         spool.commit()
     killed = files.after_kill()
-    assert opened(killed).tails() == {(1, 1): 2}
+    assert opened(killed).tails() == {(1, 0): 0, (1, 1): 2, (1, 2): 0}
     assert [s.seq for s in opened(killed.after_cut(0.0)).read(1, 1, 0, 9)] == [0, 1]
 
 

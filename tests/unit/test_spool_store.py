@@ -123,7 +123,7 @@ def test_acknowledgements_survive_a_restart_once_saved() -> None:
     spool.held(1, 1, [(3, 4)])
     after = opened(files.after_cut(0.0))
     assert [s.seq for s in after.backlog(1 << 20, never)] == [3, 4, 5]
-    assert after.tails() == {(1, 1): 6}
+    assert after.tails() == {(1, 0): 0, (1, 1): 6, (1, 2): 0}
     assert after.epoch == 2
 
 

@@ -13,7 +13,7 @@ LINK = LinkStatus(True, "", "", 0, 10, 9, 8, 0, 0, {}, 0, 0.1, 0, {}, 0, 0)
 CHAIN = ChainStatus("vital", 5, 600, 4_194_304, 8_388_608, 12.5)
 WELL = Status(
     "0.1.0", "north", "g" * 20, "bed 3", 7, 1.8e9, 60.5, "ntp", [PORT], LINK,
-    SpoolStatus([CHAIN], 60, "", 0, 0, 0), [TaskStatus("data path", 0, "")],
+    SpoolStatus([CHAIN], 60, "", 0, 0, 0, 0), [TaskStatus("data path", 0, "")],
 )  # fmt: skip
 
 
@@ -44,6 +44,7 @@ def test_nothing_is_wrong_with_what_is_well() -> None:
         ),
         (but(clock="unsynchronised"), "clock: unsynchronised", "NTP"),
         (but(spool=msgspec.structs.replace(WELL.spool, problem="disk full")), "storage: disk full", "card"),
+        (but(spool=msgspec.structs.replace(WELL.spool, unread_files=2)), "2 files of the spool", "by itself"),
         (
             but(link=msgspec.structs.replace(LINK, receipts_refused={"signature": 2, "stale": 9})),
             "2 receipts or commands have no signature",
