@@ -18,7 +18,9 @@ from tests.sim.loop import SECOND_NS, Timeline
 from tests.sim.story import play
 
 ROOT = Path(__file__).parents[2]
-FOUND = (3, 15, 61, 380, 467, 507, 927, 1390, 2125, 2297, 2344, 2542, 2963, 3398, 3742, 5137, 10008, 10680, 10849, 21140)
+FOUND = (
+    3, 15, 61, 380, 467, 507, 927, 1390, 2125, 2297, 2344, 2542, 2963, 3398, 3742, 5137, 10008, 10680, 10849, 21140,
+)  # fmt: skip
 FRESH = range(4, 9)
 
 
