@@ -7,14 +7,17 @@ ALARM=0000 EXC=000800
 Which fields there are depends on the model: a Radical has no SN, a Radical-7 adds SPHB, SPOC, RESVD, PVI and EXC1, and
 the words grow wider. So fields are found by name, and a line is good if it has the date, SPO2, BPM, ALARM and EXC.
 
-Source: lines of three Rad-8 and one Radical-7 (see the captures); Masimo Rad-8 and Rad-57 operator's manuals, section
-"Trend data format", for the low 12 bits of EXC and the ranges; ALARM bits 01-20 measured on a Rad-8 by the author of
-nmenon/masimo-datacapture (Masimo tells them under a secrecy agreement only); the other bits of both words, which
-agree with all that, from the Radical driver of the MD PnP program (ICE, 2012), where no document is named.
+Source: lines of several Rad-8 and one Radical-7 as their owners published them (see the captures); Masimo Rad-8 and
+Rad-57 operator's manuals, section "Trend data format", for the low 12 bits of EXC and the ranges; ALARM bits 01-20
+measured on a Rad-8 by the author of nmenon/masimo-datacapture (Masimo tells them under a secrecy agreement only); the
+other bits of both words, which agree with all that, from the Radical driver of the MD PnP program (ICE, 2012), where no
+document is named.
 
 Not protected: there is no checksum. A damaged line is refused where it is no longer of the form, or where a number is
-outside the range of the manuals (SpO2 up to 100, pulse rate up to 240); a wrong digit within it passes.
-Proven on real bytes: values, dashes, no sensor, low signal IQ, pulse rate low, alarm active and silenced.
+outside the range of the manuals (SpO2 up to 100, pulse rate up to 240); a wrong digit within it passes, and so do two
+halves of two lines where just one line's length was lost between them.
+Proven on real bytes: values, dashes, no sensor (a line its owner had shortened), low signal IQ, pulse rate low, alarm
+active and silenced.
 Not known: units of SPHB and SPOC (the menu chooses, the line does not say), DESAT and PIDELTA: told as text. A line
 of a Rad-8 without a finger has been quoted with SPO2=098% and "sensor off" (EXC=000824): numbers are held, and so are
 not readings while EXC says that there is no patient. 000 for SpO2 or pulse rate is below the range of the manuals,
