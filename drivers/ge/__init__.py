@@ -1,0 +1,1 @@
+"""GE / Datex-Ohmeda Record Interface (DRI): frames, requests, physiological data, waves and alarms."""
