@@ -124,6 +124,7 @@ class Voice:
     counter: int | None = None  # of the next unit, where the device has one
     noise = bytes(range(0x20, 0x30))  # bytes that never pass for a unit, alone or after half of one
     has_bug = False
+    end_bytes = 0  # of a unit, which `power_on` may bring
 
     def power_on(self) -> bytes:
         return b""
@@ -169,7 +170,7 @@ class OxiVoice(Voice):
 class NellcorVoice(Voice):
     """A line of numerics every two seconds; no waves. Each number tells `n` up to 999."""
 
-    driver, every_s = NellcorN560, 2.0
+    driver, every_s, end_bytes = NellcorN560, 2.0, 2
 
     def unit(self, n: int, flags: int):
         spo2, pulse, amplitude = n % 1000, n * 3 % 1000, n * 7 % 1000

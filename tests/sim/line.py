@@ -145,7 +145,7 @@ class Line:
         n = len(self.truth.units)
         data, _, _ = self.voice.unit(n, 0)
         if data:
-            self._deliver(data[: self._random.randrange(1, len(data))])
+            self._deliver(data[: self._random.randrange(1, len(data) - self.voice.end_bytes)])
         self._is_torn = self.silent = True
 
     def wake(self) -> None:
