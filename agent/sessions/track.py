@@ -68,10 +68,11 @@ class Track:
             return
         jump = (first - self._device_next) % wave.wraps if wave.wraps else first - self._device_next
         pause = t - self._heard
-        if jump < 0 or jump * 1_000_000 > wave.scale.rate * (pause + SILENCE_LIMIT_US):
+        sampled = wave.scale.rate * (pause + SILENCE_LIMIT_US)  # at most, in millionths
+        if jump < 0 or jump * 1_000_000 > sampled:
             self.gap(None, "device-restarted", t)
-        elif jump and wave.wraps and pause > SILENCE_LIMIT_US:
-            self.gap(None, "device-silent", t)  # the counter may have gone round any number of times
+        elif wave.wraps and pause > SILENCE_LIMIT_US and sampled >= wave.wraps * 1_000_000:
+            self.gap(None, "device-silent", t)  # the counter may have gone round, and come in step again
         elif jump:
             self.gap(jump, "device-lost", t)
 

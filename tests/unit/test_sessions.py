@@ -68,10 +68,18 @@ def test_what_was_lost_in_a_long_pause_is_counted_where_the_counter_cannot_wrap(
     assert scene.gaps() == [(10, 49_990, "device-lost")]
 
 
-def test_after_a_long_pause_a_counter_that_wraps_tells_nothing(scene) -> None:
+@pytest.mark.parametrize("first", [10, 17])
+def test_after_a_long_pause_a_counter_that_wraps_tells_nothing(scene, first) -> None:
+    """Not even where it goes on in step."""
     scene.hear(0, wave(0, 10, 256))
-    scene.hear(SILENCE_LIMIT_US + 1, wave(17, 10, 256))
+    scene.hear(SILENCE_LIMIT_US + 1, wave(first, 10, 256))
     assert scene.gaps() == [(10, None, "device-silent")]
+
+
+def test_a_counter_that_cannot_have_gone_round_in_the_pause_is_believed(scene) -> None:
+    scene.hear(0, wave(0, 10, 65_536))
+    scene.hear(3 * SECOND_US, wave(1510, 10, 65_536))
+    assert scene.gaps() == [(10, 1500, "device-lost")]
 
 
 def test_silence_without_a_counter_is_a_gap_of_unknown_size(scene) -> None:
