@@ -1,0 +1,109 @@
+"""Whose bytes are these? All drivers that claim a line setting hear the same, and evidence decides. Pure.
+
+A driver is convincing with three good frames (REQUIREMENTS NUR-03). Where no checksum protects them they must stand in a
+row, with nothing between them. What a checksum proves goes before what only looks right; two that are equally good are
+rivals, and then nobody is chosen: a person must pin one (DESIGN 5, rule 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from drivers.contract import Driver, Integrity, Numeric, Wave
+
+FRAMES = 3
+PLAIN_BYTES = 40  # in a row, where nothing protects them
+MARGIN = 10  # times as many bytes in good frames as a rival of the same rank that has not convinced yet
+RANK = {Integrity.NONE: 0, Integrity.SUM: 1, Integrity.CRC: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`ids` has the one driver that is it; several that are equally good; or none, and then `near` has good frames."""
+
+    ids: tuple[str, ...] = ()
+    near: tuple[str, ...] = ()
+
+    @property
+    def is_sure(self) -> bool:
+        return len(self.ids) == 1
+
+
+class Ear:
+    """One driver on trial."""
+
+    def __init__(self, kind: type[Driver]) -> None:
+        self.driver = kind()
+        self.rank = RANK[kind.info.integrity]
+        self.is_broken = False
+        self._heard_bytes = 0
+        self._before: int | None = None  # bytes up to the first good frame of the row
+        self._skipped = 0
+        self._frames = 0
+        self._speaks = False
+
+    def hear(self, data: bytes, now: int) -> None:
+        """A driver that raises is out: its bug must not decide for others."""
+        counts = self.driver.counts
+        frames, skipped = counts.frames, counts.skipped
+        try:
+            said = list(self.driver.on_bytes(data, now))
+        except Exception:  # noqa: BLE001
+            self.is_broken = True
+            return
+        self._heard_bytes += len(data)
+        self._speaks = self._speaks or any(isinstance(one, Numeric | Wave) for one in said)
+        if counts.skipped > skipped and self._frames:  # a row has ended
+            self._frames, self._before = 0, None
+        if counts.frames > frames:
+            if self._before is None:
+                self._before = counts.skipped
+            self._frames += counts.frames - frames
+
+    @property
+    def frames(self) -> int:
+        """Good frames: all, or where nothing protects them those in a row."""
+        return 0 if self.is_broken else self.driver.counts.frames if self.rank else self._frames
+
+    @property
+    def explained_bytes(self) -> int:
+        """How much of what was heard stands in those."""
+        unknown = self.driver.counts.skipped if self.rank else self._before
+        return 0 if unknown is None else self._heard_bytes - unknown - self.driver.pending()
+
+    @property
+    def is_convincing(self) -> bool:
+        if self.frames < FRAMES:
+            return False
+        return self.rank > 0 or (self._speaks and self.explained_bytes >= PLAIN_BYTES)
+
+
+class Trial:
+    """The drivers of one line setting. `bytes` is what was heard at it."""
+
+    def __init__(self, kinds: Iterable[type[Driver]]) -> None:
+        self._ears = [Ear(kind) for kind in kinds]
+        self.heard_bytes = 0
+
+    def hear(self, data: bytes, now: int) -> Verdict:
+        self.heard_bytes += len(data)
+        for ear in self._ears:
+            if not ear.is_broken:
+                ear.hear(data, now)
+        return self.verdict()
+
+    def verdict(self) -> Verdict:
+        near = tuple(ear.driver.info.id for ear in self._ears if ear.frames)
+        best = max((ear.rank for ear in self._ears if ear.is_convincing), default=None)
+        if best is None:
+            return Verdict(near=near)
+        equals = [ear for ear in self._ears if ear.rank >= best and ear.frames]
+        return self._decide([ear for ear in equals if ear.is_convincing], equals, near)
+
+    def _decide(self, convincing: Sequence[Ear], equals: Sequence[Ear], near: tuple[str, ...]) -> Verdict:
+        if len(convincing) > 1:
+            return Verdict(tuple(ear.driver.info.id for ear in convincing), near)
+        (first,) = convincing
+        rival = max((ear.explained_bytes for ear in equals if ear is not first), default=0)
+        return Verdict((first.driver.info.id,) if first.explained_bytes > MARGIN * rival else (), near)
