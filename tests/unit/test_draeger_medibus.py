@@ -92,7 +92,7 @@ def test_worked_example_of_curves() -> None:
 def test_numbers_keep_their_digits(text: bytes, value: int | Decimal) -> None:
     said, _ = heard(answer(slow.MEASURED_1, b"7D" + text))
     assert said == [Numeric("vent.p_max", value, "mbar")]
-    assert str(said[0].value) == str(value) if isinstance(said[0], Numeric) else False
+    assert [str(output.value) for output in said if isinstance(output, Numeric)] == [str(value)]
 
 
 def test_what_is_not_listed_any_more_has_no_value_and_is_told_once() -> None:
@@ -197,8 +197,6 @@ def test_identity_is_said_once_and_an_empty_one_not_at_all() -> None:
 )
 def test_damage_costs_the_message_and_no_other(hurt: bytes, reason: str, skipped: int) -> None:
     said, driver = heard(hurt + answer(slow.MEASURED_1, b"EB 97 "))
-    if hurt == hurt.lower() and b"eb" in hurt:
-        skipped, reason = len(hurt), "checksum"
     assert said == [Numeric("spo2", 97, "%")]
     assert driver.counts == Counts(frames=1, bad=1, skipped=skipped, reasons={reason: 1})
 
