@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -224,12 +225,16 @@ class _Hearing:
                 continue
             at = bisect_left(numbers, n)
             before = places[at - 1][1:] if at else (0, -1)
-            after = places[at][1:] if at < len(places) else (1 << 30, 1 << 40)
+            after = self._after(place[1:] for place in places[at:])
             if not self.excuses.explained(n, Class.WAVE, before, after):
                 self._bad(
                     f"{channel}: unit {n}, read at {unit.read}, is neither stored nor declared lost; {before} {after}"
                 )
                 return
+
+    def _after(self, places: Iterable[tuple[int, int]]) -> tuple[int, int]:
+        """Up to where a missing unit may stand. What went live ahead of a bad card says nothing of what comes again."""
+        return next((place for place in places if not self.excuses.may_double(place[0])), (1 << 30, 1 << 40))
 
     def _numerics(self) -> None:
         """Every reading of a unit that was read, once, stamped with the moment of reading."""
@@ -264,7 +269,7 @@ class _Hearing:
                 continue
             at = bisect_left(numbers, n)
             before = places[numbers[at - 1]] if at else (0, -1)
-            after = places[numbers[at]] if at < len(numbers) else (1 << 30, 1 << 40)
+            after = self._after(places[number] for number in numbers[at:])
             if not self.excuses.explained(n, Class.VITAL, before, after):
                 self._bad(f"the numerics of unit {n} are neither stored nor declared lost")
                 return
