@@ -20,26 +20,28 @@ class Excuses:
         self.closed = {n["code"] for n in store.notices if n["kind"] == "session" and n["phase"] == "closed"}
 
     def may_double(self, epoch: int) -> bool:
-        """What went live while the card refused it, and was heard again from the tape after a kill."""
+        """What went live while the card refused it, or is in a file that was refused, and was heard again from the tape
+        after a kill."""
         life = self.lives[epoch]
-        return life.end in ("killed", "stopped", "refused") and life.disk_was_bad
+        found_unread = any(life.found_unread for later, life in self.lives.items() if later > epoch)
+        return life.end in ("killed", "stopped", "refused") and (life.disk_was_bad or found_unread)
 
     def explained(self, n: int, cls: Class, before: tuple[int, int], after: tuple[int, int]) -> bool:
         unit = self.truth.units[n]
-        if unit.faulted and "fault" in self.closed:
-            return True
-        if unit.hurt and (self._noise_is_told() or self._was_about_to_tell(unit)):
+        if unit.faulted and ("fault" in self.closed or self.store.is_lost(before[0], Class.VITAL)):
+            return True  # that the session closed so was said, or is declared lost
+        if unit.hurt and (self._noise_is_told() or self.was_about_to_tell(unit)):
             return True
         if self.stage.rotten and before[0] != after[0]:
             return True  # rot at the end of a chain looks as a power cut does, and `ended` is all that can be said
         return self._declared(cls, before, after) or self._in_the_dark(unit)
 
-    def _was_about_to_tell(self, unit: Unit) -> bool:
+    def was_about_to_tell(self, unit: Unit) -> bool:
         """A line's count is said every ten seconds at most, and goes with the process; a story ends in between too."""
         boot, t = unit.read
         now = self.stage.machine.now()
         ends = [
-            min(life.end_ns, now)
+            now if life.end == "runs" else life.end_ns
             for life in self.lives.values()
             if life.boot == boot and life.end in ("killed", "power", "runs")
         ]

@@ -35,6 +35,7 @@ class Life:
     durable_ns: int = -1
     end_ns: int = 1 << 62
     disk_was_bad: bool = False
+    found_unread: bool = False  # the disk refused a file at its start: nobody knew what of the tape was durable
     could_not_note: bool = False  # the disk refused to write down what it lost, and then the process was gone
 
 
@@ -137,7 +138,8 @@ class Machine:
                 return
             self._stop = asyncio.Event()
             task = loop.create_task(gateway.run(self._stop))
-        self.lives[gateway.epoch] = Life(self.boot)
+        classes = gateway.keeping.spool.stat().classes.values()
+        self.lives[gateway.epoch] = Life(self.boot, found_unread=any(chain.unread_files for chain in classes))
         self._place.tell(f"gateway starts, epoch {gateway.epoch}")
         task.add_done_callback(lambda task: self._ended(loop, task))
 
