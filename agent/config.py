@@ -45,6 +45,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     runtime: str = "/run/wardlink"
     confirm: Literal["receipt", "broker"] = "receipt"
     interval_s: Seconds = 1.0
+    discover: bool = True
     port: list[Port] = []
     spool: SpoolSizes = SpoolSizes()
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from agent import clock, identity, memory
 from agent.config import MIB, Config, Port
+from agent.discovery import Discovery
 from agent.health import metrics, notify, status
 from agent.health.room import Rooms
 from agent.keeping import Keeping
@@ -80,6 +81,7 @@ class Gateway:
         self._owed: list[Lost] = []
         rounds = Rounds()
         self.ports = [self._port(port, rounds) for port in config.port]
+        self.discovery = self._discovery(rounds)
 
     def _open_spool(self, folder: Path, quotas: dict[int, int]) -> Spool:
         world = self.world
@@ -95,10 +97,20 @@ class Gateway:
         line, world = line_of(kind, port), self.world
         return SerialPort(port.path, line, hearing, world.now, tape, rounds, world.open_line), hearing
 
+    def _discovery(self, rounds: Rounds) -> Discovery:
+        pinned = frozenset(port.path for port in self.config.port)
+        runtime, once = Path(self.config.runtime), self.supervisor.once
+        found = Discovery(self.ward, self.tapes, self.world, runtime, pinned, self._hurry.set, rounds, once)
+        if self.config.discover:
+            found.resume(self.keeping.was_durable)
+        return found
+
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; what was heard by then is sealed, durable, and sent if the link allows when this returns."""
         log.info("gateway starts gateway=%s epoch=%d", self.address.gateway, self.epoch)
         ports = {f"port {port.path}": port.run for port, _ in self.ports}
+        if self.config.discover:
+            ports["discovery"] = self.discovery.run
         listening = asyncio.create_task(self.supervisor.run(ports))  # first: the kernel keeps little for a line
         await self._begin()
         organs = {"data path": self._beat, "uplink": self.uplink.run, "status": self._show}

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from agent import VERSION
 from agent.health.room import Volume
 from agent.health.status import ChainStatus, LinkStatus, PortStatus, RelayStatus, SpoolStatus, Status, TaskStatus
+from agent.ports.searched import SearchedPort
 from agent.ports.serial_port import SerialPort
 from agent.sessions.hearing import Hearing
 from agent.spool.terms import ClassStat, Stat
 from agent.uplink.account import Stat as LinkStat
+from drivers.contract import Counts
 from wire.topics import Class
 
 if TYPE_CHECKING:
@@ -38,7 +40,10 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
         written_unix_s=world.unix_us() / 1e6,
         uptime_s=(now - gateway.started) / 1e9,
         clock=anchor.source if anchor else "not set",
-        ports=[_port(port, hearing, now) for port, hearing in gateway.ports],
+        ports=[
+            *(_port(port, hearing, now) for port, hearing in gateway.ports),
+            *(_port(port, hearing, now) for port, hearing in gateway.discovery.heard()),
+        ],
         link=_link(gateway.uplink.stat()),
         spool=_spool(spool, gateway.keeping.problem, rooms),
         tasks=[TaskStatus(task.name, task.failures, task.last_error) for task in gateway.supervisor.watched],
@@ -46,13 +51,13 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
     )
 
 
-def _port(port: SerialPort, hearing: Hearing, now: int) -> PortStatus:
-    session = hearing.session
+def _port(port: SerialPort | SearchedPort, hearing: Hearing | None, now: int) -> PortStatus:
+    session = hearing.session if hearing else None
     heard = session.heard if session else None
-    counts = hearing.counts
+    counts = hearing.counts if hearing else Counts()
     return PortStatus(
         path=port.path,
-        driver=hearing.driver_id,
+        driver=hearing.driver_id if hearing else "",
         state=port.state,
         heard_s=None if heard is None else (now // 1000 - heard) / 1e6,
         frames=counts.frames,

@@ -30,7 +30,7 @@ class Supervisor:
     def __init__(self) -> None:
         self.watched: list[Watched] = []
 
-    def once(self, name: str, work: Callable[[], None]) -> None:
+    def once(self, name: str, work: Callable[[], object]) -> None:
         """Do this now. Should it fail, it is kept as a failure of the task `name`, and everything else goes on."""
         try:
             work()

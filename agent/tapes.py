@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from agent.ports.tape import Tape
-from agent.sessions.hearing import Hearing
 from wire.envelope import Header
 from wire.topics import Class
 
 PIECES_LIMIT = 600
 
 
+class Heard(Protocol):
+    """Whoever hears what is on a tape."""
+
+    def half_frame(self) -> bytes: ...
+
+
 class Tapes:
     def __init__(self) -> None:
-        self._pairs: list[tuple[Tape, Hearing]] = []
+        self._pairs: list[tuple[Tape, Heard]] = []
         self._waiting: list[Path] = []
 
-    def add(self, tape: Tape, hearing: Hearing) -> None:
+    def add(self, tape: Tape, hearing: Heard) -> None:
         self._pairs.append((tape, hearing))
 
     def turn(self, now: int) -> list[tuple[Tape, Path]]:

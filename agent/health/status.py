@@ -15,7 +15,10 @@ STALE_S = 15.0
 
 
 class PortStatus(msgspec.Struct, frozen=True):
-    """One port. `heard_s` is the age of the last observation, None if there was none in this session."""
+    """One port; `driver` is empty while nobody is understood on it.
+
+    `heard_s` is the age of the last observation, None if there was none in this session.
+    """
 
     path: str
     driver: str
@@ -127,7 +130,10 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
         what = f"storage: {status.spool.unread_files} files of the spool could not be read when it was opened"
         found.append((what, "once they can be, wardlink starts again by itself; replace the card soon"))
     for port in status.ports:
-        if port.state != "open":
+        if not port.driver and port.state != "listening":
+            hint = "is it on, and set to send? `wardlink drivers` says who is understood, and how to wire and set them"
+            found.append((f"{port.path}: {port.state}", hint))
+        elif port.state != "open":
             found.append((f"{port.path}: {port.state}", "check the cable and the path; `ls -l /dev/serial/by-id`"))
         elif port.heard_s is None and port.frames == 0:
             what = "bytes come but no frame" if port.skipped_bytes else "nothing is heard"

@@ -21,6 +21,7 @@ class Cable(Protocol):
     def fileno(self) -> int: ...
     def read(self, size: int = ..., /) -> bytes: ...
     def write(self, data: ReadableBuffer, /) -> int: ...
+    def become(self, line: Serial) -> None: ...
     def close(self) -> None: ...
 
 
@@ -36,6 +37,14 @@ class _Line(serial.Serial):
 
     def write(self, data: ReadableBuffer, /) -> int:
         return os.write(self.fileno(), data)
+
+    def become(self, line: Serial) -> None:
+        """Other settings, without closing: a device that is reset when its port is opened must not be."""
+        self.apply_settings(
+            {"baudrate": line.baud, "bytesize": line.bits, "parity": line.parity, "stopbits": line.stop}
+        )
+        if (self.dtr, self.rts) != (line.dtr, line.rts):
+            self.dtr, self.rts = line.dtr, line.rts
 
 
 def open_line(path: str, line: Serial) -> _Line:

@@ -37,6 +37,12 @@ class Ear(Protocol):
     def closed(self, now: int, reason: str) -> None: ...
 
 
+class Paper(Protocol):
+    """What is read is written on it before it is heard: a tape."""
+
+    def write(self, data: bytes, now: int) -> None: ...
+
+
 class Rounds:
     """Reads of all ports in one wake-up: each waking costs more than its reads."""
 
@@ -97,7 +103,7 @@ class SerialPort:
                 reason = "stopped"
                 raise
             except OSError as error:
-                reason = _said(error)
+                reason = said(error)
             finally:
                 port.close()
                 self.state = "waiting"
@@ -110,7 +116,7 @@ class SerialPort:
             try:
                 port = await asyncio.to_thread(self._opener, self.path, self._line)
             except (OSError, termios.error) as error:
-                state = f"cannot open: {_said(error)}"
+                state = f"cannot open: {said(error)}"
                 if state != self.state:
                     self.state = state
                     log.warning("port waits path=%s why=%r", self.path, state)
@@ -128,7 +134,7 @@ class Reading:
     comes out of `ended`, whose result is why the port was lost.
     """
 
-    def __init__(self, port: Cable, ear: Ear, clock: Callable[[], int], tape: Tape, rounds: Rounds) -> None:
+    def __init__(self, port: Cable, ear: Ear, clock: Callable[[], int], tape: Paper, rounds: Rounds) -> None:
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = self._loop.create_future()
         self.ended.add_done_callback(lambda _: self._stop())
@@ -219,6 +225,11 @@ class Reading:
             except BlockingIOError:
                 return
 
+    def end(self, reason: str) -> None:
+        """No more is read, for our own reason."""
+        if not self.ended.done():
+            self.ended.set_result(reason)
+
     def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -231,6 +242,6 @@ class Reading:
             self._loop.remove_reader(self._fd)
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     number = getattr(error, "errno", None)
     return os.strerror(number) if isinstance(number, int) else str(error)

@@ -1,0 +1,33 @@
+"""Serial adapters that are plugged in now, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from serial.tools.list_ports_linux import SysFS, comports
+
+HOT = ("/dev/ttyUSB", "/dev/ttyACM")  # what comes and goes; a board's own UART is pinned, or not ours
+
+
+@dataclass(frozen=True, slots=True)
+class Plug:
+    """`place` is the socket and stays the same whatever name the kernel gives; `adapter` is what is in it.
+
+    Adapters' own serial numbers are not used: twins have the same (systemd/systemd#30574).
+    """
+
+    path: str
+    place: str
+    adapter: str = ""
+
+
+def plugged() -> tuple[Plug, ...]:
+    """Reads /sys; by path."""
+    found = [plug_of(port) for port in comports() if port.device.startswith(HOT)]
+    return tuple(sorted(found, key=lambda plug: plug.path))
+
+
+def plug_of(port: SysFS) -> Plug:
+    place = f"usb-{port.location}" if port.location else port.name
+    words = (port.manufacturer, port.product)
+    return Plug(port.device, place, " ".join(word for word in words if word))

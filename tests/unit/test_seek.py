@@ -1,0 +1,161 @@
+"""Whose bytes are these: evidence over every capture there is, and the search over line settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from agent.ports.evidence import Trial
+from agent.ports.seek import ENOUGH_BYTES, NEAR_NS, PATIENCE_NS, SECOND_NS, UNKNOWN_NS, Seek, settings_of
+from drivers import capture, registry
+from drivers.contract import Driver, Info, Integrity, Numeric, Serial
+
+CAPTURES = Path(__file__).parents[1] / "captures"
+KINDS = [kind for kind in registry.all_drivers() if any(isinstance(claim, Serial) for claim in kind.info.claims)]
+# One protocol under two names, each at line settings of its own: on one line they are rivals.
+TWINS = {"berry_bci": "contec_v5", "contec_v5": "berry_bci"}
+
+
+def stories() -> list:
+    return list(_stories())
+
+
+def _stories():
+    for kind in KINDS:
+        for path in sorted((CAPTURES / kind.info.id).glob("*.cap")):
+            yield pytest.param(kind, capture.parse(path.read_text(encoding="utf-8")), id=f"{kind.info.id}/{path.stem}")
+
+
+def lines_of(kind):
+    return [claim for claim in kind.info.claims if isinstance(claim, Serial)]
+
+
+@pytest.mark.parametrize(("kind", "story"), stories())
+def test_a_recording_cut_anywhere_is_claimed_by_its_own_driver_or_nobody(kind, story) -> None:
+    """At each of its own line settings, against all who claim it too."""
+    chunks = list(story.chunks())
+    random = Random(7)
+    for line, kinds in settings_of(KINDS):
+        if kind not in kinds:
+            continue
+        for start in [0, *(random.randrange(len(chunks)) for _ in range(5))]:
+            skip = 0 if start == 0 else random.randrange(len(chunks[start][1]))
+            trial = Trial(kinds)
+            claimed = {driver_id for at, data in [(chunks[start][0], chunks[start][1][skip:]), *chunks[start + 1 :]]
+                       for driver_id in trial.hear(data, at).ids}  # fmt: skip
+            assert claimed <= {kind.info.id, TWINS.get(kind.info.id)}, f"at {line}, from chunk {start} byte {skip}"
+
+
+@pytest.mark.parametrize(("kind", "story"), stories())
+def test_nobody_else_claims_a_recording_at_any_setting(kind, story) -> None:
+    for line, kinds in settings_of(KINDS):
+        others = [other for other in kinds if other is not kind and TWINS.get(kind.info.id) != other.info.id]
+        trial = Trial(others)
+        for at, data in story.chunks():
+            verdict = trial.hear(data, at)
+            assert not verdict.ids, f"at {line}"
+
+
+def test_noise_is_nobodys() -> None:
+    random = Random(1)
+    for line, kinds in settings_of(KINDS):
+        trial = Trial(kinds)
+        for at in range(200):
+            assert not trial.hear(random.randbytes(100), at * 10_000_000).ids, line
+
+
+class Sure(Driver):
+    """Three letters A are a frame."""
+
+    info = Info("sure", ("one",), (Serial(9600), Serial(19200)), ("spo2",), Integrity.CRC, "none")
+
+    def on_bytes(self, data, now, source=""):
+        good = data.count(b"AAA")
+        self.counts.frames += good
+        self.counts.skipped += len(data) - 3 * good
+        return [Numeric("spo2", 97, "%")] * good
+
+
+class Loose(Driver):
+    """Takes anything, and has nothing to prove it."""
+
+    info = Info("loose", ("another",), (Serial(9600),), ("spo2",), Integrity.NONE, "none")
+
+    def on_bytes(self, data, now, source=""):
+        self.counts.frames += 1
+        return [Numeric("spo2", 97, "%")]
+
+
+class Broken(Driver):
+    info = Info("broken", ("third",), (Serial(9600),), ("spo2",), Integrity.CRC, "none")
+
+    def on_bytes(self, data, now, source=""):
+        raise ZeroDivisionError
+
+
+class Twin(Sure):
+    info = Info("twin", ("two",), (Serial(9600),), ("spo2",), Integrity.CRC, "none")
+
+
+def seek(*kinds) -> Seek:
+    return Seek(kinds, 0)
+
+
+def test_what_was_read_while_searching_is_handed_over() -> None:
+    one = seek(Sure)
+    assert one.heard(b"AAA", 1) is None
+    assert one.heard(b"AAA", 2) is None
+    found = one.heard(b"AAA", 3)
+    assert found is not None
+    assert (found.kind, found.heard) == (Sure, ((1, b"AAA"), (2, b"AAA"), (3, b"AAA")))
+
+
+def test_a_checksum_goes_before_what_only_looks_right_and_a_bug_decides_nothing() -> None:
+    found = seek(Loose, Sure, Broken).heard(b"AAA" * 20, 1)
+    assert found is not None
+    assert found.kind is Sure
+
+
+def test_between_equals_nobody_is_chosen() -> None:
+    one = seek(Sure, Twin)
+    assert one.heard(b"AAA" * 20, 1) is None
+    assert "sure and twin both understand it: pin one" in one.words(1 + UNKNOWN_NS)
+
+
+def test_while_nothing_comes_the_line_stays_and_that_is_said() -> None:
+    one = seek(Sure)
+    first = one.line
+    assert one.wake_at is None
+    one.woke(3600 * SECOND_NS)
+    assert one.line == first
+    assert one.words(3600 * SECOND_NS) == "listening: nothing is heard"
+
+
+def test_bytes_that_nobody_understands_turn_the_line_and_after_twenty_seconds_that_is_said() -> None:
+    one = seek(Sure)
+    first = one.line
+    assert one.heard(b"zzz", 5) is None
+    assert one.wake_at == 5 + PATIENCE_NS
+    one.woke(5 + PATIENCE_NS)
+    assert one.line != first
+    assert one.heard(bytes(ENOUGH_BYTES), 10 + PATIENCE_NS) is None
+    assert one.line == first, "so many bytes need no patience"
+    assert one.words(UNKNOWN_NS) == "listening"
+    words = one.words(5 + UNKNOWN_NS)
+    assert words.startswith("unknown device")
+    assert all(f"{line.baud} 8N1" in words for line in (Serial(9600), Serial(19200)))
+
+
+def test_where_a_frame_was_found_there_is_time_for_more() -> None:
+    one = seek(Sure)
+    line = one.line
+    one.heard(b"AAA", 0)
+    one.woke(PATIENCE_NS)
+    assert one.line == line
+    assert one.wake_at == NEAR_NS
+
+
+def test_the_setting_of_last_time_is_the_first() -> None:
+    assert Seek([Sure, Loose], 0, Serial(19200)).line == Serial(19200)
