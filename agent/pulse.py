@@ -22,6 +22,7 @@ ANCHOR_NS = 900_000_000_000
 LINES_NS = 10_000_000_000
 ROOM_NS = 300_000_000_000
 BUNDLE_GOAL_BYTES = 256 * 1024  # a larger bundle is sent in parts
+SEALED_BYTES = 64  # at most, around a bundle
 Envelope = tuple[Header, bytes]
 T = TypeVar("T")
 
@@ -29,11 +30,20 @@ T = TypeVar("T")
 class Pulse:
     """Turns a ward into envelopes. `now` is monotonic nanoseconds; `anchor` reads the clocks."""
 
-    def __init__(self, ward: Ward, sealer: Sealer, anchor: Callable[[], Anchor | None], bed: str) -> None:
+    def __init__(
+        self,
+        ward: Ward,
+        sealer: Sealer,
+        anchor: Callable[[], Anchor | None],
+        bed: str,
+        limit_bytes: int = BUNDLE_GOAL_BYTES + SEALED_BYTES,
+    ) -> None:
+        """`limit_bytes`: what an envelope may have at most."""
         self._ward = ward
         self._sealer = sealer
         self._read_anchor = anchor
         self._bed = bed
+        self._goal_bytes = min(BUNDLE_GOAL_BYTES, limit_bytes - SEALED_BYTES)
         self._hour_at = self._manifest_at = self._anchor_at = self._lines_at = self._room_at = 0
         self._introduce = True
         self._restate = False
@@ -74,8 +84,8 @@ class Pulse:
             made += self.ended(self._tails)
         records, blocks = self._ward.take(t)
         records = self._due(now) + records
-        made += [self._sealer.seal(Class.VITAL, bundle) for bundle in _bundles(records, pack_vital)]
-        made += [self._sealer.seal(Class.WAVE, bundle) for bundle in _bundles(blocks, pack_wave)]
+        made += [self._sealer.seal(Class.VITAL, bundle) for bundle in self._bundles(records, pack_vital)]
+        made += [self._sealer.seal(Class.WAVE, bundle) for bundle in self._bundles(blocks, pack_wave)]
         if now >= self._manifest_at or last:
             self._manifest_at = now + MANIFEST_NS
             manifest = self._sealer.manifest()
@@ -108,15 +118,14 @@ class Pulse:
         last = self._anchor
         return last is None or stepped(last, anchor) or (last.error is None) != (anchor.error is None)
 
-
-def _bundles(items: Sequence[T], pack: Callable[[Sequence[T]], bytes]) -> Iterator[bytes]:
-    """The items packed, halved until each part is of a good size or one item."""
-    if not items:
-        return
-    packed = pack(items)
-    if len(packed) <= BUNDLE_GOAL_BYTES or len(items) == 1:
-        yield packed
-        return
-    middle = len(items) // 2
-    yield from _bundles(items[:middle], pack)
-    yield from _bundles(items[middle:], pack)
+    def _bundles(self, items: Sequence[T], pack: Callable[[Sequence[T]], bytes]) -> Iterator[bytes]:
+        """The items packed, halved until each part is of a good size or one item."""
+        if not items:
+            return
+        packed = pack(items)
+        if len(packed) <= self._goal_bytes or len(items) == 1:
+            yield packed
+            return
+        middle = len(items) // 2
+        yield from self._bundles(items[:middle], pack)
+        yield from self._bundles(items[middle:], pack)

@@ -25,7 +25,7 @@ UTC_US = 1_800_000_000_000_000
 class Heart:
     """A pulse over a scene, with a clock the test sets, and the centre's side of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, **given: int) -> None:
         self.scene = Scene()
         self.now = 0
         self.utc_step = 0
@@ -33,7 +33,7 @@ class Heart:
         self.is_set = True
         sealer = Sealer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))), [CENTRE.recipient], 3, bytes(8))
         self.opener = Opener(sealer.gateway, [CENTRE])
-        self.pulse = Pulse(self.scene.ward, sealer, self.anchor, "bed 3")
+        self.pulse = Pulse(self.scene.ward, sealer, self.anchor, "bed 3", **given)
 
     def anchor(self) -> Anchor | None:
         t = self.now // 1000
@@ -212,3 +212,13 @@ def test_numbers_of_a_class_have_no_holes(heart) -> None:
         for header, _ in heart.beat(second * SECOND_NS * 60):
             seen.setdefault(header.cls, []).append(header.seq)
     assert all(numbers == list(range(len(numbers))) for numbers in seen.values())
+
+
+def test_no_envelope_is_larger_than_the_spool_takes() -> None:
+    heart = Heart(limit_bytes=8192)
+    heart.beat()
+    for n in range(500):
+        heart.scene.hear(n, Alarm("CODE", "x" * 60, "high", Phase.ON))
+    made = [data for _, data in heart.pulse.beat(2 * SECOND_NS)]
+    assert len(made) > 3
+    assert max(map(len, made)) <= 8192
