@@ -78,7 +78,7 @@ class Discovery:
         for place, known in self._known.items():
             if known.driver not in registry.ids():
                 continue
-            spot = self._spot(place)
+            spot = self._new(place)
             spot.hearing = self._hearing(spot, self.world.driver(known.driver))
             for now, data in spot.tape.left(durable):
                 self.once(f"port {place}", partial(spot.hearing.resume, data, now, spot.tape.is_safe))
@@ -144,10 +144,15 @@ class Discovery:
         return Hearing(self.ward, kind, spot.place, self.hurry)
 
     def _spot(self, place: str) -> Spot:
+        """A place that nobody knows has nothing on its tape that anybody could hear again."""
         if place not in self.spots:
-            spot = self.spots[place] = Spot(place, Tape(self.runtime / TAPES, place))
-            self.tapes.add(spot.tape, spot)
+            self._new(place).tape.left(lambda sealed: True)
         return self.spots[place]
+
+    def _new(self, place: str) -> Spot:
+        spot = self.spots[place] = Spot(place, Tape(self.runtime / TAPES, place))
+        self.tapes.add(spot.tape, spot)
+        return spot
 
     async def _leave(self, spot: Spot, reason: str) -> None:
         if spot.task is not None:

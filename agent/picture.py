@@ -63,6 +63,7 @@ def _port(port: SerialPort | SearchedPort, hearing: Hearing | None, now: int) ->
         frames=counts.frames,
         bad_frames=counts.bad,
         skipped_bytes=counts.skipped,
+        pinned=isinstance(port, SerialPort),
     )
 
 

@@ -11,7 +11,20 @@ from collections.abc import Sequence
 from agent.cli.talk import EX_CONFIG, CommandError, fail
 from config.load import ConfigError
 
-VERBS = ("run", "check", "drivers", "decode", "record", "replay", "spool", "status", "centre", "demo")
+VERBS = (
+    "run",
+    "check",
+    "drivers",
+    "decode",
+    "devices",
+    "probe",
+    "record",
+    "replay",
+    "spool",
+    "status",
+    "centre",
+    "demo",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,6 +27,7 @@ class PortStatus(msgspec.Struct, frozen=True):
     frames: int
     bad_frames: int
     skipped_bytes: int
+    pinned: bool = True
 
 
 class LinkStatus(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from drivers.contract import Driver, Integrity, Numeric, Wave
 FRAMES = 3
 PLAIN_BYTES = 40  # in a row, where nothing protects them
 MARGIN = 10  # times as many bytes in good frames as a rival of the same rank that has not convinced yet
+PIECE_BYTES = 8
 RANK = {Integrity.NONE: 0, Integrity.SUM: 1, Integrity.CRC: 2}
 
 
@@ -38,27 +39,29 @@ class Ear:
         self.rank = RANK[kind.info.integrity]
         self.is_broken = False
         self._heard_bytes = 0
-        self._before: int | None = None  # bytes up to the first good frame of the row
-        self._skipped = 0
+        self._before: int | None = None  # bytes before the first good frame of the row
         self._frames = 0
         self._speaks = False
 
     def hear(self, data: bytes, now: int) -> None:
         """A driver that raises is out: its bug must not decide for others."""
-        counts = self.driver.counts
-        frames, skipped = counts.frames, counts.skipped
         try:
-            said = list(self.driver.on_bytes(data, now))
+            for start in range(0, len(data), PIECE_BYTES):
+                self._hear(data[start : start + PIECE_BYTES], now)
         except Exception:  # noqa: BLE001
             self.is_broken = True
-            return
-        self._heard_bytes += len(data)
+
+    def _hear(self, data: bytes, now: int) -> None:
+        """In small pieces, to see what stands between the frames."""
+        counts = self.driver.counts
+        frames, skipped = counts.frames, counts.skipped
+        said = list(self.driver.on_bytes(data, now))  # all of it: the driver counts as it goes
         self._speaks = self._speaks or any(isinstance(one, Numeric | Wave) for one in said)
-        if counts.skipped > skipped and self._frames:  # a row has ended
+        self._heard_bytes += len(data)
+        if counts.skipped > skipped:  # a row has ended, if there was one
             self._frames, self._before = 0, None
-        if counts.frames > frames:
-            if self._before is None:
-                self._before = counts.skipped
+        elif counts.frames > frames:
+            self._before = self._heard_bytes - len(data) if self._before is None else self._before
             self._frames += counts.frames - frames
 
     @property
@@ -70,7 +73,7 @@ class Ear:
     def explained_bytes(self) -> int:
         """How much of what was heard stands in those."""
         unknown = self.driver.counts.skipped if self.rank else self._before
-        return 0 if unknown is None else self._heard_bytes - unknown - self.driver.pending()
+        return 0 if unknown is None else max(0, self._heard_bytes - unknown - self.driver.pending())
 
     @property
     def is_convincing(self) -> bool:

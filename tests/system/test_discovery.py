@@ -1,0 +1,222 @@
+"""Devices that nobody configured, on real pseudo-terminals: found by what they say, and never mistaken for another."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent import clock
+from agent.discovery import Discovery
+from agent.ports.plugs import Plug, plug_of
+from agent.ports.searched import CHANGED_BYTES, CHANGED_NS
+from agent.ports.serial_port import Rounds
+from agent.sessions.ward import Ward
+from agent.supervisor import Supervisor
+from agent.tapes import Tapes
+from agent.world import World
+from drivers import capture, registry
+from tests.system.bell import Bell
+from tests.system.test_serial_port import Cable
+from wire import codec
+from wire.records import Catalogue, NumericAt, SessionAt
+
+CAPTURES = Path(__file__).parents[1] / "captures"
+
+
+def said_by(driver: str, story: str) -> bytes:
+    text = (CAPTURES / driver / f"{story}.cap").read_text(encoding="utf-8")
+    return b"".join(data for _, data in capture.parse(text).chunks())
+
+
+def frames_in(driver: str, data: bytes) -> int:
+    whole = registry.driver(driver)()
+    assert list(whole.on_bytes(data, 0))
+    return whole.counts.frames
+
+
+MASIMO = said_by("masimo_ascii1", "rad8-2018")
+DINAMAP = said_by("dinamap_pro1000", "native-stream")
+LINES = frames_in("masimo_ascii1", MASIMO)
+
+
+class Ward2(Ward):
+    """Rings when a session begins or ends."""
+
+    def __init__(self, bell: Bell) -> None:
+        super().__init__(lambda: codec.Encoder().encode)
+        self.bell = bell
+
+    def open(self, *given):
+        self.bell.ring()
+        return super().open(*given)
+
+    def close(self, *given):
+        self.bell.ring()
+        return super().close(*given)
+
+
+class Bench:
+    """A discovery over cables that the test plugs in and out; `late_ns` puts its clock forward."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bell = Bell()
+        self.late_ns = 0
+        self.plugs: tuple[Plug, ...] = ()
+        self.ward = Ward2(self.bell)
+        self.tapes = Tapes()
+        self.supervisor = Supervisor()
+        world = World(now=lambda: clock.now() + self.late_ns, plugged=self._plugged)
+        self.discovery = Discovery(
+            self.ward, self.tapes, world, folder, frozenset(), self.bell.ring, Rounds(), self.supervisor.once
+        )
+
+    def _plugged(self) -> tuple[Plug, ...]:
+        self.bell.ring()
+        return self.plugs
+
+    def drivers(self) -> list[str]:
+        return [session.driver.info.id for session in self.ward.sessions]
+
+    def states(self) -> list[str]:
+        return [port.state for port, _ in self.discovery.heard()]
+
+    def records(self, kind):
+        return [record for record in self.ward.take(clock.now() // 1000)[0] if isinstance(record, kind)]
+
+
+@pytest.fixture
+def bench(tmp_path) -> Bench:
+    return Bench(tmp_path / "run")
+
+
+@asynccontextmanager
+async def looking(bench: Bench):
+    bench.discovery.resume(lambda sealed: False)
+    task = asyncio.create_task(bench.discovery.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def test_a_device_is_found_nothing_is_sent_and_not_a_byte_is_lost(bench, tmp_path) -> None:
+    async def story():
+        cable = Cable(tmp_path / "ttyUSB0")
+        bench.plugs = (Plug(str(cable.path), "usb-1-1.2:1.0", "FTDI FT232R"),)
+        async with looking(bench):
+            cable.say(MASIMO)
+            await bench.bell.until(lambda: bench.drivers() == ["masimo_ascii1"])
+            await bench.bell.until(lambda: bench.ward.sessions[0].driver.counts.frames == LINES)
+            states = bench.states()
+            os.set_blocking(cable.host, False)
+            with pytest.raises(BlockingIOError):
+                os.read(cable.host, 1)
+            cable.unplug()
+        return states
+
+    assert asyncio.run(story()) == ["open"]
+    (catalogue,) = bench.records(Catalogue)
+    assert (catalogue.driver, catalogue.port) == ("masimo_ascii1", "usb-1-1.2:1.0")
+
+
+def test_another_device_at_the_same_cable_is_another_session(bench, tmp_path) -> None:
+    async def story():
+        cable = Cable(tmp_path / "ttyUSB0")
+        bench.plugs = (Plug(str(cable.path), "usb-1"),)
+        async with looking(bench):
+            cable.say(MASIMO)
+            await bench.bell.until(lambda: bench.drivers() == ["masimo_ascii1"])
+            bench.late_ns += CHANGED_NS
+            cable.say(DINAMAP[: CHANGED_BYTES * 4])
+            await bench.bell.until(lambda: bench.drivers() == [])
+            cable.say(DINAMAP)
+            await bench.bell.until(lambda: bench.drivers() == ["dinamap_pro1000"])
+            cable.unplug()
+
+    asyncio.run(story())
+    ends = [(record.session, record.phase, record.reason) for record in bench.records(SessionAt)]
+    assert (0, "closed", "another device") in ends
+    assert all(session in (0, 1) for session, _, _ in ends)
+
+
+def test_two_of_a_kind_are_told_apart_by_their_places_and_found_again_there(bench, tmp_path) -> None:
+    """Twin adapters have one serial number, and the kernel gives names as it likes."""
+
+    async def story():
+        one, two = Cable(tmp_path / "ttyUSB0"), Cable(tmp_path / "ttyUSB1")
+        bench.plugs = (Plug(str(one.path), "usb-1"), Plug(str(two.path), "usb-2"))
+        async with looking(bench):
+            one.say(MASIMO)
+            two.say(MASIMO)
+            await bench.bell.until(lambda: len(bench.drivers()) == 2)
+            two.unplug()
+            await bench.bell.until(lambda: len(bench.drivers()) == 1)
+            bench.plugs = bench.plugs[:1]
+            again = Cable(tmp_path / "ttyUSB7")
+            bench.plugs = (*bench.plugs, Plug(str(again.path), "usb-2"))
+            await bench.bell.until(lambda: len(bench.states()) == 2)
+            again.say(MASIMO)
+            await bench.bell.until(lambda: len(bench.drivers()) == 2)
+            for cable in (one, again):
+                cable.unplug()
+
+    asyncio.run(story())
+    ports = [catalogue.port for catalogue in bench.records(Catalogue)]
+    assert sorted(ports) == ["usb-1", "usb-2", "usb-2"]
+
+
+def test_what_a_killed_process_had_read_is_heard_again_by_the_right_driver(bench, tmp_path) -> None:
+    async def before():
+        cable = Cable(tmp_path / "ttyUSB0")
+        bench.plugs = (Plug(str(cable.path), "usb-1"),)
+        async with looking(bench):
+            cable.say(MASIMO)
+            await bench.bell.until(lambda: bench.drivers() == ["masimo_ascii1"])
+            await bench.bell.until(lambda: bench.ward.sessions[0].driver.counts.frames == LINES)
+            cable.unplug()
+
+    asyncio.run(before())
+    after = Bench(tmp_path / "run")
+    after.discovery.resume(lambda sealed: False)
+    assert len(after.records(NumericAt)) == len(bench.records(NumericAt)) > 0
+
+
+def test_a_device_that_nobody_understands_is_named_after_twenty_seconds(bench, tmp_path) -> None:
+    async def story():
+        cable = Cable(tmp_path / "ttyUSB0")
+        bench.plugs = (Plug(str(cable.path), "usb-1"),)
+        async with looking(bench):
+            await bench.bell.until(lambda: bench.states() == ["listening: nothing is heard"])
+            cable.say(b"\x00" * 700)
+            await bench.bell.until(lambda: bench.states() == ["listening"])
+            bench.late_ns += 20_000_000_000
+            await bench.bell.until(lambda: bench.states()[0].startswith("unknown device: it speaks"))
+            cable.unplug()
+
+    asyncio.run(story())
+    assert bench.drivers() == []
+
+
+def test_pinned_ports_are_left_to_their_drivers(bench, tmp_path) -> None:
+    cable = Cable(tmp_path / "ttyUSB0")
+    found = replace(bench.discovery, pinned=frozenset({str(cable.path)}))
+    bench.plugs = (Plug(str(cable.path.resolve()), "usb-1"),)
+    found._look()
+    assert list(found.heard()) == []
+    cable.unplug()
+
+
+def test_an_adapter_is_named_by_where_it_is() -> None:
+    class Port:
+        device, name, location, manufacturer, product = "/dev/ttyUSB0", "ttyUSB0", "1-1.2:1.0", "FTDI", "FT232R"
+
+    assert plug_of(Port()) == Plug("/dev/ttyUSB0", "usb-1-1.2:1.0", "FTDI FT232R")
+    Port.location = Port.manufacturer = None
+    assert plug_of(Port()) == Plug("/dev/ttyUSB0", "ttyUSB0", "FT232R")
