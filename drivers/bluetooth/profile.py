@@ -75,7 +75,10 @@ class Profile(Driver, ABC):
         """What a value of the right length says."""
 
     def size_of(self, value: bytes | bytearray, source: str, whole: bool) -> int:
-        """Bytes of the value that begins so, 0 if more must come to know; `whole` is a notification, all there."""
+        """Bytes of the value that begins so, 0 if more must come to know, -1 if none does.
+
+        `whole` is a notification, all there.
+        """
         return self.shapes[source].size_of(value)
 
     def pending(self) -> int:
@@ -102,7 +105,7 @@ class Profile(Driver, ABC):
     def _cut(self, buffer: bytearray) -> Frame | Skip:
         size = self.size_of(buffer, self._recorded, whole=False)
         shape = self.shapes[self._recorded]
-        if size and shape.flags(buffer) & shape.unused:
+        if size < 0 or (size and shape.flags(buffer) & shape.unused):
             return Skip(1)
         if not size or len(buffer) < size:
             return MORE
