@@ -13,7 +13,7 @@ reserved: left out), and against the worked values of Nordic's BLE library. The 
 Moved body, loose cuff and wrong position make the pressures questionable; an irregular pulse is a state of the patient
 and no doubt. A monitor sends its stored results when it is connected, with nothing to tell them from a new one but
 their time: it is told before the values, and whoever uses them must look at it.
-Not protected: no checksum. A recording is read where systolic is above diastolic and not only pressures are there.
+Not protected: no checksum. A recording is read where the three pressures fit each other and more is there.
 A user is a place in the monitor's memory.
 """
 
@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
-from drivers.bluetooth.numbers import Value, is_stamp, reading, sfloat
+from drivers.bluetooth.numbers import Value, is_stamp, lies, reading, sfloat
 from drivers.bluetooth.profile import Profile, Shape, uuid
 from drivers.contract import Ble, Info, Integrity, Numeric, Output, Why
 
@@ -57,8 +57,9 @@ class GattBloodPressure(Profile):
         if isinstance(systolic, Why) or isinstance(diastolic, Why) or len(fields) == 1:
             return False
         return (
-            0 < diastolic < systolic <= most
-            and (isinstance(mean, Why) or 0 < mean <= systolic)
+            most / 10 < diastolic < systolic <= most
+            and lies(mean, int(diastolic), int(systolic))
+            and lies(sfloat(fields.get(PULSE, b"\x3c\0")), 20, 300)
             and is_stamp(fields.get(STAMP, bytes(7)))
         )
 

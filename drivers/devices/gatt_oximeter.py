@@ -7,7 +7,7 @@
     numbers are SFLOAT, little endian; a field is there if its flag (its number here) is set
 
 Source: Bluetooth PLXS 1.0.1, sections 3.1 and 3.2, and the GATT Specification Supplement (the same fields). Proven on
-one continuous value and one spot check of a ChoiceMMed oximeter, printed in Stack Overflow question 71264072.
+one continuous value and one spot check of a ChoiceMMed oximeter, printed in Stack Overflow 71264072.
 
 Every status bit is told as a status; what it does to the values stands in `DOUBTS`, the first that is set wins. With
 the sensor off, displaced, broken or disconnected, and with unavailable or invalid measurements, no value is told,
