@@ -5,7 +5,7 @@
     flags 0: kPa, else mmHg; numbers are SFLOAT, little endian; a field is there if its flag is set
     status 0 body moved, 1 cuff loose, 2 irregular pulse, 3-4 pulse rate 1 above or 2 below its range, 5 wrong position
 
-Source: Bluetooth BLS 1.1.1, section 3.1 and 3.2, and the GATT Specification Supplement (limits 300 mmHg and 40 kPa).
+Source: Bluetooth BLS 1.1.1, section 3.1 and 3.2, and the GATT Specification Supplement (limit 300 mmHg, which is 40 kPa).
 Proven on one value of a real monitor (Stack Overflow 78168365; it sets flags 6 and 7 and status bit 7, which are
 reserved: left out), and against the worked values of Nordic's BLE library. The 20 bytes of another monitor
 (flutter_blue issue 687), which put a layout of their own into 2A35, are refused by their length.
@@ -41,7 +41,7 @@ SHAPE = Shape(1, 6, ((STAMP, 7), (PULSE, 2), (USER, 1), (STATUS, 2)))
 class GattBloodPressure(Profile):
     info = Info(
         id="gatt_blood_pressure",
-        models=("Bluetooth blood pressure monitors (service 1810)", "A&D UA-651BLE", "Omron monitors that show 1810"),
+        models=("Bluetooth blood pressure monitors (service 1810)",),
         claims=(Ble(uuid(0x1810)),),
         emits=(*CHANNELS, "nibp.pr", CUFF_CHANNEL),
         integrity=Integrity.NONE,
