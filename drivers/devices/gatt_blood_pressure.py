@@ -5,7 +5,7 @@
     flags 0: kPa, else mmHg; numbers are SFLOAT, little endian; a field is there if its flag is set
     status 0 body moved, 1 cuff loose, 2 irregular pulse, 3-4 pulse rate 1 above or 2 below its range, 5 wrong position
 
-Source: Bluetooth BLS 1.1.1, section 3.1 and 3.2, and the GATT Specification Supplement (limit 300 mmHg, which is 40 kPa).
+Source: Bluetooth BLS 1.1.1, and the GATT Specification Supplement (limit 300 mmHg, which is 40 kPa).
 Proven on one value of a real monitor (Stack Overflow 78168365; it sets flags 6 and 7 and status bit 7, which are
 reserved: left out), and against the worked values of Nordic's BLE library. The 20 bytes of another monitor
 (flutter_blue issue 687), which put a layout of their own into 2A35, are refused by their length.
