@@ -1,0 +1,142 @@
+"""What all drivers of a Bluetooth SIG profile do: subscribe, take one notification for one value, say states once.
+
+A value begins with flags that say which fields follow, so its length is known: a notification of another length is
+refused. A recording holds the values of one characteristic (the first of the profile) end to end, without their
+boundaries: there the flags give the length, and a value must also look like one (`is_evident`), because neither a
+checksum nor a marker protects it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from drivers.bluetooth.numbers import TIME_BYTES, moment, written
+from drivers.contract import DeviceTime, Driver, Output, Phase, Status, Subscribe
+from drivers.framing import MORE, Frame, Framer, Skip
+
+UNKNOWN_USER = 0xFF
+
+
+def uuid(short: int) -> str:
+    """The full identifier of a number the Bluetooth SIG assigned."""
+    return f"0000{short:04x}-0000-1000-8000-00805f9b34fb"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How long a value is: its flags, what is always there, and what each flag adds, in the order of the value."""
+
+    flags_bytes: int
+    fixed_bytes: int
+    optional: tuple[tuple[int, int], ...]  # (flag, bytes)
+    unused: int = 0  # flags that are never set at the beginning of a recorded value
+
+    def flags(self, value: bytes | bytearray) -> int:
+        return int.from_bytes(value[: self.flags_bytes], "little")
+
+    def size_of(self, value: bytes | bytearray) -> int:
+        """Bytes of the value that begins so; 0 if more must come to know."""
+        if len(value) < self.flags_bytes:
+            return 0
+        flags = self.flags(value)
+        return self.flags_bytes + self.fixed_bytes + sum(size for flag, size in self.optional if flags & flag)
+
+    def fields(self, value: bytes) -> dict[int, bytes]:
+        """What is there, by flag; 0 stands for what is always there."""
+        flags, at = self.flags(value), self.flags_bytes + self.fixed_bytes
+        out = {0: value[self.flags_bytes : at]}
+        for flag, size in self.optional:
+            if flags & flag:
+                out[flag] = value[at : at + size]
+                at += size
+        return out
+
+
+class Profile(Driver, ABC):
+    """One service. `shapes` are its characteristics; a recording holds the first one."""
+
+    shapes: ClassVar[Mapping[str, Shape]]
+
+    def __init__(self, options: Mapping[str, str] | None = None) -> None:
+        super().__init__(options)
+        self._recorded = next(iter(self.shapes))
+        self._framer = Framer(self._cut, self.counts)
+        self._states: dict[str, str] = {}
+
+    @abstractmethod
+    def is_evident(self, value: bytes) -> bool:
+        """Whether bytes of the right length in a recording look like a value of its characteristic."""
+
+    @abstractmethod
+    def tell(self, value: bytes, source: str) -> Iterable[Output]:
+        """What a value of the right length says."""
+
+    def size_of(self, value: bytes | bytearray, source: str, whole: bool) -> int:
+        """Bytes of the value that begins so, 0 if more must come to know, -1 if none does.
+
+        `whole` is a notification, all there.
+        """
+        return self.shapes[source].size_of(value)
+
+    def pending(self) -> int:
+        return len(self._framer)
+
+    def on_open(self, now: int) -> Iterable[Output]:
+        return [Subscribe(characteristic) for characteristic in self.shapes]
+
+    def on_bytes(self, data: bytes, now: int, source: str = "") -> Iterable[Output]:
+        values = self._notification(data, source) if source else self._framer.feed(data)
+        return [output for value in values for output in self.tell(value, source or self._recorded)]
+
+    def _notification(self, data: bytes, source: str) -> list[bytes]:
+        why = "other characteristic"
+        if source in self.shapes:
+            why = "" if self.size_of(data, source, whole=True) == len(data) > 0 else "length"
+        if why:
+            self.counts.refuse(why)
+            self.counts.skipped += len(data)
+            return []
+        self.counts.frames += 1
+        return [data]
+
+    def _cut(self, buffer: bytearray) -> Frame | Skip:
+        size = self.size_of(buffer, self._recorded, whole=False)
+        shape = self.shapes[self._recorded]
+        if size < 0 or (size and shape.flags(buffer) & shape.unused):
+            return Skip(1)
+        if not size or len(buffer) < size:
+            return MORE
+        value = bytes(buffer[:size])
+        return Frame(size, value) if self.is_evident(value) else Skip(1)
+
+    def state(self, code: str, text: str | None) -> Iterator[Output]:
+        """A state with its text, None where it is not: said when it changes."""
+        if self._states.get(code) == text:
+            return
+        if text is None:
+            del self._states[code]
+            yield Status(code, Phase.OFF)
+        else:
+            self._states[code] = text
+            yield Status(code, Phase.ON, text)
+
+    def states(self, names: Mapping[int, str], bits: int) -> Iterator[Output]:
+        """The states of a status field, by bit."""
+        for bit, name in names.items():
+            yield from self.state(name, "" if bits >> bit & 1 else None)
+
+    def time_stamp(self, stamp: bytes | None, is_set: bool = True) -> Iterator[Output]:
+        """The device's clock at the measurement, or that it told no whole date and time."""
+        iso = moment(stamp) if stamp and is_set else ""
+        absent = None if iso else written(stamp) if stamp and len(stamp) == TIME_BYTES else ""
+        yield from self.state("no-device-time", absent)
+        if iso:
+            yield DeviceTime(iso)
+
+    def user(self, field: bytes | None) -> Iterator[Output]:
+        """Whose turn the device believes it is: a place in its memory, and no identity."""
+        text = None if field is None else "unknown user" if field[0] == UNKNOWN_USER else str(field[0])
+        yield from self.state("user", text)
