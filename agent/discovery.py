@@ -30,7 +30,6 @@ from drivers import registry
 from drivers.contract import Driver, Serial
 
 FILE = "found.json"
-LOOK_S = 1.0
 log = logging.getLogger("wardlink.discovery")
 
 
@@ -83,18 +82,13 @@ class Discovery:
             for now, data in spot.tape.left(durable):
                 self.once(f"port {place}", partial(spot.hearing.resume, data, now, spot.tape.is_safe))
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        try:
-            while True:
-                self._look()
-                await asyncio.sleep(LOOK_S)
-        finally:
-            for spot in self.spots.values():
-                await self._leave(spot, "stopped")
+    async def close(self) -> None:
+        """End all that is being heard."""
+        for spot in self.spots.values():
+            await self._leave(spot, "stopped")
 
-    def _look(self) -> None:
-        """Begin where something was plugged in, end where it is gone or has another name."""
+    def look(self) -> None:
+        """Begin where something was plugged in, end where it is gone or has another name. Once a second is enough."""
         now = {plug.place: plug for plug in self.world.plugged() if plug.path not in self._taken()}
         for place, plug in now.items():
             spot = self._spot(place)

@@ -109,8 +109,6 @@ class Gateway:
         """Until `stop`; what was heard by then is sealed, durable, and sent if the link allows when this returns."""
         log.info("gateway starts gateway=%s epoch=%d", self.address.gateway, self.epoch)
         ports = {f"port {port.path}": port.run for port, _ in self.ports}
-        if self.config.discover:
-            ports["discovery"] = self.discovery.run
         listening = asyncio.create_task(self.supervisor.run(ports))  # first: the kernel keeps little for a line
         await self._begin()
         organs = {"data path": self._beat, "uplink": self.uplink.run, "status": self._show}
@@ -122,6 +120,7 @@ class Gateway:
         finally:
             notify.stopping()
             await _end(listening)
+            await self.discovery.close()
             await self._beat_once(last=True)
             await self.uplink.close()
             await _end(working)
@@ -147,6 +146,8 @@ class Gateway:
                     await self._hurry.wait()
             self._hurry.clear()
             await self._beat_once()
+            if self.config.discover:
+                self.supervisor.once("discovery", self.discovery.look)
             await self.keeping.make_spare()
             self.world.progress(f"epoch {self.epoch}")
 

@@ -6,13 +6,13 @@ import os
 import random
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent import clock, memory
 from agent.health import notify
 from agent.ports.line import Cable, open_line
-from agent.ports.plugs import Plug, plugged
+from agent.ports.plugs import Plug, Plugs
 from agent.spool.files import Disk, Files
 from agent.spool.terms import Limits
 from agent.uplink.link import Link
@@ -46,7 +46,7 @@ class World:
     uniform: Callable[[float, float], float] = random.uniform
     entropy: Callable[[int], bytes] = os.urandom
     driver: Callable[[str], type[Driver]] = registry.driver
-    plugged: Callable[[], tuple[Plug, ...]] = plugged
+    plugged: Callable[[], tuple[Plug, ...]] = field(default_factory=Plugs)
     open_line: Callable[[str, Serial], Cable] = open_line
     dial: Dial = Link
     files: Callable[[], Files] = Disk

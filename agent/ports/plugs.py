@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from serial.tools.list_ports_linux import SysFS, comports
@@ -21,10 +22,19 @@ class Plug:
     adapter: str = ""
 
 
-def plugged() -> tuple[Plug, ...]:
-    """Reads /sys; by path."""
-    found = [plug_of(port) for port in comports() if port.device.startswith(HOT)]
-    return tuple(sorted(found, key=lambda plug: plug.path))
+class Plugs:
+    """Call it for what is plugged in, by path. /sys is read only where /dev has changed."""
+
+    def __init__(self) -> None:
+        self._nodes: list[tuple[str, int]] = []
+        self._found: tuple[Plug, ...] = ()
+
+    def __call__(self) -> tuple[Plug, ...]:
+        nodes = sorted((entry.path, entry.inode()) for entry in os.scandir("/dev") if entry.path.startswith(HOT))
+        if nodes != self._nodes:
+            found = [plug_of(port) for port in comports() if port.device.startswith(HOT)]
+            self._nodes, self._found = nodes, tuple(sorted(found, key=lambda plug: plug.path))
+        return self._found
 
 
 def plug_of(port: SysFS) -> Plug:

@@ -106,6 +106,7 @@ class Stage:
             keys=str(workplace() / "keys"),
             state="/card",
             runtime=str(self.folder / "run"),
+            discover=False,
             interval_s=self.interval_s,
             port=[Port(f"/dev/{kind}{at}", kind) for at, kind in enumerate(kinds)],
             spool=SpoolSizes(key_mib=40 * self.segment_bytes / (1 << 20), vital_mib=quota, wave_mib=quota),

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent import clock
+from agent.config import Config, SpoolSizes
 from agent.discovery import Discovery
+from agent.gateway import Gateway
+from agent.lab import keyring
 from agent.ports.plugs import Plug, plug_of
 from agent.ports.searched import CHANGED_BYTES, CHANGED_NS
 from agent.ports.serial_port import Rounds
 from agent.sessions.ward import Ward
+from agent.spool import read_folder
 from agent.supervisor import Supervisor
 from agent.tapes import Tapes
 from agent.world import World
 from drivers import capture, registry
 from tests.system.bell import Bell
+from tests.system.gateway_rig import opened
 from tests.system.test_serial_port import Cable
-from wire import codec
+from wire import codec, keys
 from wire.records import Catalogue, NumericAt, SessionAt
 
 CAPTURES = Path(__file__).parents[1] / "captures"
@@ -97,13 +102,11 @@ def bench(tmp_path) -> Bench:
 @asynccontextmanager
 async def looking(bench: Bench):
     bench.discovery.resume(lambda sealed: False)
-    task = asyncio.create_task(bench.discovery.run())
+    bench.discovery.look()
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await bench.discovery.close()
 
 
 def test_a_device_is_found_nothing_is_sent_and_not_a_byte_is_lost(bench, tmp_path) -> None:
@@ -159,9 +162,11 @@ def test_two_of_a_kind_are_told_apart_by_their_places_and_found_again_there(benc
             two.unplug()
             await bench.bell.until(lambda: len(bench.drivers()) == 1)
             bench.plugs = bench.plugs[:1]
+            bench.discovery.look()
             again = Cable(tmp_path / "ttyUSB7")
             bench.plugs = (*bench.plugs, Plug(str(again.path), "usb-2"))
-            await bench.bell.until(lambda: len(bench.states()) == 2)
+            bench.discovery.look()
+            assert len(bench.states()) == 2
             again.say(MASIMO)
             await bench.bell.until(lambda: len(bench.drivers()) == 2)
             for cable in (one, again):
@@ -208,7 +213,7 @@ def test_pinned_ports_are_left_to_their_drivers(bench, tmp_path) -> None:
     cable = Cable(tmp_path / "ttyUSB0")
     found = replace(bench.discovery, pinned=frozenset({str(cable.path)}))
     bench.plugs = (Plug(str(cable.path.resolve()), "usb-1"),)
-    found._look()
+    found.look()
     assert list(found.heard()) == []
     cable.unplug()
 
@@ -220,3 +225,35 @@ def test_an_adapter_is_named_by_where_it_is() -> None:
     assert plug_of(Port()) == Plug("/dev/ttyUSB0", "usb-1-1.2:1.0", "FTDI FT232R")
     Port.location = Port.manufacturer = None
     assert plug_of(Port()) == Plug("/dev/ttyUSB0", "ttyUSB0", "FT232R")
+
+
+def test_a_gateway_reads_what_is_plugged_in_though_nobody_configured_it(tmp_path) -> None:
+    ring = keyring.make(tmp_path / "keys")
+    sizes = SpoolSizes(key_mib=8, vital_mib=8, wave_mib=8)
+    state, runtime = tmp_path / "state", tmp_path / "run"
+    config = Config(
+        "north", "mqtt://127.0.0.1:1", keys=str(ring.gateway), state=str(state), runtime=str(runtime), spool=sizes
+    )
+    secret = keys.recipient_secret((ring.centre / "recipient.key").read_text())
+
+    async def story():
+        bell, stop = Bell(), asyncio.Event()
+        cable = Cable(tmp_path / "ttyUSB0")
+        plug = Plug(str(cable.path), "usb-1")
+        gateway = Gateway(config, World(plugged=lambda: (plug,), progress=bell.ring))
+        running = asyncio.create_task(gateway.run(stop))
+        cable.say(MASIMO)
+        await bell.until(lambda: [session.driver.counts.frames for session in gateway.ward.sessions] == [LINES])
+        (shown,) = (hearing for _, hearing in gateway.discovery.heard())
+        stop.set()
+        await running
+        cable.unplug()
+        return gateway.address.gateway, shown.driver_id
+
+    name, driver = asyncio.run(story())
+    assert driver == "masimo_ascii1"
+    assert list((runtime / "tape").iterdir()) == []
+    stored = opened(name, secret, [one.data for one in read_folder(state / "spool")])
+    assert [r.phase for _, r in stored.records if isinstance(r, SessionAt)] == ["open", "closed"]
+    assert {r.driver for _, r in stored.records if isinstance(r, Catalogue)} == {"masimo_ascii1"}
+    assert sum(isinstance(r, NumericAt) for _, r in stored.records) == 3 * LINES
