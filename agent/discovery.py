@@ -89,7 +89,11 @@ class Discovery:
 
     def look(self) -> None:
         """Begin where something was plugged in, end where it is gone or has another name. Once a second is enough."""
-        now = {plug.place: plug for plug in self.world.plugged() if plug.path not in self._taken()}
+        plugs = self.world.plugged()
+        if not plugs and not self.spots:
+            return
+        taken = {str(Path(path).resolve()) for path in self.pinned}
+        now = {plug.place: plug for plug in plugs if plug.path not in taken}
         for place, plug in now.items():
             spot = self._spot(place)
             if spot.port is None or spot.port.path != plug.path or spot.task is None or spot.task.done():
@@ -98,9 +102,6 @@ class Discovery:
             if place not in now and spot.task is not None:
                 spot.task.cancel()
                 spot.task = spot.port = None
-
-    def _taken(self) -> set[str]:
-        return {str(Path(path).resolve()) for path in self.pinned}
 
     def _begin(self, spot: Spot, plug: Plug) -> None:
         if spot.task is not None and spot.task.done():

@@ -163,7 +163,7 @@ class SearchedPort:
                 if found is None:
                     return
                 reason = await self._listen(found, cable)
-                seek = Seek(self._kinds(), self._clock())
+                seek = Seek(self._kinds(), self._clock(), self._last)
                 cable.become(seek.line)
         finally:
             cable.close()
