@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from agent.health import notify
-from agent.ports.plugs import Plug
+from agent.ports.plugs import FOUND, Plug
 from agent.ports.searched import Heard, SearchedPort
 from agent.ports.seek import Found
 from agent.ports.serial_port import Paper, Rounds
@@ -29,7 +29,6 @@ from agent.world import World
 from drivers import registry
 from drivers.contract import Driver, Serial
 
-FILE = "found.json"
 log = logging.getLogger("wardlink.discovery")
 
 
@@ -73,7 +72,7 @@ class Discovery:
 
     def resume(self, durable: Callable[[Sealed], bool]) -> None:
         """Hear again what an earlier process had read and not made durable."""
-        self._known = _read(self.runtime / FILE)
+        self._known = _read(self.runtime / FOUND)
         for place, known in self._known.items():
             if known.driver not in registry.ids():
                 continue
@@ -131,7 +130,7 @@ class Discovery:
         self._known[spot.place] = Known(
             found.kind.info.id, (line.baud, line.bits, line.parity, line.stop, line.dtr, line.rts)
         )
-        notify.replace(self.runtime / FILE, msgspec.json.encode(self._known))
+        notify.replace(self.runtime / FOUND, msgspec.json.encode(self._known))
         log.info("found driver=%s place=%s baud=%d", found.kind.info.id, spot.place, line.baud)
         return spot.hearing, spot.tape
 

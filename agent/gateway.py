@@ -12,15 +12,16 @@ import logging
 import signal
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent import clock, identity, memory
 from agent.config import MIB, Config, Port
-from agent.discovery import Discovery
 from agent.health import metrics, notify, status
 from agent.health.room import Rooms
 from agent.keeping import Keeping
 from agent.lines import line_of
 from agent.picture import picture, volumes
+from agent.ports.plugs import FOUND
 from agent.ports.serial_port import GATHER_S, Rounds, SerialPort
 from agent.ports.tape import TAPES, Tape
 from agent.pulse import Pulse
@@ -39,6 +40,9 @@ from agent.world import World
 from wire import codec
 from wire.seal import Sealer
 from wire.topics import Address, Class
+
+if TYPE_CHECKING:
+    from agent.discovery import Discovery
 
 PICTURE_S = 5.0
 LOOK_AGAIN_S = 60.0
@@ -79,9 +83,10 @@ class Gateway:
         self._is_over = False  # the last beat was made; a later one would seal what nobody waits for
         self._rooms = Rooms()
         self._owed: list[Lost] = []
-        rounds = Rounds()
-        self.ports = [self._port(port, rounds) for port in config.port]
-        self.discovery = self._discovery(rounds)
+        self._rounds = Rounds()
+        self.ports = [self._port(port, self._rounds) for port in config.port]
+        known = config.discover and (Path(config.runtime) / FOUND).exists()
+        self.discovery: Discovery | None = self._discover() if known else None
 
     def _open_spool(self, folder: Path, quotas: dict[int, int]) -> Spool:
         world = self.world
@@ -97,12 +102,20 @@ class Gateway:
         line, world = line_of(kind, port), self.world
         return SerialPort(port.path, line, hearing, world.now, tape, rounds, world.open_line), hearing
 
-    def _discovery(self, rounds: Rounds) -> Discovery:
+    def _look(self) -> None:
+        """Discovery is loaded only where something is plugged in, or was: it takes 0.7 MiB."""
+        if self.discovery is None and self.world.plugged():
+            self.discovery = self._discover()
+        if self.discovery is not None:
+            self.discovery.look()
+
+    def _discover(self) -> Discovery:
+        from agent.discovery import Discovery  # noqa: PLC0415  most beds never need it
+
         pinned = frozenset(port.path for port in self.config.port)
         runtime, once = Path(self.config.runtime), self.supervisor.once
-        found = Discovery(self.ward, self.tapes, self.world, runtime, pinned, self._hurry.set, rounds, once)
-        if self.config.discover:
-            found.resume(self.keeping.was_durable)
+        found = Discovery(self.ward, self.tapes, self.world, runtime, pinned, self._hurry.set, self._rounds, once)
+        found.resume(self.keeping.was_durable)
         return found
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -120,7 +133,8 @@ class Gateway:
         finally:
             notify.stopping()
             await _end(listening)
-            await self.discovery.close()
+            if self.discovery is not None:
+                await self.discovery.close()
             await self._beat_once(last=True)
             await self.uplink.close()
             await _end(working)
@@ -147,7 +161,7 @@ class Gateway:
             self._hurry.clear()
             await self._beat_once()
             if self.config.discover:
-                self.supervisor.once("discovery", self.discovery.look)
+                self.supervisor.once("discovery", self._look)
             await self.keeping.make_spare()
             self.world.progress(f"epoch {self.epoch}")
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from agent import VERSION
 from agent.health.room import Volume
 from agent.health.status import ChainStatus, LinkStatus, PortStatus, RelayStatus, SpoolStatus, Status, TaskStatus
-from agent.ports.searched import SearchedPort
 from agent.ports.serial_port import SerialPort
 from agent.sessions.hearing import Hearing
 from agent.spool.terms import ClassStat, Stat
@@ -18,6 +17,7 @@ from wire.topics import Class
 
 if TYPE_CHECKING:
     from agent.gateway import Gateway
+    from agent.ports.searched import SearchedPort
 
 
 Rooms = Mapping[int, int | None]  # seconds by class
@@ -42,7 +42,7 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
         clock=anchor.source if anchor else "not set",
         ports=[
             *(_port(port, hearing, now) for port, hearing in gateway.ports),
-            *(_port(port, hearing, now) for port, hearing in gateway.discovery.heard()),
+            *(_port(port, hearing, now) for port, hearing in (gateway.discovery.heard() if gateway.discovery else ())),
         ],
         link=_link(gateway.uplink.stat()),
         spool=_spool(spool, gateway.keeping.problem, rooms),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections import Counter
@@ -47,6 +46,8 @@ def _explained(path: Path, text: str, kind: type[object], said: str) -> ConfigEr
     if unknown:
         key = unknown.group(1)
         known = _keys(kind, place)
+        import difflib  # noqa: PLC0415  rarely needed, and 0.2 MiB
+
         near = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return ConfigError(f"{path}{_line(text, place, key)}: unknown key {key!r}", hint)

@@ -6,7 +6,6 @@ a driver that vanishes silently would be worse.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from functools import cache
@@ -20,6 +19,8 @@ class UnknownDriverError(Exception):
     """No driver has this id. `hint` names the nearest."""
 
     def __init__(self, driver_id: str) -> None:
+        import difflib  # noqa: PLC0415  rarely needed, and 0.2 MiB
+
         near = difflib.get_close_matches(driver_id, ids(), n=1)
         super().__init__(f"no driver is called {driver_id!r}")
         self.hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(ids())}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from serial.tools.list_ports_linux import SysFS, comports
 
+FOUND = "found.json"  # in the runtime folder: who was understood at which place
 HOT = ("/dev/ttyUSB", "/dev/ttyACM")  # what comes and goes; a board's own UART is pinned, or not ours
 
 
