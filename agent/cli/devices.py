@@ -6,12 +6,10 @@ Asks the running gateway's status; needs no network and opens no port.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import msgspec
 
-from agent.cli.talk import CommandError
-from agent.health import status
+from agent.cli.status import last
 from agent.health.status import PortStatus
 
 
@@ -23,16 +21,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    try:
-        now = status.read(Path(args.runtime))
-    except FileNotFoundError as error:
-        raise CommandError("no gateway has run here since the machine started", "systemctl start wardlink") from error
-    except msgspec.DecodeError as error:
-        raise CommandError(f"{args.runtime}: not a status: {error}") from error
+    ports = last(args.runtime).ports
     if args.json:
-        print(msgspec.json.encode(now.ports).decode())
+        print(msgspec.json.encode(ports).decode())
     else:
-        print("\n".join(map(row, now.ports)) or "nothing is plugged in, and no port is configured")
+        print("\n".join(map(row, ports)) or "nothing is plugged in, and no port is configured")
     return 0
 
 

@@ -22,13 +22,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
+def last(runtime: str) -> status.Status:
+    """What the gateway wrote last. Raises CommandError."""
     try:
-        now = status.read(Path(args.runtime))
+        return status.read(Path(runtime))
     except FileNotFoundError as error:
         raise CommandError("no gateway has run here since the machine started", "systemctl start wardlink") from error
     except msgspec.DecodeError as error:
-        raise CommandError(f"{args.runtime}: not a status: {error}") from error
+        raise CommandError(f"{runtime}: not a status: {error}") from error
+
+
+def run(args: argparse.Namespace) -> int:
+    now = last(args.runtime)
     wrong = status.problems(now, time.time() - now.written_unix_s)
     if args.json:
         problems = [{"problem": problem, "next": step} for problem, step in wrong]

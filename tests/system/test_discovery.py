@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent import clock
+from agent.cli.entry import main
 from agent.config import Config, SpoolSizes
 from agent.discovery import Discovery
 from agent.gateway import Gateway
@@ -257,3 +259,15 @@ def test_a_gateway_reads_what_is_plugged_in_though_nobody_configured_it(tmp_path
     assert [r.phase for _, r in stored.records if isinstance(r, SessionAt)] == ["open", "closed"]
     assert {r.driver for _, r in stored.records if isinstance(r, Catalogue)} == {"masimo_ascii1"}
     assert sum(isinstance(r, NumericAt) for _, r in stored.records) == 3 * LINES
+
+
+def test_probing_by_hand_says_who_it_is_or_what_was_tried(tmp_path, capsys) -> None:
+    cable = Cable(tmp_path / "ttyUSB0")
+    cable.say(MASIMO)
+    assert main(["probe", str(cable.path), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["driver"], said["line"], said["bytes"]) == ("masimo_ascii1", "9600 8N1", len(MASIMO))
+    cable.say(b"\x00" * 700)
+    assert main(["probe", str(cable.path), "--seconds", "0.3", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["tried"] == ["9600 8N1"]
+    cable.unplug()
