@@ -136,6 +136,7 @@ class Account:
         self._too_new: set[Name] = set()
         self._gone: set[Name] = set()
         self._unexplained_before: set[Name] = set()
+        self._seen: dict[Name, bytes] = {}  # all that was ever in the spool when it was looked into
 
     def kept(self, words: Sequence[str]) -> None:
         """A line of the witness: EPOCH CLASS SEQ DIGEST ..."""
@@ -145,7 +146,9 @@ class Account:
 
     def harvest(self, stored: Iterable[Stored]) -> None:
         """What the spool holds now, nobody having it open."""
-        present = {self.spool.take(one.data) for one in stored}
+        found = {self.spool.take(one.data): one.data for one in stored}
+        present = found.keys()
+        self._seen |= found
         self.spool.open()
         for name, this in self.accepted.items():
             if self.spool.digests.get(name, this) != this:
@@ -182,7 +185,12 @@ class Account:
         self._unexplained_before = self._unexplained - late
 
     def close(self, written: Sequence[int]) -> None:
-        """At the end, for a gateway with a broker: the centre has all, once."""
+        """At the end, for a gateway with a broker: the centre has all, once, but for what was told to be gone.
+
+        That is taken as it was in the spool: what it says is missing at the centre, and the centre knows.
+        """
+        for name in sorted((self.spool.told & self._seen.keys()) - self.centre.digests.keys()):
+            self.centre.take(self._seen[name])
         early = self.centre.digests.keys() - self.spool.digests.keys()
         self.tally.early += len(early)
         self.centre.open(early)
