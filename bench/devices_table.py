@@ -15,7 +15,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from drivers import capture, registry  # noqa: E402
-from drivers.contract import Ble, Claim, Info, Integrity, Serial  # noqa: E402
+from drivers.contract import Info, Integrity  # noqa: E402
 
 HEAD = """# Devices
 
@@ -55,13 +55,6 @@ def proven(origins: Iterable[str]) -> str:
     return "partly real" if any(re.search(r"\breal\b(?!-)", origin) for origin in said) else "examples"
 
 
-def line(claim: Claim) -> str:
-    if isinstance(claim, Serial):
-        return f"{claim.baud} {claim.bits}{claim.parity}{claim.stop}"
-    assert isinstance(claim, Ble)
-    return f"BLE {claim.service} {claim.name}".strip()
-
-
 def row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
@@ -70,10 +63,10 @@ def device_row(info: Info, origins: Iterable[str]) -> str:
     return row(
         f"`{info.id}`",
         ", ".join(info.models),
-        "; ".join(line(claim) for claim in info.claims),
+        "; ".join(map(str, info.claims)),
         ", ".join(f"`{channel}`" for channel in info.emits),
         Integrity(info.integrity).value,
-        f"{len(info.sends)} requests" if info.sends else "nothing",
+        f"{len(info.sends) + len(info.masked)} requests" if info.sends or info.masked else "nothing",
         proven(origins),
     )
 

@@ -12,7 +12,9 @@
 
 Header lines `name: text` up to the first blank line; `#` begins a comment line. Then one line an entry: seconds since
 the start, `<` bytes from the device, `>` bytes to the device, both in hex, or `=` what the driver must say at that time
-(`say` below; `>` lines are what it asks to send). The same file is test, simulator, documentation and bug report.
+(`say` below; `>` lines are what it asks to send). Over BLE the characteristic stands at the arrow, a number of the SIG
+short: `0.016 <2a5f 0C62004E00`. A header line `reached:` is what the host had of the device's memory before. The same
+file is test, simulator, documentation and bug report.
 """
 
 from __future__ import annotations
@@ -31,12 +33,14 @@ from drivers.contract import (
     Numeric,
     Output,
     PatientId,
+    Reached,
     Send,
     Status,
     Subscribe,
     Wave,
 )
 
+SIG_BASE = "-0000-1000-8000-00805f9b34fb"
 HEADER = ("driver", "device", "captured", "origin", "story")
 
 
@@ -46,12 +50,16 @@ class CaptureError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line: nanoseconds since the start, `<` `>` or `=`, bytes (for `<` and `>`) or text (for `=`)."""
+    """One line: nanoseconds since the start, `<` `>` or `=`, bytes (for `<` and `>`) or text (for `=`).
+
+    `source` is the characteristic over BLE, in full.
+    """
 
     at: int
     kind: str
     data: bytes = b""
     text: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,10 @@ class Capture:
     def chunks(self) -> Iterator[tuple[int, bytes]]:
         """What came from the device: (nanoseconds, bytes)."""
         return ((entry.at, entry.data) for entry in self.entries if entry.kind == "<")
+
+    def notified(self) -> Iterator[tuple[int, bytes, str]]:
+        """The same, with the characteristic: (nanoseconds, bytes, source)."""
+        return ((entry.at, entry.data, entry.source) for entry in self.entries if entry.kind == "<")
 
     @property
     def end(self) -> int:
@@ -95,15 +107,26 @@ def _header_line(line: str) -> tuple[str, str]:
 
 def _entry(line: str, number: int) -> Entry:
     parts = line.split(maxsplit=2)
-    if len(parts) < 3 or parts[1] not in ("<", ">", "="):
+    kind, source = (parts[1][0], parts[1][1:]) if len(parts) > 2 else ("", "")
+    if kind not in ("<", ">", "=") or (source and kind == "="):
         raise CaptureError(f"line {number}: not `seconds <|>|= ...`: {line[:60]!r}")
     try:
         at = int(Decimal(parts[0]) * 1_000_000_000)
-        if parts[1] == "=":
+        if kind == "=":
             return Entry(at, "=", text=parts[2].strip())
-        return Entry(at, parts[1], data=bytes.fromhex(parts[2]))
+        return Entry(at, kind, data=bytes.fromhex(parts[2]), source=full(source))
     except (InvalidOperation, ValueError) as error:
         raise CaptureError(f"line {number}: {error}") from error
+
+
+def full(source: str) -> str:
+    """A characteristic's full identifier, for one written short."""
+    return f"0000{source}{SIG_BASE}" if len(source) == 4 else source
+
+
+def brief(source: str) -> str:
+    """A characteristic as it is written: the four digits of a number that the SIG assigned."""
+    return source[4:8] if source == f"0000{source[4:8]}{SIG_BASE}" else source
 
 
 def seconds(at: int) -> str:
@@ -112,13 +135,17 @@ def seconds(at: int) -> str:
     return text[:-6] + text[-6:].rstrip("0")
 
 
-def play(driver: Driver, chunks: Iterable[tuple[int, bytes]], end: int | None = None) -> Iterator[tuple[int, Output]]:
-    """Drive a driver through (time, bytes) as a host would, on_time included. Yields (time, output)."""
-    at = 0
+def play(
+    driver: Driver, chunks: Iterable[tuple[int, bytes] | tuple[int, bytes, str]], end: int | None = None
+) -> Iterator[tuple[int, Output]]:
+    """Drive a driver through (time, bytes) or (time, bytes, source) as a host would, on_time included.
+
+    Yields (time, output).
+    """
     yield from ((0, output) for output in driver.on_open(0))
-    for at, data in chunks:
+    for at, data, *source in chunks:
         yield from _wake(driver, at)
-        yield from ((at, output) for output in driver.on_bytes(data, at))
+        yield from ((at, output) for output in driver.on_bytes(data, at, *source))
     if end is not None:
         yield from _wake(driver, end)
 
@@ -133,6 +160,7 @@ def transcript(driver: Driver, capture: Capture) -> list[str]:
     """The body of the capture as this driver tells it: its `<` lines and what it says and sends."""
     lines: list[str] = []
     spoken = 0
+    driver.reached = capture.header.get("reached", "")
 
     def tell(said: Iterable[tuple[int, Output]]) -> None:
         for at, output in said:
@@ -142,8 +170,8 @@ def transcript(driver: Driver, capture: Capture) -> list[str]:
     for entry in capture.entries:
         if entry.kind == "<":
             tell(_wake(driver, entry.at))
-            lines.append(f"{seconds(entry.at)} < {entry.data.hex().upper()}")
-            tell((entry.at, output) for output in driver.on_bytes(entry.data, entry.at))
+            lines.append(f"{seconds(entry.at)} <{brief(entry.source)} {entry.data.hex().upper()}")
+            tell((entry.at, output) for output in driver.on_bytes(entry.data, entry.at, entry.source))
             spoken = entry.at
     if capture.end > spoken:
         tell(_wake(driver, capture.end))
@@ -152,7 +180,9 @@ def transcript(driver: Driver, capture: Capture) -> list[str]:
 
 def line_of(output: Output) -> str:
     """An output as a capture line without its time."""
-    return f"> {output.data.hex().upper()}" if isinstance(output, Send) else f"= {say(output)}"
+    if isinstance(output, Send):
+        return f">{brief(output.characteristic)} {output.data.hex().upper()}"
+    return f"= {say(output)}"
 
 
 def say(output: Output) -> str:
@@ -178,9 +208,11 @@ def say(output: Output) -> str:
         case PatientId():
             return _join("patient", repr(output.code), repr(output.name) if output.name else "")
         case Subscribe():
-            return _join("subscribe", output.characteristic)
+            return _join("subscribe", brief(output.characteristic))
         case Send():
-            return _join("send", output.data.hex().upper())
+            return _join("send", brief(output.characteristic), output.data.hex().upper())
+        case Reached():
+            return _join("reached", repr(output.mark))
 
 
 def _scale(wave: Wave) -> str:

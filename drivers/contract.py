@@ -17,6 +17,14 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import ClassVar
 
+from drivers.claims import Ble as Ble
+from drivers.claims import Claim as Claim
+from drivers.claims import Keyboard as Keyboard
+from drivers.claims import Masked as Masked
+from drivers.claims import Serial as Serial
+from drivers.claims import Tcp as Tcp
+from drivers.claims import Udp as Udp
+
 
 class Integrity(StrEnum):
     """What protects a frame on the line."""
@@ -179,30 +187,18 @@ class Send:
     characteristic: str = ""
 
 
-Output = Numeric | Wave | Alarm | Status | DeviceTime | Identity | PatientId | Subscribe | Send
-
-
 @dataclass(frozen=True, slots=True)
-class Serial:
-    """A claim: line settings at which this driver may be found. Parity N, E, O; dtr/rts are levels to set."""
+class Reached:
+    """All that the device had in its memory up to `mark` has been said; the host keeps it with what was said.
 
-    baud: int
-    bits: int = 8
-    parity: str = "N"
-    stop: int = 1
-    dtr: bool = True
-    rts: bool = True
+    `mark` is the driver's own word, a record number mostly. The next driver of this very device finds it in `reached`,
+    once what was said before it is durable, and not before: a stored measurement is said once, or asked for again.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Ble:
-    """A claim: advertised service and, where the service is anybody's, the beginning of the name."""
-
-    service: str
-    name: str = ""
+    mark: str
 
 
-Claim = Serial | Ble
+Output = Numeric | Wave | Alarm | Status | DeviceTime | Identity | PatientId | Subscribe | Send | Reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +211,12 @@ class Info:
     emits: tuple[str, ...]  # channels; one ending in "*" stands for all that begin so
     integrity: Integrity
     wiring: str  # cable and menu settings, for an engineer
-    sends: frozenset[bytes] = frozenset()  # the only bytes that may ever go to the device
+    sends: frozenset[bytes] = frozenset()  # with `masked`, the only bytes that may ever go to the device
+    masked: tuple[Masked, ...] = ()
+
+    def allows(self, data: bytes) -> bool:
+        """Whether these bytes may go to the device."""
+        return data in self.sends or any(one.fits(data) for one in self.masked)
 
 
 @dataclass(slots=True)
@@ -243,6 +244,7 @@ class Driver:
 
     info: ClassVar[Info]
     wake_at: int | None = None  # the host calls on_time() once monotonic `now` has passed this
+    reached: str = ""  # the mark of the last `Reached` of this very device that is durable; set before on_open()
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         self.options = dict(options or {})

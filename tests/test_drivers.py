@@ -12,6 +12,7 @@ from drivers.vocabulary import is_channel
 
 CAPTURES = sorted(Path(__file__).parent.glob("captures/*/*.cap"))
 NOISE_BYTES = 20_000
+Chunk = tuple[int, bytes, str]
 
 
 def stories() -> list[tuple[str, capture.Capture]]:
@@ -22,7 +23,7 @@ STORIES = stories()
 STORY_IDS = [f"{path.parent.name}/{path.stem}" for path in CAPTURES]
 
 
-def told(driver: Driver, chunks: Iterable[tuple[int, bytes]], end: int) -> dict[str, list[object]]:
+def told(driver: Driver, chunks: Iterable[Chunk], end: int) -> dict[str, list[object]]:
     """What was said, by channel, with neighbouring waves joined: the same for any chunking."""
     streams: dict[str, list[object]] = {}
     for _, output in capture.play(driver, chunks, end):
@@ -37,15 +38,15 @@ def told(driver: Driver, chunks: Iterable[tuple[int, bytes]], end: int) -> dict[
     return {name: said for name, said in streams.items() if said}
 
 
-def cuts(story: capture.Capture, seed: int) -> list[tuple[int, bytes]]:
-    """The same bytes at the same times in other pieces."""
+def cuts(story: capture.Capture, seed: int) -> list[Chunk]:
+    """The same bytes at the same times in other pieces; a notification is one piece by its nature."""
     rng = random.Random(seed)
-    out: list[tuple[int, bytes]] = []
-    for at, data in story.chunks():
+    out: list[Chunk] = []
+    for at, data, source in story.notified():
         start = 0
         while start < len(data):
-            size = 1 if seed == 0 else rng.randint(1, 40)
-            out.append((at, data[start : start + size]))
+            size = len(data) if source else 1 if seed == 0 else rng.randint(1, 40)
+            out.append((at, data[start : start + size], source))
             start += size
     return out
 
@@ -54,7 +55,7 @@ def cuts(story: capture.Capture, seed: int) -> list[tuple[int, bytes]]:
 def test_any_chunking_says_the_same(driver_id: str, story: capture.Capture) -> None:
     kind = registry.driver(driver_id)
     whole = kind()
-    expected = told(whole, story.chunks(), story.end)
+    expected = told(whole, story.notified(), story.end)
     for seed in range(4):
         driver = kind()
         assert told(driver, cuts(story, seed), story.end) == expected, f"seed {seed}"
@@ -64,7 +65,7 @@ def test_any_chunking_says_the_same(driver_id: str, story: capture.Capture) -> N
 @pytest.mark.parametrize(("driver_id", "story"), STORIES, ids=STORY_IDS)
 def test_every_byte_is_accounted_for(driver_id: str, story: capture.Capture) -> None:
     driver = registry.driver(driver_id)()
-    for _ in capture.play(driver, story.chunks(), story.end):
+    for _ in capture.play(driver, story.notified(), story.end):
         continue
     total = sum(len(data) for _, data in story.chunks())
     assert 0 <= driver.counts.skipped + driver.pending() <= total
@@ -85,13 +86,13 @@ def checked(driver: Driver, output: Output) -> None:
         assert all(isinstance(sample, int) for sample in output.samples[:8])
         assert all(0 <= mark.at < len(output.samples) for mark in output.marks)
     if isinstance(output, Send):
-        assert output.data in driver.info.sends, f"{output.data.hex()} is not on the allow-list"
+        assert driver.info.allows(output.data), f"{output.data.hex()} is not on the allow-list"
 
 
 @pytest.mark.parametrize(("driver_id", "story"), STORIES, ids=STORY_IDS)
 def test_says_only_what_it_declares(driver_id: str, story: capture.Capture) -> None:
     driver = registry.driver(driver_id)()
-    for _, output in capture.play(driver, story.chunks(), story.end):
+    for _, output in capture.play(driver, story.notified(), story.end):
         checked(driver, output)
 
 
@@ -99,17 +100,18 @@ def test_says_only_what_it_declares(driver_id: str, story: capture.Capture) -> N
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_never_raises_and_memory_is_bounded(driver_id: str, seed: int) -> None:
     rng = random.Random(f"{driver_id}{seed}")
-    pieces = [data for name, story in STORIES if name == driver_id for _, data in story.chunks()] or [b"\x00"]
+    pieces = [one for name, story in STORIES if name == driver_id for one in story.notified()]
     driver = registry.driver(driver_id)()
     now = fed = 0
     list(driver.on_open(now))
     while fed < NOISE_BYTES:
-        data = bytearray(rng.choice(pieces)[: rng.randint(1, 2000)] if rng.random() < 0.7 else rng.randbytes(64))
+        _, said, source = rng.choice(pieces)
+        data = bytearray(said[: rng.randint(1, 2000)] if rng.random() < 0.7 else rng.randbytes(64))
         for _ in range(rng.randint(0, 3)):
             data[rng.randrange(len(data))] = rng.randrange(256)
         now += rng.randint(0, 3_000_000_000)
         fed += len(data)
-        for output in driver.on_bytes(bytes(data), now):
+        for output in driver.on_bytes(bytes(data), now, source):
             checked(driver, output)
         if driver.wake_at is not None and driver.wake_at < now:
             for output in driver.on_time(now):

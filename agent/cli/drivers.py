@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from drivers import registry
-from drivers.contract import Ble, Driver, Serial
+from drivers.contract import Driver
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,26 +34,22 @@ def _row(kind: type[Driver]) -> dict[str, Any]:
     return {
         "id": info.id,
         "models": info.models,
-        "line": [_claim(claim) for claim in info.claims],
+        "line": [str(claim) for claim in info.claims],
         "emits": info.emits,
         "integrity": info.integrity,
         "wiring": info.wiring,
         "sends": sorted(data.hex() for data in info.sends),
+        "masked": [(one.data.hex(), one.free.hex()) for one in info.masked],
     }
-
-
-def _claim(claim: Serial | Ble) -> str:
-    if isinstance(claim, Serial):
-        return f"{claim.baud} {claim.bits}{claim.parity}{claim.stop}"
-    return f"BLE {claim.service} {claim.name}".strip()
 
 
 def _page(kind: type[Driver]) -> str:
     info = kind.info
-    speaks = f"sends {len(info.sends)} fixed requests, nothing else" if info.sends else "sends nothing"
+    asked = f" and {len(info.masked)} that carry a number" if info.masked else ""
+    speaks = f"sends {len(info.sends)} fixed requests{asked}, nothing else" if info.sends else "sends nothing"
     lines = [
         f"{info.id}: {', '.join(info.models)}",
-        f"  line       {'; '.join(_claim(claim) for claim in info.claims)}",
+        f"  line       {'; '.join(map(str, info.claims))}",
         f"  wiring     {info.wiring}",
         f"  channels   {', '.join(info.emits)}",
         f"  integrity  {info.integrity}",

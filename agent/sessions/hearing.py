@@ -99,5 +99,5 @@ class Hearing:
         return [self._allowed(send) for send in sends]
 
     def _allowed(self, send: Send) -> bytes:
-        assert send.data in self._driver.info.sends, f"{self.driver_id}: {send.data.hex()} is not on its allow-list"
+        assert self._driver.info.allows(send.data), f"{self.driver_id}: {send.data.hex()} is not on its allow-list"
         return send.data

@@ -23,8 +23,8 @@ from __future__ import annotations
 from drivers.bci.oximeter import NO_RATE, NO_SPO2, Dialect, FiveByteOximeter, Flag
 from drivers.contract import Ble, Info, Integrity, Serial, Why
 
-UART = "49535343-FE7D-4AE5-8FA9-9FAFD205E455"
-NOTIFY = "49535343-1E4D-4BD9-BA61-23C647249616"
+UART = "49535343-fe7d-4ae5-8fa9-9fafd205e455"
+NOTIFY = "49535343-1e4d-4bd9-ba61-23c647249616"
 
 
 class BerryBci(FiveByteOximeter):

@@ -58,7 +58,7 @@ PLETH_SCALE, BAR_SCALE = Scale(Fraction(60), "1", bits=7), Scale(Fraction(60), "
 
 
 def uuid(short: str) -> str:
-    return f"0000{short}-0000-1000-8000-00805F9B34FB"
+    return f"0000{short.lower()}-0000-1000-8000-00805f9b34fb"
 
 
 UART, WRITE, NOTIFY = uuid("FF12"), uuid("FF01"), uuid("FF02")

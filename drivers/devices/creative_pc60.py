@@ -55,9 +55,9 @@ ANSWERS = (b"\x0f\x04", b"\x0f\x05", b"\x0f\x20")  # to the switches, and raw li
 MODES = {1: "spot check", 2: "continuous", 3: "menu"}
 STEPS = {0: "idle", 1: "preparing", 2: "measuring", 3: "result", 4: "pulse analysis", 5: "done"}
 
-NUS = "6E400001-B5A3-F393-E0A9-E50E24DCCA9E"
-WRITE = "6E400002-B5A3-F393-E0A9-E50E24DCCA9E"
-NOTIFY = "6E400003-B5A3-F393-E0A9-E50E24DCCA9E"
+NUS = "6e400001-b5a3-f393-e0a9-e50e24dcca9e"
+WRITE = "6e400002-b5a3-f393-e0a9-e50e24dcca9e"
+NOTIFY = "6e400003-b5a3-f393-e0a9-e50e24dcca9e"
 SILENCE_NS = 3_000_000_000
 SCALE = Scale(Fraction(50), "1", bits=7)
 

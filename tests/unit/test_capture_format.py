@@ -13,11 +13,15 @@ from drivers.contract import (
     DeviceTime,
     Driver,
     Identity,
+    Info,
+    Integrity,
     Mark,
+    Masked,
     Numeric,
     Output,
     PatientId,
     Phase,
+    Reached,
     Scale,
     Send,
     Status,
@@ -154,3 +158,38 @@ def test_play_wakes_the_driver_between_chunks_and_to_the_end() -> None:
         (2_500_000_000, Numeric),
         (3_000_000_003, Send),
     ]
+
+
+class Reader(Driver):
+    """Asks for what it has not read yet; says all it hears."""
+
+    info = Info("reader", ("Reader",), (), (), Integrity.NONE, "", masked=(Masked(b"\x01\x00", b"\x00\xff"),))
+
+    def on_open(self, now: int) -> Iterable[Output]:
+        return [Subscribe(capture.full("2a18")), Send(bytes([1, int(self.reached)]), capture.full("2a52"))]
+
+    def on_bytes(self, data: bytes, now: int, source: str = "") -> Iterable[Output]:
+        return [Status(capture.brief(source), Phase.ON), Reached(str(data[0]))]
+
+
+def test_a_capture_over_ble_says_the_characteristic_and_where_the_memory_stood() -> None:
+    body = [
+        "0.000 = subscribe 2a18",
+        "0.000 >2a52 0107",
+        "1.000 <2a18 08",
+        "1.000 = status 2a18 on",
+        "1.000 = reached '8'",
+        "2.000 <49535343-1e4d-4bd9-ba61-23c647249616 09",
+        "2.000 = status 49535343-1e4d-4bd9-ba61-23c647249616 on",
+        "2.000 = reached '9'",
+    ]
+    story = parse(f"{HEAD}\nreached: 7\n\n" + "\n".join(body))
+    assert capture.transcript(Reader(), story) == body
+    assert list(story.notified())[0] == (1_000_000_000, b"\x08", "00002a18-0000-1000-8000-00805f9b34fb")
+
+
+def test_masked_bytes_are_free_only_where_the_mask_says() -> None:
+    assert Reader.info.allows(b"\x01\x07")
+    assert not any(map(Reader.info.allows, (b"\x02\x07", b"\x01", b"\x01\x07\x00", b"")))
+    with pytest.raises(AssertionError, match="free bits"):
+        Masked(b"\x01\x01", b"\x00\xff")
