@@ -185,7 +185,7 @@ def test_a_capture_over_ble_says_the_characteristic_and_where_the_memory_stood()
     ]
     story = parse(f"{HEAD}\nreached: 7\n\n" + "\n".join(body))
     assert capture.transcript(Reader(), story) == body
-    assert list(story.notified())[0] == (1_000_000_000, b"\x08", "00002a18-0000-1000-8000-00805f9b34fb")
+    assert next(iter(story.notified())) == (1_000_000_000, b"\x08", "00002a18-0000-1000-8000-00805f9b34fb")
 
 
 def test_masked_bytes_are_free_only_where_the_mask_says() -> None:
