@@ -145,7 +145,8 @@ class Status:
 class DeviceTime:
     """What the device's own clock says now: never trusted, never set, always recorded.
 
-    `iso` is local date and time without a zone as the device gave it ("" if it has no calendar clock);
+    `iso` is local date and time without a zone as the device gave it ("" if it has no calendar clock, or says a day
+    that does not exist: `drivers.moments`);
     `ticks` is a free-running counter with `hertz` ticks a second (None if there is none).
     """
 

@@ -32,7 +32,6 @@ from decimal import Decimal
 
 from drivers.contract import (
     Alarm,
-    DeviceTime,
     Driver,
     Identity,
     Info,
@@ -45,6 +44,7 @@ from drivers.contract import (
     Why,
 )
 from drivers.framing import MORE, Bad, Frame, Framer, Skip
+from drivers.moments import clock
 
 LINE_LIMIT_BYTES = 320
 LINE = re.compile(
@@ -197,7 +197,7 @@ class MasimoAscii1(Driver):
         return out
 
     def _reading(self, fields: dict[str, str]) -> Iterator[Output]:
-        yield DeviceTime(fields["date"])
+        yield from clock(fields["date"])
         yield from self._who(fields.get("SN", "-"))
         exceptions = int(fields["EXC"], 16)
         for name in CHANNELS:

@@ -26,7 +26,6 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from drivers.contract import (
     Alarm,
-    DeviceTime,
     Driver,
     Identity,
     Info,
@@ -39,6 +38,7 @@ from drivers.contract import (
     Why,
 )
 from drivers.framing import MORE, Bad, Frame, Framer, Skip
+from drivers.moments import clock
 
 LINE_LIMIT_BYTES = 256
 NUMBERS_END = 40  # the column behind the last digit of PA; the numbers are set flush right
@@ -138,7 +138,7 @@ class NellcorN560(Driver):
         day, month, year = found[1], found[2].upper(), int(found[3])
         if month in MONTHS:
             full = year + (1900 if year >= 90 else 2000)
-            yield DeviceTime(f"{full}-{MONTHS.index(month) + 1:02d}-{day}T{found[4]}")
+            yield from clock(f"{full}-{MONTHS.index(month) + 1:02d}-{day}T{found[4]}")
         else:
             yield from self._text("month", found[2])
 

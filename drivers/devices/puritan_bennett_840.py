@@ -25,6 +25,7 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
+from drivers import moments
 from drivers.contract import (
     Alarm,
     DeviceTime,
@@ -204,4 +205,4 @@ class PuritanBennett840(Driver):
 def clock(date: str, time: str) -> Iterator[DeviceTime]:
     day = DATE.fullmatch(date.upper())
     if day and day[1] in MONTHS and TIME.fullmatch(time):
-        yield DeviceTime(f"{day[3]}-{MONTHS.index(day[1]) + 1:02d}-{day[2]}T{time}")
+        yield from moments.clock(f"{day[3]}-{MONTHS.index(day[1]) + 1:02d}-{day[2]}T{time}")
