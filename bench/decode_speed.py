@@ -1,12 +1,12 @@
 """How many times faster than its device each driver decodes: `python -m bench.decode_speed [--json] [--driver ID ...]`.
 
-The bar is 200. A driver hears its captures again and again; what is measured is the CPU time of one core per byte, the
-median of RUNS runs, once in the pieces of the captures and once in those that a USB adapter hands over every 16 ms; the
-slower counts. The device's fastest rate is the larger of two:
+The bar is 200. A driver hears its captures again and again; what is measured is the CPU time of one core per byte,
+the median of RUNS runs, once in the pieces of the captures and once in those that a USB adapter hands over every
+16 ms; the slower counts. The device's fastest rate is the larger of two:
 
 - what its protocol sends (RATES, with the place it is said at); where that is not known the line itself, full without a
-  pause, at the fastest setting that the driver claims. A radio without an entry is taken for ten notifications of twenty
-  bytes a second, ten times what the SIG's profiles send; a network or keyboard without one for a line of 115200 baud.
+  pause, at the fastest setting that the driver claims. A radio without an entry is taken for ten notifications
+  of 20 bytes a second, ten times what the SIG's profiles send; a network or keyboard without one for a line of 115200 baud.
 - the densest WINDOW_S of its captures, as they are timed.
 
 Exit code 1 where a driver is below the bar.
@@ -42,8 +42,14 @@ RATES: dict[str, tuple[float, str]] = {  # bytes a second at most, and how that 
     "contec_ble": (368, "60 pleth frames of 6 bytes and one of 8 with numbers each second"),
     "contec_v7": (576, "V7.0: 60 frames of 9 bytes a second, and answers"),
     "creative_pc60": (158, "ten pleth frames of 11 bytes, one of 12 with numbers, states"),
-    "ieee11073_agent": (2400, "association and the largest configuration in one second; then one report of 60 a second"),
-    "jumper_jpd500f": (640, "a notification of 4 bytes with each pleth one of 20; 25 a second is more than BLE gives it"),
+    "ieee11073_agent": (
+        2400,
+        "association and the largest configuration in one second; then one report of 60 a second",
+    ),
+    "jumper_jpd500f": (
+        640,
+        "a notification of 4 bytes with each pleth one of 20; 25 a second is more than BLE gives it",
+    ),
     "polar_h10": (452, "130 samples of 3 bytes a second in notifications of 229, heart rate beside it"),
     "viatom_bp2w": (640, "a request each half second, answered by at most 320 bytes"),
     "viatom_o2ring": (320, "one answer a second with 125 pleth samples, and who it is"),
@@ -142,7 +148,7 @@ def of_drivers(driver_ids: Sequence[str] = ()) -> Iterator[Speed]:
 
 
 def figures(speeds: Sequence[Speed] = ()) -> dict[str, Figure]:
-    """How many times faster than the device: of each driver, the least of all, and how many drivers are below the bar."""
+    """How many times faster than the device: each driver, the least of all; and how many drivers are below the bar."""
     found = list(speeds) or list(of_drivers())
     out = [Figure(f"decode_speed.{one.driver}", round(one.times), "1", COMMAND) for one in found]
     out.append(Figure("decode_speed.least", round(min(one.times for one in found)), "1", COMMAND))
@@ -172,7 +178,10 @@ def main() -> int:
         said = {name: figure.value for name, figure in figures(found).items()}
         print(json.dumps({"drivers": drivers, "figures": said}, indent=1))
     slow = [one for one in found if one.times < LEAST_TIMES]
-    print(f"{len(slow)} of {len(found)} below {LEAST_TIMES}: {', '.join(one.driver for one in slow) or '-'}", file=sys.stderr)
+    print(
+        f"{len(slow)} of {len(found)} below {LEAST_TIMES}: {', '.join(one.driver for one in slow) or '-'}",
+        file=sys.stderr,
+    )
     return 1 if slow else 0
 
 

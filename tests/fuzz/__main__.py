@@ -2,7 +2,7 @@
 
 Per driver one process and one line in docs/evidence/fuzz.jsonl. A driver that went through this seed as it is now is
 passed over, so a run that was interrupted goes on where it stopped. Exit code 0: no exception, nothing said that the
-contract or the driver's own Info forbids, memory growth below 5 MiB. 1: something of that, and build/fuzz/ has the bytes.
+contract or the driver's own Info forbids, memory growth below 5 MiB. 1: something of that; build/fuzz/ has the bytes.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tests.fuzz import evidence, life, shrink
+from tests.fuzz import corpus, evidence, life, shrink
 
 
 def attempt(driver_id: str, seed: int, size: int) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def attempt(driver_id: str, seed: int, size: int) -> dict[str, Any]:
     life.long_life(driver_id, seed, size, tally)
     life.short_lives(driver_id, seed, size // life.SHORT_SHARE, tally)
     tally.seconds = time.monotonic() - began
-    captures = [str(shrink.write(driver_id, found).relative_to(shrink.ROOT)) for found in tally.failures]
+    captures = [str(shrink.write(driver_id, found).relative_to(corpus.ROOT)) for found in tally.failures]
     return evidence.line(driver_id, seed, tally, captures)
 
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from drivers import capture, registry
-from drivers.contract import Driver
+from drivers.contract import Driver, Subscribe
 
 ROOT = Path(__file__).parents[2]
 CAPTURES = ROOT / "tests" / "captures"
@@ -40,14 +40,15 @@ class Corpus:
 
     @property
     def sources(self) -> list[str]:
-        return sorted({segment.source for segment in self.segments})
+        """The characteristics of the captures, and those that the driver subscribes to."""
+        opened = registry.driver(self.driver_id)().on_open(0)
+        wanted = {output.characteristic for output in opened if isinstance(output, Subscribe)}
+        return sorted({*wanted, *(segment.source for segment in self.segments)})
 
 
 @cache
 def of(driver_id: str) -> Corpus:
-    stories = [
-        capture.parse(path.read_text(encoding="utf-8")) for path in sorted((CAPTURES / driver_id).glob("*.cap"))
-    ]
+    stories = [capture.parse(path.read_text(encoding="utf-8")) for path in sorted((CAPTURES / driver_id).glob("*.cap"))]
     kind = registry.driver(driver_id)
     runs = tuple(tuple(segments(kind(), story)) for story in stories)
     return Corpus(driver_id, runs, tuple(sorted({"", *(story.header.get("reached", "") for story in stories)})))

@@ -54,7 +54,9 @@ def done(path: Path, driver_id: str, seed: int, size: int) -> bool:
     """Whether this driver as it is now went through this seed before."""
     wanted = (driver_id, seed, tried(driver_id))
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return any((one["driver"], one["seed"], one["tried"]) == wanted and one["bytes"] >= size for one in map(json.loads, lines))
+    return any(
+        (one["driver"], one["seed"], one["tried"]) == wanted and one["bytes"] >= size for one in map(json.loads, lines)
+    )
 
 
 def line(driver_id: str, seed: int, tally: Tally, captures: list[str]) -> dict[str, Any]:

@@ -18,8 +18,10 @@ from tests.fuzz.corpus import Segment
 SECOND_NS = 1_000_000_000
 JUMPS_NS = (0, 1, SECOND_NS, 10 * SECOND_NS, 3600 * SECOND_NS, 30 * 86400 * SECOND_NS)
 STRANGE = (0x00, 0x01, 0x7E, 0x7D, 0x7F, 0x80, 0x81, 0xFE, 0xFF, 0x0A, 0x0D, 0x2C, 0x2D)
-TEXTS = (b"-", b"--.-", b"999999999999", b"00000000", b"1e9", b".", b"\xff\xff\xff\xff", b"\x80\x00\x00\x00", b"\xd9\xa1")
-TEXTS += (b"9" * 400, b",", b"\r\n", b"\x7f\xff\xff\xff", b"NaN", b" ", b"\xc2\xb2", b"\xed\xa0\x80")
+TEXTS: tuple[bytes, ...] = (
+    *(b"-", b"--.-", b"999999999999", b"00000000", b"1e9", b".", b",", b"\r\n", b" ", b"NaN", b"9" * 400),
+    *(b"\xff\xff\xff\xff", b"\x80\x00\x00\x00", b"\x7f\xff\xff\xff", b"\xd9\xa1", b"\xc2\xb2", b"\xed\xa0\x80"),
+)
 FLOOD_BYTES = 80_000
 TRIALS_ONE_IN = 400
 FAR = "0000ffff-0000-1000-8000-00805f9b34fb"
@@ -49,6 +51,7 @@ class Feed:
         self._by_trial = integrity is not Integrity.NONE and not self._mender.checks
         self._others = [one for one in registry.ids() if one != driver_id]
         self._sources = [*self._own.sources, "", FAR]
+        self._elsewhere = 0.3 if any(self._own.sources) else 0.02  # a radio's frames, but from its characteristics
         self._sentences: tuple[tuple[Callable[[], Iterator[Piece]], float], ...] = (
             (self._as_it_was, 25),
             (self._damaged, 50),
@@ -105,7 +108,7 @@ class Feed:
     def _split(self, segment: Segment, data: bytes) -> Iterator[Piece]:
         """As notifications of the sizes that it came in; what was added comes with the last."""
         source = segment.source
-        if self.rng.random() < 0.02:
+        if self.rng.random() < (0.02 if source else self._elsewhere):
             source = self.rng.choice(self._sources)
         if not segment.source:
             yield self._wait(segment.wait), data, source
@@ -215,7 +218,9 @@ class Feed:
         """The beginning of a frame, and then no end of it."""
         segment = self.rng.choice(self._run())
         head = segment.data[: self.rng.randrange(len(segment.data) + 1)]
-        filler = self.rng.choice((b"\0", b"0", b" ", b"\xff", b"\x80", head[-1:] or b"A", head[:1] or b"B", head or b"C"))
+        filler = self.rng.choice(
+            (b"\0", b"0", b" ", b"\xff", b"\x80", head[-1:] or b"A", head[:1] or b"B", head or b"C")
+        )
         data = head + filler * (FLOOD_BYTES // len(filler))
         for at in range(0, FLOOD_BYTES, 4096):
             yield 0, data[at : at + 4096], segment.source

@@ -1,10 +1,11 @@
-"""A driver lives through a story: its words are judged, its memory is weighed, and a life that fails can be lived again."""
+"""A driver lives through a story: its words are judged, its memory is weighed; a life that fails can be lived again."""
 
 from __future__ import annotations
 
 import gc
 import os
 import resource
+import sys
 import time
 import types
 from collections.abc import Iterable, Iterator
@@ -19,10 +20,13 @@ from tests.fuzz.feed import Feed, Step
 from tests.fuzz.judge import Judged, OutsideError, must
 
 GROWTH_LIMIT_BYTES = 5 << 20
-SHORT_BYTES = 4_000  # of a short life; there are so many that they hear a quarter of what the long one does
-SHORT_SHARE = 4
+SHORT_BYTES = 4_000  # of a short life; all of them hear a tenth of what the long one does
+SHORT_SHARE = 10
+DEAF_LIMIT_BYTES = 70_000  # a frame that claims to be the largest may eat as much
+GOOD_FRAMES = 3
 WAKES_LIMIT_COUNT = 50
 CHECKPOINTS = 40
+LARGE_BYTES = 1000  # a step that is timed
 FAILURES_LIMIT_COUNT = 5
 PAGE_BYTES = resource.getpagesize()
 NOT_THE_DRIVERS = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType)
@@ -82,6 +86,8 @@ def long_life(driver_id: str, seed: int, size: int, tally: Tally) -> None:
     for other in registry.ids():  # what the story itself needs is there before anything is weighed
         corpus.of(other)
     warm(driver_id)
+    gc.collect()
+    gc.freeze()  # what is there already is not looked through again at each weighing
     at_first, next_weighing = resident_bytes(), 0
     for number, step in enumerate(feed.steps()):
         if tally.bytes >= next_weighing:
@@ -91,7 +97,7 @@ def long_life(driver_id: str, seed: int, size: int, tally: Tally) -> None:
             break
         tally.bytes += len(step.data)
         tally.steps += 1
-        began = time.thread_time()
+        began = time.thread_time() if len(step.data) >= LARGE_BYTES else 0.0
         try:
             live(judged, step)
         except Exception as error:  # noqa: BLE001  whatever it is, it is what we look for
@@ -101,8 +107,10 @@ def long_life(driver_id: str, seed: int, size: int, tally: Tally) -> None:
             add(judged, tally)
             judged = born(driver_id, feed)
             judged.open(step.now)
-        tally.slowest_ms = max(tally.slowest_ms, (time.thread_time() - began) * 1000)
+        if began:
+            tally.slowest_ms = max(tally.slowest_ms, (time.thread_time() - began) * 1000)
     add(judged, tally)
+    gc.unfreeze()
 
 
 def add(judged: Judged, tally: Tally) -> None:
@@ -142,6 +150,7 @@ def failure(driver_id: str, name: str, steps: Iterable[Step]) -> Failure | None:
     one.driver.reached = twin.driver.reached = mark
     told: list[Output] = []
     echo: list[Output] = []
+    step = Step(0, b"", "", False)
     try:
         told += one.open(0)
         echo += twin.open(0)
@@ -151,9 +160,27 @@ def failure(driver_id: str, name: str, steps: Iterable[Step]) -> Failure | None:
                 echo += live(twin, part)
         agree(told, echo)
         must(one.driver.counts == twin.driver.counts, f"{one.driver.counts}, in single bytes {twin.driver.counts}")
+        deaf = deaf_bytes(one, driver_id, step.now)
+        must(deaf <= DEAF_LIMIT_BYTES, f"deaf for {deaf} bytes of its own captures")
     except Exception as error:  # noqa: BLE001  whatever it is, it is what we look for
         return Failure(name, number, said_of(error))
     return None
+
+
+def deaf_bytes(judged: Judged, driver_id: str, now: int) -> int:
+    """How much of its own captures goes by before a driver that heard all this takes some good frames again."""
+    fed, wanted = 0, judged.driver.counts.frames + GOOD_FRAMES
+    while fed <= DEAF_LIMIT_BYTES:
+        for segment in (one for run in corpus.of(driver_id).runs for one in run):
+            now += segment.wait + 1
+            at = 0
+            for size in segment.sizes if segment.source else (len(segment.data),):
+                live(judged, Step(now, segment.data[at : at + size], segment.source, late=False))
+                at += size
+            fed += len(segment.data)
+            if judged.driver.counts.frames >= wanted:
+                return fed
+    return fed
 
 
 def single(step: Step) -> Iterator[Step]:
@@ -210,7 +237,6 @@ def warm(driver_id: str) -> None:
 
 def weigh(driver: Driver, at_first: int, tally: Tally) -> None:
     """Growth is what the whole process holds more than before the first byte: caches, buffers and C's heap too."""
-    gc.collect()
     tally.growth_bytes = max(tally.growth_bytes, resident_bytes() - at_first)
     tally.held_bytes = max(tally.held_bytes, held_bytes(driver))
 
@@ -222,8 +248,6 @@ def resident_bytes() -> int:
 
 def held_bytes(driver: Driver) -> int:
     """All that hangs on this driver alone."""
-    import sys
-
     seen: set[int] = set()
     waiting: list[object] = [vars(driver)]
     total = 0

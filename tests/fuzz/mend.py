@@ -24,9 +24,10 @@ LAST_PLACES, FIRST_PLACES, STARTS = 8, 9, 8
 Sum = Callable[[bytes], int]
 
 
-def reflected(width: int, polynomial: int, start: int, final: int = 0) -> Sum:
+def reflected(polynomial: int, start: int, final: int = 0) -> Sum:
     table = []
-    for value in range(256):
+    for byte in range(256):
+        value = byte
         for _ in range(8):
             value = value >> 1 ^ (polynomial if value & 1 else 0)
         table.append(value)
@@ -79,15 +80,15 @@ SUMS: dict[str, Sum] = {
     "crc-8": straight(8, 0x07, 0),
     "crc-8 from ff": straight(8, 0x07, 0xFF),
     "crc-8 31": straight(8, 0x31, 0xFF),
-    "crc-8 maxim": reflected(8, 0x8C, 0),
-    "crc-8 a1": reflected(8, 0xA1, 0),
+    "crc-8 maxim": reflected(0x8C, 0),
+    "crc-8 a1": reflected(0xA1, 0),
     "crc-16 ccitt": straight(16, 0x1021, 0xFFFF),
     "crc-16 xmodem": straight(16, 0x1021, 0),
-    "crc-16 x25": reflected(16, 0x8408, 0xFFFF, 0xFFFF),
-    "crc-16 mcrf": reflected(16, 0x8408, 0xFFFF),
-    "crc-16 kermit": reflected(16, 0x8408, 0),
-    "crc-16 modbus": reflected(16, 0xA001, 0xFFFF),
-    "crc-16 arc": reflected(16, 0xA001, 0),
+    "crc-16 x25": reflected(0x8408, 0xFFFF, 0xFFFF),
+    "crc-16 mcrf": reflected(0x8408, 0xFFFF),
+    "crc-16 kermit": reflected(0x8408, 0),
+    "crc-16 modbus": reflected(0xA001, 0xFFFF),
+    "crc-16 arc": reflected(0xA001, 0),
     "byte before": last,
     "first byte": first,
 }

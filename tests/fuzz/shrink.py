@@ -1,4 +1,4 @@
-"""A failing life made small, and written as a capture: build/fuzz/*.cap, which becomes a test before the driver is mended."""
+"""A failing life made small and written as a capture, build/fuzz/*.cap: a test before the driver is mended."""
 
 from __future__ import annotations
 
