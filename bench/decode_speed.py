@@ -6,7 +6,7 @@ the median of RUNS runs, once in the pieces of the captures and once in those th
 
 - what its protocol sends (RATES, with the place it is said at); where that is not known the line itself, full without a
   pause, at the fastest setting that the driver claims. A radio without an entry is taken for ten notifications
-  of 20 bytes a second, ten times what the SIG's profiles send; a network or keyboard without one for a line of 115200 baud.
+  of 20 bytes a second, ten times what the SIG's profiles send; a network or keyboard for a line of 115200 baud.
 - the densest WINDOW_S of its captures, as they are timed.
 
 Exit code 1 where a driver is below the bar.
