@@ -59,6 +59,7 @@ def test_the_least_is_a_figure_and_so_are_those_below() -> None:
 
 
 def test_a_driver_is_heard_and_timed() -> None:
-    text = "driver: nonin_numeric\ndevice: x\ncaptured: x\norigin: x\nstory: x\n\n0.000 < 816A60\n1.000 < 816A60\n1.500 = x\n"
+    header = "\n".join(f"{name}: x" for name in capture.HEADER)
+    text = f"{header}\n\n0.000 < 816A60\n1.000 < 816A60\n1.500 = x\n"
     story = capture.parse(text)
     assert decoded_rate(registry.driver("nonin_numeric"), [(story, list(story.notified()))]) > 1000
