@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from drivers import capture, registry
-from drivers.contract import Driver, Subscribe
+from drivers.contract import Ble, Driver, Subscribe
 
 ROOT = Path(__file__).parents[2]
 CAPTURES = ROOT / "tests" / "captures"
@@ -37,6 +37,12 @@ class Corpus:
     @property
     def segments(self) -> list[Segment]:
         return [segment for run in self.runs for segment in run]
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether its bytes may come in any pieces; of a radio alone they come as notifications."""
+        claims = registry.driver(self.driver_id).info.claims
+        return any(not one.source for one in self.segments) or not all(isinstance(claim, Ble) for claim in claims)
 
     @property
     def sources(self) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 from tests.fuzz.corpus import ROOT
 from tests.fuzz.life import Tally
 
+FUZZER = [ROOT / "tests" / "fuzz" / f"{name}.py" for name in ("corpus", "mend", "feed", "life", "judge")]
 FILE = ROOT / "docs" / "evidence" / "fuzz.jsonl"
 
 
@@ -32,7 +33,7 @@ def code() -> str:
 def tried(driver_id: str) -> str:
     """One driver, what it imports, and what tries it: another driver's change does not make this one's line stale."""
     mine = imported(ROOT / "drivers" / "devices" / f"{driver_id}.py", set())
-    return digest([*mine, *(ROOT / "tests" / "fuzz").glob("*.py"), ROOT / "drivers" / "codes.csv"])
+    return digest([*mine, *FUZZER, ROOT / "drivers" / "codes.csv"])
 
 
 def imported(path: Path, seen: set[Path]) -> set[Path]:

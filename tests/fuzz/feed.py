@@ -50,6 +50,8 @@ class Feed:
         integrity = registry.driver(driver_id).info.integrity
         self._by_trial = integrity is not Integrity.NONE and not self._mender.checks
         self._others = [one for one in registry.ids() if one != driver_id]
+        self._mark = random.Random(f"{driver_id} {seed} mark").choice(self._own.marks)
+        self._is_stream = self._own.is_stream
         self._sources = [*self._own.sources, "", FAR]
         self._elsewhere = 0.3 if any(self._own.sources) else 0.02  # a radio's frames, but from its characteristics
         self._sentences: tuple[tuple[Callable[[], Iterator[Piece]], float], ...] = (
@@ -64,7 +66,7 @@ class Feed:
 
     def mark(self) -> str:
         """What the host has of the device's memory."""
-        return self.rng.choice(self._own.marks)
+        return self._mark
 
     def steps(self) -> Iterator[Step]:
         """For ever."""
@@ -83,7 +85,7 @@ class Feed:
         how = self.rng.random()
         held, waited = b"", 0
         for wait, data, source in pieces:
-            if source or how < 0.4:
+            if source or how < 0.4 or not self._is_stream:
                 yield wait, data, source
             elif how < 0.7:
                 held, waited = held + data, waited + wait

@@ -67,8 +67,8 @@ def born(driver_id: str, feed: Feed) -> Judged:
 
 
 def live(judged: Judged, step: Step) -> list[Output]:
-    """What a host does: wakes the driver where its time has passed, then gives it the bytes."""
-    driver, said = judged.driver, []
+    """What a host does: opens, wakes the driver where its time has passed, then gives it the bytes."""
+    driver, said = judged.driver, [] if judged.is_open else judged.open(step.now)
     wakes = 1 if step.late else WAKES_LIMIT_COUNT
     while driver.wake_at is not None and driver.wake_at < step.now and wakes:
         wakes -= 1
@@ -81,11 +81,10 @@ def long_life(driver_id: str, seed: int, size: int, tally: Tally) -> None:
     """One driver hears it all; after a failure another one goes on from there, a few times."""
     name = f"{seed} long"
     feed = Feed(driver_id, name)
-    judged = born(driver_id, feed)
-    judged.open(0)
     for other in registry.ids():  # what the story itself needs is there before anything is weighed
         corpus.of(other)
     warm(driver_id)
+    judged = born(driver_id, feed)
     gc.collect()
     gc.freeze()  # what is there already is not looked through again at each weighing
     at_first, next_weighing = resident_bytes(), 0
@@ -93,7 +92,7 @@ def long_life(driver_id: str, seed: int, size: int, tally: Tally) -> None:
         if tally.bytes >= next_weighing:
             weigh(judged.driver, at_first, tally)
             next_weighing += max(1, size // CHECKPOINTS)
-        if tally.bytes >= size:
+        if tally.bytes >= size or len(tally.failures) >= FAILURES_LIMIT_COUNT:
             break
         tally.bytes += len(step.data)
         tally.steps += 1
@@ -102,11 +101,8 @@ def long_life(driver_id: str, seed: int, size: int, tally: Tally) -> None:
             live(judged, step)
         except Exception as error:  # noqa: BLE001  whatever it is, it is what we look for
             tally.failures.append(Failure(name, number, said_of(error)))
-            if len(tally.failures) >= FAILURES_LIMIT_COUNT:
-                break
             add(judged, tally)
             judged = born(driver_id, feed)
-            judged.open(step.now)
         if began:
             tally.slowest_ms = max(tally.slowest_ms, (time.thread_time() - began) * 1000)
     add(judged, tally)
@@ -151,12 +147,11 @@ def failure(driver_id: str, name: str, steps: Iterable[Step]) -> Failure | None:
     told: list[Output] = []
     echo: list[Output] = []
     step = Step(0, b"", "", False)
+    is_stream = corpus.of(driver_id).is_stream
     try:
-        told += one.open(0)
-        echo += twin.open(0)
         for number, step in enumerate(steps):  # noqa: B007  where it happened
             told += live(one, step)
-            for part in single(step):
+            for part in single(step) if is_stream else (step,):
                 echo += live(twin, part)
         agree(told, echo)
         must(one.driver.counts == twin.driver.counts, f"{one.driver.counts}, in single bytes {twin.driver.counts}")
