@@ -38,20 +38,23 @@ SECOND_NS = 1_000_000_000
 Chunk = tuple[int, bytes, str]
 RATES: dict[str, tuple[float, str]] = {  # bytes a second at most, and how that is known; escapes and answers included
     "berry_bci": (2500, "BCI Protocol V1.2: 5 bytes, 500 times a second at the highest rate an app can set"),
-    "capnostream_20": (600, "20 curve messages of 8 bytes, numerics of 40 and identity each second, all bytes escaped"),
+    "capnostream_20": (
+        600,
+        "20 curve messages of 8 bytes, numerics of 40 and identity each second, every byte escaped",
+    ),
     "contec_ble": (368, "60 pleth frames of 6 bytes and one of 8 with numbers each second"),
     "contec_v7": (576, "V7.0: 60 frames of 9 bytes a second, and answers"),
     "creative_pc60": (158, "ten pleth frames of 11 bytes, one of 12 with numbers, states"),
     "ieee11073_agent": (
         2400,
-        "association and the largest configuration in one second; then one report of 60 a second",
+        "assumed: four of the largest configurations seen (552 bytes) in a second; then a report of 60",
     ),
     "jumper_jpd500f": (
         640,
-        "a notification of 4 bytes with each pleth one of 20; 25 a second is more than BLE gives it",
+        "assumed, no document names a rate: 32 notifications of 20 bytes a second",
     ),
     "polar_h10": (452, "130 samples of 3 bytes a second in notifications of 229, heart rate beside it"),
-    "viatom_bp2w": (640, "a request each half second, answered by at most 320 bytes"),
+    "viatom_bp2w": (640, "assumed, no document names a rate: ten pushes a second of 64 bytes while it measures"),
     "viatom_o2ring": (320, "one answer a second with 125 pleth samples, and who it is"),
 }
 OF_RADIO = 200.0, "ten notifications of 20 bytes a second"
