@@ -47,7 +47,7 @@ RATES: dict[str, tuple[float, str]] = {  # bytes a second at most, and how that 
     "creative_pc60": (158, "ten pleth frames of 11 bytes, one of 12 with numbers, states"),
     "ieee11073_agent": (
         2400,
-        "assumed: four of the largest configurations seen (552 bytes) in a second; then a report of 60",
+        "assumed: four of the largest configurations seen (552 bytes) in one second",
     ),
     "jumper_jpd500f": (
         640,
