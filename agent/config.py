@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ import msgspec
 
 from config.load import ConfigError, read
 from drivers import registry
+from drivers.contract import Ble, Driver
 from wire.topics import is_name
 
 MIB = 1 << 20
@@ -23,6 +25,15 @@ class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str
     driver: str
     baud: int = 0  # 0: what the driver claims first
+    options: dict[str, str] = {}
+
+
+class Radio(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A device by radio that may be connected, by its identity address, and the driver that is pinned to it."""
+
+    address: str
+    driver: str
+    passkey: str = ""  # six digits, where the device shows or has one
     options: dict[str, str] = {}
 
 
@@ -47,6 +58,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     interval_s: Seconds = 1.0
     discover: bool = True
     port: list[Port] = []
+    radio: list[Radio] = []
     spool: SpoolSizes = SpoolSizes()
 
     @property
@@ -69,14 +81,33 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: site {config.site!r} is not a name", "1 to 24 of a-z, 0-9 and '-'")
     _check_broker(path, config.broker)
     for port in config.port:
-        try:
-            registry.driver(port.driver)
-        except registry.UnknownDriverError as error:
-            raise ConfigError(f"{path}: port {port.path}: {error}", error.hint) from error
+        _check_driver(f"{path}: port {port.path}", port.driver)
+    for radio in config.radio:
+        _check_radio(f"{path}: radio {radio.address}", radio)
+    addresses = [radio.address for radio in config.radio]
+    if len(set(addresses)) != len(addresses):
+        raise ConfigError(f"{path}: a radio address stands there twice", "one [[radio]] for each device")
     paths = [port.path for port in config.port]
     if len(set(paths)) != len(paths):
         raise ConfigError(f"{path}: a port stands there twice", "one [[port]] for each device")
     return config
+
+
+def _check_driver(where: str, name: str) -> type[Driver]:
+    try:
+        return registry.driver(name)
+    except registry.UnknownDriverError as error:
+        raise ConfigError(f"{where}: {error}", error.hint) from error
+
+
+def _check_radio(where: str, radio: Radio) -> None:
+    kind = _check_driver(where, radio.driver)
+    if not any(isinstance(claim, Ble) for claim in kind.info.claims):
+        raise ConfigError(f"{where}: {radio.driver} is not found by radio", "`wardlink drivers` lists the claims")
+    if not re.fullmatch(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}", radio.address):
+        raise ConfigError(f"{where}: not an address", 'like "C0:11:22:33:44:55", in capitals')
+    if not re.fullmatch(r"([0-9]{6})?", radio.passkey):
+        raise ConfigError(f"{where}: a passkey has six digits", "leave it away where the device has none")
 
 
 def _check_broker(path: Path, broker: str) -> None:

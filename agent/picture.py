@@ -48,6 +48,7 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
         spool=_spool(spool, gateway.keeping.problem, rooms),
         tasks=[TaskStatus(task.name, task.failures, task.last_error) for task in gateway.supervisor.watched],
         relayed=relayed,
+        radio=gateway.radio.picture(now) if gateway.radio else None,
     )
 
 

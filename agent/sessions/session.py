@@ -19,6 +19,7 @@ from drivers.contract import (
     Numeric,
     Output,
     PatientId,
+    Reached,
     Scale,
     Send,
     Status,
@@ -82,11 +83,11 @@ class Session:
                 self._wave(output, t)
             elif isinstance(output, Send):
                 sends.append(output)
-            elif not isinstance(output, Subscribe):
+            elif not isinstance(output, Subscribe | Reached):
                 others.append(output)
         for output in others:  # after the waves, so that the streams of neighbouring waves are numbered in a row
             self._say(output, t)
-        if len(outputs) > len(sends):
+        if others or any(isinstance(output, Wave) for output in outputs):
             self.heard = t
         return sends
 

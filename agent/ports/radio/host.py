@@ -1,0 +1,246 @@
+"""All devices of one adapter: advertisements go to whom they concern; when the radio fails the ladder is climbed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
+
+from agent.ports.radio.air import Air, AirError, BondError, NoAdapterError, Seen
+from agent.ports.radio.ladder import SECOND_NS, Ladder, Rung
+from agent.ports.radio.limits import bounded
+from agent.ports.radio.peer import Peer
+from agent.ports.radio.policy import Claims, Known, may_adopt
+from agent.ports.radio.strangers import Strangers
+from agent.ports.radio.talk import Ear
+from drivers.contract import Driver
+
+SCAN_LIMIT_S = 10.0
+RUNG_LIMIT_S = 30.0
+SILENT_S = 20.0  # no advertisement from anybody: the scan may be dead (bluetoothd restarted, firmware hung)
+PAUSE_FIRST_S = 1.0
+PAUSE_LIMIT_S = 15.0
+log = logging.getLogger("wardlink.radio")
+
+
+class Host:
+    """`meet` gives a known device's ear; `adopted` is told of a device that was bonded."""
+
+    def __init__(
+        self,
+        air: Air,
+        now: Callable[[], int],
+        kinds: Iterable[type[Driver]],
+        meet: Callable[[Known], Ear],
+        adopted: Callable[[Known], None],
+    ) -> None:
+        self.air = air
+        self.now = now
+        self.connecting = asyncio.Lock()
+        self.peers: dict[str, Peer] = {}
+        self.ladder = Ladder()
+        self.strangers = Strangers()
+        self.state = "starting"
+        self.advertisements = 0
+        self.window_words = ""
+        self._claims = Claims(kinds)
+        self._meet = meet
+        self._adopted = adopted
+        self._tasks: dict[Peer, asyncio.Task[None]] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._window_until = 0
+        self._to_bond: set[str] = set()  # lost their bond; the old one is removed, a person waits
+        self._seen_ns = 0
+        self._is_silent = False
+        self._wanted: tuple[Rung, Peer] | None = None
+        self._trouble = asyncio.Event()
+
+    # Who is there.
+
+    def add(self, known: Known) -> Peer:
+        """A device that may be connected from now on."""
+        peer = self.peers[known.address] = Peer(known, self, self._meet)
+        self._begin(peer)
+        return peer
+
+    def _begin(self, peer: Peer) -> None:
+        task = self._tasks[peer] = asyncio.create_task(peer.run(), name=f"ble {peer.known.address}")
+        task.add_done_callback(lambda task: self._ended(peer, task))
+
+    def _ended(self, peer: Peer, task: asyncio.Task[None]) -> None:
+        """A driver's bug, or ours, ends one device's task: it is begun again at the next look."""
+        self._tasks.pop(peer, None)
+        if not task.cancelled() and task.exception() is not None:
+            peer.state = f"failed: {task.exception()!r}"
+            log.error("device failed address=%s", peer.known.address, exc_info=task.exception())
+
+    def seen(self, seen: Seen) -> None:
+        """An advertisement. A thousand a second must cost little."""
+        now = self.now()
+        self.advertisements += 1
+        self._seen_ns = now
+        if self._is_silent:
+            self._is_silent = False
+            self.ladder.good()
+        peer = self.peers.get(seen.address)
+        if peer is not None:
+            peer.seen(now, seen.rssi)
+        else:
+            self._consider(seen, now)
+
+    def _consider(self, seen: Seen, now: int) -> None:
+        stranger = self.strangers.meet(seen, now, lambda: self._claims.choose(seen))
+        if not self.is_window_open or not stranger.may_try(now):
+            return
+        choice, far = stranger.choice, may_adopt(seen)
+        if choice.driver is None or far:
+            stranger.words = far or choice.words
+            return
+        self.strangers.drop(seen.address)
+        self.add(Known(seen.address, choice.driver, name=seen.name)).seen(now, seen.rssi)
+
+    def keeps(self, peer: Peer) -> bool:
+        return self.peers.get(peer.known.address) is peer
+
+    # The window.
+
+    @property
+    def is_window_open(self) -> bool:
+        return self.now() < self._window_until
+
+    def open_window(self, until: int) -> None:
+        """A person wants to bond a device, until then (monotonic nanoseconds)."""
+        self._window_until, self.window_words = until, ""
+        for peer in self.peers.values():
+            if peer.is_refused:
+                self._do(self._bond_again(peer))
+
+    def shut_window(self, words: str) -> None:
+        self._window_until, self.window_words = 0, words
+        self._to_bond.clear()
+
+    async def _bond_again(self, peer: Peer) -> None:
+        """What is left of the old bond stands in the way of a new one."""
+        async with bounded(RUNG_LIMIT_S, "the old bond could not be removed"):
+            await self.air.remove(peer.known.address)
+        self._to_bond.add(peer.known.address)
+        peer.hurry()
+
+    def wants_bond(self, peer: Peer) -> bool:
+        return self.is_window_open and (not peer.known.bonded or peer.known.address in self._to_bond)
+
+    def was_bonded(self, peer: Peer, address: str) -> None:
+        """The first one is the one that was meant."""
+        self.peers.pop(peer.known.address, None)
+        peer.known = replace(peer.known, address=address, bonded=True)
+        self.peers[address] = peer
+        self.shut_window(f"{peer.known.driver} at {address} is bonded")
+        self._adopted(peer.known)
+        log.info("device bonded address=%s driver=%s", address, peer.known.driver)
+
+    # What goes wrong.
+
+    def went_well(self, peer: Peer) -> None:
+        self.ladder.good()
+
+    def went_wrong(self, peer: Peer, error: AirError) -> None:
+        """A failure of the device that its bond explains is none of the radio."""
+        known = peer.known
+        if not (known.bonded or known.allowed) and self.keeps(peer):
+            del self.peers[known.address]
+            self.strangers.tell(known, f"not bonded: {error}", self.now())
+        if isinstance(error, BondError):
+            return
+        is_alone = not any(other.is_open for other in self.peers.values() if other is not peer)
+        rung = self.ladder.failed(self.now(), Rung.USB if is_alone else Rung.FORGET)
+        if rung is not None:
+            self._wanted = rung, peer
+            self._trouble.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        failures = 0
+        try:
+            while True:
+                try:
+                    async with bounded(SCAN_LIMIT_S, "the scan does not begin"):
+                        await self.air.scan(self.seen)
+                    self.state, failures = "listening", 0
+                    await self._watch()
+                except AirError as error:
+                    failures += 1
+                    self._say(str(error))
+                    if not isinstance(error, NoAdapterError):
+                        await self._climb(self.ladder.failed(self.now(), Rung.USB, 1), None)
+                    await asyncio.sleep(min(PAUSE_FIRST_S * 2 ** min(failures - 1, 8), PAUSE_LIMIT_S))
+        finally:
+            await self._end()
+
+    async def _watch(self) -> None:
+        """Until the scan must begin afresh."""
+        self._seen_ns = self.now()
+        while True:
+            quiet_s = (self.now() - self._seen_ns) / SECOND_NS
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, SILENT_S - quiet_s) + 0.001):
+                    await self._trouble.wait()
+            if self._wanted is not None:
+                rung, peer = self._wanted
+                self._wanted = None
+                self._trouble.clear()
+                await self._climb(rung, peer)
+                return
+            if self.now() - self._seen_ns >= SILENT_S * SECOND_NS:
+                self._is_silent = True
+                top = Rung.RESCAN if any(peer.is_open for peer in self.peers.values()) else Rung.POWER
+                await self._climb(self.ladder.failed(self.now(), top, 1), None)
+                return
+
+    async def _climb(self, rung: Rung | None, peer: Peer | None) -> None:
+        if rung in (None, Rung.RESCAN):
+            return
+        log.warning("radio: %s", rung)
+        try:
+            async with bounded(RUNG_LIMIT_S, f"{rung}: not done"):
+                if rung is Rung.FORGET and peer is not None and not peer.known.bonded:
+                    await self.air.remove(peer.known.address)
+                elif rung is Rung.POWER:
+                    await self.air.power()
+                elif rung is Rung.DAEMON:
+                    await self.air.restart()
+                elif rung is Rung.USB:
+                    await self.air.replug()
+        except AirError as error:
+            self.ladder.failed_rungs += 1
+            log.warning("radio: %s failed why=%r", rung, str(error))
+
+    def _say(self, words: str) -> None:
+        if words != self.state:
+            log.warning("radio fails why=%r", words)
+        self.state = words
+
+    def look(self) -> None:
+        """Begin again what failed. Once a second is enough."""
+        for peer in self.peers.values():
+            if peer not in self._tasks:
+                self._begin(peer)
+
+    def _do(self, job: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(self._try(job), name="ble bond")
+        self._jobs.add(task)
+        task.add_done_callback(self._jobs.discard)
+
+    async def _try(self, job: Coroutine[None, None, None]) -> None:
+        try:
+            await job
+        except AirError as error:
+            self.window_words = str(error)
+
+    async def _end(self) -> None:
+        tasks = [*self._tasks.values(), *self._jobs]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.air.close()
