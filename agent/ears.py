@@ -11,6 +11,9 @@ from agent.sessions.hearing import Asked, Hearing
 from agent.sessions.ward import Ward
 from drivers.contract import Driver, Reached, Send, Subscribe
 
+OPENED = pack([("", b"")])  # on the tape: what comes now is of a new connection
+RESTARTED = "the gateway was started again"
+
 
 class Reach(Protocol):
     """How far one device came in its memory."""
@@ -22,7 +25,8 @@ class Reach(Protocol):
 class Ear:
     """Hears one device. Times are monotonic nanoseconds, and no two notifications have the same: the tape needs that.
 
-    What waits in the driver for the rest of its frame is told by characteristic, from how `pending` moves.
+    With a process its connections end, so no session goes on after a crash. What waits in the driver for the rest of its
+    frame is told by characteristic, from how `pending` moves.
     """
 
     def __init__(
@@ -62,9 +66,9 @@ class Ear:
         return self.hearing.wake_at
 
     def opened(self, now: int) -> list[Subscribe | Send]:
-        self._waiting.clear()
-        self.hearing.driver.reached = self._reach()  # a session that goes on after a crash has come further
-        self.hearing.opened(now)
+        self._at = max(now, self._at + 1)
+        self.tape.write(OPENED, self._at)
+        self.hearing.opened(self._at)
         return self._taken()
 
     def heard(self, data: bytes, now: int, source: str) -> list[Subscribe | Send]:
@@ -77,6 +81,9 @@ class Ear:
     def resume(self, chunk: bytes, now: int) -> None:
         """Hear again what an earlier process had on its tape. Nothing is sent."""
         for source, data in unpack(chunk):
+            if not source:
+                self.closed(now, RESTARTED)
+                continue
             self.hearing.resume(data, now, self.tape.is_safe, source)
             self._keep_waiting(source, data)
         self._at = max(self._at, now)

@@ -17,7 +17,7 @@ import msgspec
 
 from agent import durable, window
 from agent.config import Config
-from agent.ears import Ear
+from agent.ears import RESTARTED, Ear
 from agent.health.status import RadioStatus
 from agent.marks import Marks, Sealed
 from agent.ports.radio.host import Host
@@ -98,6 +98,7 @@ class Radio:
         ear = Ear(self._ward, make, f"ble {known.address}", tape, self.marks.reach(key), self._hurry)
         for now, chunk in tape.left(was_durable):
             self._once(f"radio {known.address}", partial(ear.resume, chunk, now))
+        ear.closed(self._world.now(), RESTARTED)
         self._tapes.add(tape, ear)
         self._ears[known.address, known.driver] = ear
         return ear
@@ -105,7 +106,8 @@ class Radio:
     def look(self) -> None:
         """Begin, and heed the window. Once a second is enough."""
         if self.host is None:
-            self.host = Host(self._world.air(), self._world.now, registry.all_drivers(), self._meet, self._adopt)
+            kinds = registry.all_drivers()
+            self.host = Host(self._world.air(), self._world.now, kinds, self._meet, self._adopt, self._fail)
             for known in self.known():
                 self.host.add(known)
         if self._task is None or self._task.done():
@@ -124,6 +126,12 @@ class Radio:
         if asked.until_ns and not host.is_window_open:
             said = host.window_words or "nobody was bonded"
             window.write(self._runtime, window.Window(0, said))
+
+    def _fail(self, name: str, error: BaseException) -> None:
+        def again() -> None:
+            raise error
+
+        self._once(name, again)
 
     def _adopt(self, known: Known) -> None:
         """Who was bonded is remembered before anything it says is durable."""

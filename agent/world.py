@@ -33,8 +33,12 @@ def spool_thread() -> Executor:
 
 def bluez() -> Air:
     """The real stack, loaded where it is needed: it takes some MiB."""
-    from agent.ports.radio.bluez import BluezAir  # noqa: PLC0415
+    try:
+        from agent.ports.radio.bluez import BluezAir  # noqa: PLC0415
+    except ImportError as error:
+        from agent.ports.radio.air import NoAir  # noqa: PLC0415
 
+        return NoAir(f"bleak is not installed: {error}")
     return BluezAir()
 
 

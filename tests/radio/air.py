@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bumble import hci
-from bumble.core import AdvertisingData, BaseBumbleError, ProtocolError
+from bumble.core import AdvertisingData, BaseBumbleError
 from bumble.device import Device, DeviceConfiguration, Peer
 from bumble.hci import Address
 from bumble.keys import MemoryKeyStore

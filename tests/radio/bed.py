@@ -1,4 +1,4 @@
-"""A bed with a gateway's radio and devices round it, on virtual time. The gateway is all but the spool and the uplink."""
+"""A bed with a gateway's radio and devices round it, on virtual time. The gateway has no spool and no uplink."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from agent.spool.files import Disk
 from agent.supervisor import Supervisor
 from agent.tapes import Tapes
 from agent.world import World
+from drivers import registry
 from drivers.capture import full
 from tests.radio.air import BumbleAir
 from tests.radio.vtime import now, passing
@@ -79,7 +80,14 @@ class Device(Peripheral):
 
 
 class Bed:
-    def __init__(self, folder: Path, named: list[Named] | None = None, ether: Ether | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        named: list[Named] | None = None,
+        ether: Ether | None = None,
+        driver=registry.driver,
+        was_durable=lambda sealed: False,
+    ) -> None:
         self.ether = ether or Ether()
         self.air = BumbleAir(self.ether)
         self.config = Config(
@@ -95,11 +103,12 @@ class Bed:
         self.supervisor = Supervisor()
         self.ward = Ward(lambda: codec.Encoder().encode)
         self.tapes = Tapes()
-        self.world = World(now=now, air=lambda: self.air)
-        self.marks = Marks(Disk(direct=False), folder / "state" / MARKS_FILE, lambda sealed: False)
+        self.world = World(now=now, air=lambda: self.air, driver=driver)
+        self.marks = Marks(Disk(direct=False), folder / "state" / MARKS_FILE, was_durable)
         self.radio = Radio(
             self.config, self.world, self.ward, self.tapes, self.marks, lambda: None, self.supervisor.once
         )
+        self.radio.resume(was_durable)
         self.records: list[Record] = []
 
     @property
@@ -136,7 +145,6 @@ class Bed:
         finally:
             looking.cancel()
             await self.radio.close()
-            self.tapes.close()
             failed = [one for one in self.supervisor.watched if one.failures]
             assert not failed, failed
 

@@ -139,6 +139,7 @@ def test_a_device_that_lost_its_bond_is_left_alone_until_a_person_bonds_it_again
         return shown, tried, took, bed
 
     shown, tried, took, bed = run(story())
+    assert took < 15
     assert (shown.state, shown.is_refused) == (LOST_BOND, True)
     assert 1 <= tried <= 2
     assert bed.air.done == [f"remove {OXIMETER.address}"]
@@ -294,7 +295,7 @@ def test_the_ladder_mends(tmp_path, fault: str, mend: str) -> None:
 
     bed, rungs = run(story())
     assert not bed.air.faults
-    assert ([word for word in bed.air.done if word in ("power", "restart", "replug")] or [""])[-1] == mend
+    assert [word for word in bed.air.done if word in ("power", "restart", "replug")] == ([mend] if mend else [])
     assert sum(rungs.values()) >= 1
 
 

@@ -50,7 +50,7 @@ async def passing(seconds: float) -> None:
     """Let virtual time pass."""
     loop = asyncio.get_running_loop()
     over = loop.create_future()
-    loop.call_later(seconds, over.set_result, None)
+    loop.call_later(seconds, lambda: over.done() or over.set_result(None))
     await over
 
 

@@ -87,3 +87,27 @@ class Air(Protocol):
         """Take the adapter's power away for a moment."""
 
     async def close(self) -> None: ...
+
+
+class NoAir:
+    """An Air where there is none, and why."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    async def _fail(self) -> None:
+        raise NoAdapterError(self._words)
+
+    async def scan(self, seen: Callable[[Seen], None]) -> None:
+        await self._fail()
+
+    async def connect(self, address: str, stirred: Callable[[], None]) -> Contact:
+        raise NoAdapterError(self._words)
+
+    async def remove(self, address: str) -> None:
+        await self._fail()
+
+    power = restart = replug = _fail
+
+    async def close(self) -> None:
+        """There is nothing."""

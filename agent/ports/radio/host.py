@@ -26,7 +26,7 @@ log = logging.getLogger("wardlink.radio")
 
 
 class Host:
-    """`meet` gives a known device's ear; `adopted` is told of a device that was bonded."""
+    """`meet` gives a known device's ear; `adopted` is told of a device that was bonded, `failed` of a driver's bug."""
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class Host:
         kinds: Iterable[type[Driver]],
         meet: Callable[[Known], Ear],
         adopted: Callable[[Known], None],
+        failed: Callable[[str, BaseException], None],
     ) -> None:
         self.air = air
         self.now = now
@@ -48,6 +49,7 @@ class Host:
         self._claims = Claims(kinds)
         self._meet = meet
         self._adopted = adopted
+        self._failed = failed
         self._tasks: dict[Peer, asyncio.Task[None]] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._window_until = 0
@@ -72,9 +74,10 @@ class Host:
     def _ended(self, peer: Peer, task: asyncio.Task[None]) -> None:
         """A driver's bug, or ours, ends one device's task: it is begun again at the next look."""
         self._tasks.pop(peer, None)
-        if not task.cancelled() and task.exception() is not None:
-            peer.state = f"failed: {task.exception()!r}"
-            log.error("device failed address=%s", peer.known.address, exc_info=task.exception())
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            peer.stumble(repr(error))
+            self._failed(f"radio {peer.known.address}", error)
 
     def seen(self, seen: Seen) -> None:
         """An advertisement. A thousand a second must cost little."""
@@ -188,8 +191,6 @@ class Host:
                     await self._trouble.wait()
             if self._wanted is not None:
                 rung, peer = self._wanted
-                self._wanted = None
-                self._trouble.clear()
                 await self._climb(rung, peer)
                 return
             if self.now() - self._seen_ns >= SILENT_S * SECOND_NS:
@@ -199,6 +200,8 @@ class Host:
                 return
 
     async def _climb(self, rung: Rung | None, peer: Peer | None) -> None:
+        self._wanted = None  # what fails meanwhile fails for the same reason
+        self._trouble.clear()
         if rung in (None, Rung.RESCAN):
             return
         log.warning("radio: %s", rung)
@@ -215,6 +218,8 @@ class Host:
         except AirError as error:
             self.ladder.failed_rungs += 1
             log.warning("radio: %s failed why=%r", rung, str(error))
+        self._wanted = None
+        self._trouble.clear()
 
     def _say(self, words: str) -> None:
         if words != self.state:

@@ -74,8 +74,16 @@ class Peer:
         self._is_hurried = True
         self._stirred.set()
 
+    def stumble(self, words: str) -> None:
+        """Its task failed; the next one begins with a pause."""
+        self.tally.failures += 1
+        self._failures += 1
+        self.state = f"failed: {words}"
+
     async def run(self) -> None:
         """Until cancelled, or kept no more."""
+        if self._failures:
+            await self._pause()
         while self.host.keeps(self):
             await self._advertised()
             self._is_hurried = False
@@ -129,7 +137,7 @@ class Peer:
             reason = await talk.listen(self.meet(self.known))
         finally:
             self.is_open = False
-            self.state = "waiting"
+            self.state = "waiting" if self.state == "open" else self.state
             self.seen_ns = None
             await self._leave(contact)
         log.info("device gone address=%s why=%r", self.known.address, reason)
