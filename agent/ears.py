@@ -25,8 +25,8 @@ class Reach(Protocol):
 class Ear:
     """Hears one device. Times are monotonic nanoseconds, and no two notifications have the same: the tape needs that.
 
-    With a process its connections end, so no session goes on after a crash. What waits in the driver for the rest of its
-    frame is told by characteristic, from how `pending` moves.
+    With a process its connections end, so no session goes on after a crash. What waits in the driver for the rest of
+    its frame is told by characteristic, from how `pending` moves.
     """
 
     def __init__(

@@ -68,7 +68,8 @@ def test_a_device_is_bonded_while_a_person_waits_and_known_ever_after(tmp_path) 
         again = Bed(tmp_path, ether=bed.ether)
         again.air = bed.air
         async with again.watched():
-            await until(lambda: again.readings(), 10)
+            left = len(again.readings())
+            await until(lambda: len(again.readings()) > left, 10)
             (known,) = again.radio.picture(0).devices
         device.switch_off()
         return stranger, answer, known

@@ -36,9 +36,10 @@ def test_the_file_that_ships_says_every_key_with_its_default(tmp_path) -> None:
     path = tmp_path / "gateway.toml"
     path.write_text("\n".join(line[1:] if re.match("#[^ ]", line) else line for line in lines), encoding="utf-8")
     whole = config.load(path)
-    assert msgspec.structs.replace(whole, port=[]) == shipped
+    assert msgspec.structs.replace(whole, port=[], radio=[]) == shipped
     assert whole.port == [config.Port(whole.port[0].path, whole.port[0].driver)]
-    for kind in (config.Config, config.Port, config.SpoolSizes):
+    assert whole.radio == [config.Radio(whole.radio[0].address, whole.radio[0].driver)]
+    for kind in (config.Config, config.Port, config.Radio, config.SpoolSizes):
         assert all(re.search(rf"(?m)^#?(\[+)?{key}\b", "\n".join(lines)) for key in kind.__struct_fields__)
 
 
@@ -105,3 +106,25 @@ def test_what_cannot_be_read_is_said(tmp_path) -> None:
     assert caught.value.hint == "name another file with --config"
     with pytest.raises(ConfigError, match="Is a directory"):
         config.load(tmp_path)
+
+
+RADIO = '[[radio]]\naddress = "C0:11:22:33:44:55"\ndriver = "gatt_oximeter"\n'
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (RADIO + RADIO, "stands there twice"),
+        (RADIO.replace("C0:11", "c0:11"), "not an address"),
+        (RADIO.replace("gatt_oximeter", "contec_v7"), "not found by radio"),
+        (RADIO + 'passkey = "12345"\n', "six digits"),
+        (RADIO.replace("gatt_oximeter", "gatt_oximetre"), "no driver is called"),
+    ],
+)
+def test_a_radio_that_cannot_be_is_refused(tmp_path, wrong: str, words: str) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(GOOD + RADIO)
+    assert config.load(path).radio == [config.Radio("C0:11:22:33:44:55", "gatt_oximeter")]
+    path.write_text(GOOD + wrong)
+    with pytest.raises(config.ConfigError, match=words):
+        config.load(path)

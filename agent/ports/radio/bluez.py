@@ -196,9 +196,9 @@ class BluezAir:
         contacts.append(contact)
         try:
             await self._connect(client, device.details["path"])
-        except BaseException:
-            self._afresh()
-            raise
+        finally:
+            if not client.is_connected:
+                self._afresh()
         contact.lost = "" if client.is_connected else "disconnected"  # bleak may have tried more than once
         return contact
 

@@ -159,11 +159,13 @@ class Peer:
             async with bounded(CONNECT_LIMIT_S, "it does not answer"):
                 contact = await self.host.air.connect(self.known.address, self._stirred.set)
             self.tally.connects += 1
+            is_secure = False
             try:
                 await self._secure(contact)
-            except BaseException:
-                await self._leave(contact)
-                raise
+                is_secure = True
+            finally:
+                if not is_secure:
+                    await self._leave(contact)
         return contact
 
     async def _secure(self, contact: Contact) -> None:
