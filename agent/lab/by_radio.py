@@ -1,4 +1,4 @@
-"""A capture played as a device by radio: it offers the characteristics that the driver asks for, and says what it said."""
+"""A capture played as a device by radio: it offers what the driver asks for, and says what it said."""
 
 from __future__ import annotations
 

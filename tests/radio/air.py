@@ -133,7 +133,7 @@ class BumbleAir:
         self.contacts: set[BumbleContact] = set()
         self.faults: set[str] = set()
         self.done: list[str] = []  # what was done to mend it
-        self.wrong_connects = 0
+        self.failing_connects = 0
         self._seen: Callable[[Seen], None] | None = None
         self._is_on = False
 
@@ -175,6 +175,9 @@ class BumbleAir:
         await later(LATER_S)
         if "wedged" in self.faults:
             await later(3600)
+        if self.failing_connects:
+            self.failing_connects -= 1
+            raise AirError("le-connection-abort-by-local")
         try:
             connection = await did(self.device.connect(Address(address), timeout=20))
         except AirError as error:

@@ -22,6 +22,9 @@ RUNG_LIMIT_S = 30.0
 SILENT_S = 20.0  # no advertisement from anybody: the scan may be dead (bluetoothd restarted, firmware hung)
 PAUSE_FIRST_S = 1.0
 PAUSE_LIMIT_S = 15.0
+QUIET = (Rung.RESCAN, Rung.POWER)  # nobody may be there at all
+DEAF = (Rung.RESCAN, Rung.POWER, Rung.DAEMON, Rung.USB)
+UNBONDED = tuple(Rung)
 log = logging.getLogger("wardlink.radio")
 
 
@@ -56,7 +59,7 @@ class Host:
         self._to_bond: set[str] = set()  # lost their bond; the old one is removed, a person waits
         self._seen_ns = 0
         self._is_silent = False
-        self._wanted: tuple[Rung, Peer] | None = None
+        self._failing: Peer | None = None
         self._trouble = asyncio.Event()
 
     # Who is there.
@@ -156,11 +159,8 @@ class Host:
             self.strangers.tell(known, f"not bonded: {error}", self.now())
         if isinstance(error, BondError):
             return
-        is_alone = not any(other.is_open for other in self.peers.values() if other is not peer)
-        rung = self.ladder.failed(self.now(), Rung.USB if is_alone else Rung.FORGET)
-        if rung is not None:
-            self._wanted = rung, peer
-            self._trouble.set()
+        self._failing = peer
+        self._trouble.set()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -176,7 +176,7 @@ class Host:
                     failures += 1
                     self._say(str(error))
                     if not isinstance(error, NoAdapterError):
-                        await self._climb(self.ladder.failed(self.now(), Rung.USB, 1), None)
+                        await self._climb(self.ladder.failed(self.now(), DEAF, 1), None)
                     await asyncio.sleep(min(PAUSE_FIRST_S * 2 ** min(failures - 1, 8), PAUSE_LIMIT_S))
         finally:
             await self._end()
@@ -189,19 +189,24 @@ class Host:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, SILENT_S - quiet_s) + 0.001):
                     await self._trouble.wait()
-            if self._wanted is not None:
-                rung, peer = self._wanted
-                await self._climb(rung, peer)
+            if self._failing is not None and await self._mend(self._failing):
                 return
             if self.now() - self._seen_ns >= SILENT_S * SECOND_NS:
                 self._is_silent = True
-                top = Rung.RESCAN if any(peer.is_open for peer in self.peers.values()) else Rung.POWER
-                await self._climb(self.ladder.failed(self.now(), top, 1), None)
+                others = any(peer.is_open for peer in self.peers.values())
+                await self._climb(self.ladder.failed(self.now(), QUIET, 1, others), None)
                 return
 
-    async def _climb(self, rung: Rung | None, peer: Peer | None) -> None:
-        self._wanted = None  # what fails meanwhile fails for the same reason
+    async def _mend(self, peer: Peer) -> bool:
+        """A device that is heard could not be connected: whether the scan must begin afresh."""
+        self._failing = None
         self._trouble.clear()
+        others = any(other.is_open for other in self.peers.values() if other is not peer)
+        rung = self.ladder.failed(self.now(), DEAF if peer.known.bonded else UNBONDED, disturbs=others)
+        await self._climb(rung, peer)
+        return rung is not None
+
+    async def _climb(self, rung: Rung | None, peer: Peer | None) -> None:
         if rung in (None, Rung.RESCAN):
             return
         log.warning("radio: %s", rung)
@@ -218,7 +223,7 @@ class Host:
         except AirError as error:
             self.ladder.failed_rungs += 1
             log.warning("radio: %s failed why=%r", rung, str(error))
-        self._wanted = None
+        self._failing = None  # what failed meanwhile failed for the same reason
         self._trouble.clear()
 
     def _say(self, words: str) -> None:

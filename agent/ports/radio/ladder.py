@@ -22,34 +22,43 @@ class Rung(StrEnum):
 
 
 ORDER = tuple(Rung)
-REST_S = {Rung.RESCAN: 0, Rung.FORGET: 0, Rung.POWER: 120, Rung.DAEMON: 600, Rung.USB: 1800}  # not again within
+REST_S = {Rung.RESCAN: 0, Rung.FORGET: 0, Rung.POWER: 60, Rung.DAEMON: 600, Rung.USB: 1800}  # not again within
+AFTER_S = {Rung.RESCAN: 0, Rung.FORGET: 0, Rung.POWER: 5, Rung.DAEMON: 60, Rung.USB: 120}  # of failing, and not before
+DISTURB_REST_S = 1800  # before what disturbs devices that are being heard
 
 
 class Ladder:
-    """Counts failures in a row; says which rung to take now, if any."""
+    """Counts failures in a row; says which rung to take now, if any. A rung that must rest is not climbed over."""
 
     def __init__(self) -> None:
         self.taken = dict.fromkeys(ORDER, 0)
         self.failed_rungs = 0
         self._failures = 0
+        self._first_ns = 0
         self._next = 0
-        self._taken_at: dict[Rung, int] = {}
+        self._taken_ns: dict[Rung, int] = {}
 
-    def failed(self, now: int, top: Rung, per_rung: int = PER_RUNG_COUNT) -> Rung | None:
-        """One more failure. No rung above `top` is taken; after it, and after a rest, the lowest again."""
+    def failed(
+        self, now: int, rungs: tuple[Rung, ...], per_rung: int = PER_RUNG_COUNT, disturbs: bool = False
+    ) -> Rung | None:
+        """One more failure, for which these rungs may be taken; `disturbs`: others are being heard by this adapter."""
+        if not self._failures:
+            self._first_ns = now
         self._failures += 1
         if self._failures % per_rung:
             return None
-        limit = ORDER.index(top)
-        for step in range(limit + 1):
-            at = (self._next + step) % (limit + 1) if self._next <= limit else step
-            rung = ORDER[at]
-            if now - self._taken_at.get(rung, -REST_S[rung] * SECOND_NS) >= REST_S[rung] * SECOND_NS:
-                self._next = at + 1
-                self._taken_at[rung] = now
-                self.taken[rung] += 1
-                return rung
-        return None
+        wanted = next((rung for rung in rungs if ORDER.index(rung) >= self._next), rungs[0])
+        rung = wanted if self._may(wanted, now, disturbs) else rungs[0]
+        if rung is wanted:
+            self._next = ORDER.index(rung) + 1
+        self._taken_ns[rung] = now
+        self.taken[rung] += 1
+        return rung
+
+    def _may(self, rung: Rung, now: int, disturbs: bool) -> bool:
+        rest_s = DISTURB_REST_S if disturbs and REST_S[rung] else REST_S[rung]
+        rested = rung not in self._taken_ns or now - self._taken_ns[rung] >= rest_s * SECOND_NS
+        return rested and now - self._first_ns >= AFTER_S[rung] * SECOND_NS
 
     def good(self) -> None:
         """A device was heard: whatever it was is over."""

@@ -62,6 +62,7 @@ class Peer:
     is_refused: bool = False
     _failures: int = 0
     _is_hurried: bool = False
+    _told: str = ""
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
 
     def seen(self, now: int, rssi: int | None) -> None:
@@ -110,7 +111,8 @@ class Peer:
         self.is_refused = isinstance(error, BondError) and self.known.bonded
         self.tally.refused += self.is_refused
         words = LOST_BOND if self.is_refused else str(error)
-        if words != self.state:
+        if words != self._told:
+            self._told = words
             log.warning("device fails address=%s driver=%s why=%r", self.known.address, self.known.driver, words)
         self.state = words
         self.host.went_wrong(self, error)
@@ -132,7 +134,7 @@ class Peer:
         before, well = self.tally.notes, partial(self.host.went_well, self)
         talk = Talk(self.known, contact, self.host.now, self._stirred, well, self.tally)
         try:
-            self.is_open, self.is_refused, self.state = True, False, "open"
+            self.is_open, self.is_refused, self.state, self._told = True, False, "open", ""
             log.info("device open address=%s driver=%s", self.known.address, self.known.driver)
             reason = await talk.listen(self.meet(self.known))
         finally:
