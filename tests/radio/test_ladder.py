@@ -10,7 +10,7 @@ ALL = tuple(Rung)
 
 
 def climbed(ladder: Ladder, seconds: range, rungs: tuple[Rung, ...] = ALL, disturbs: bool = False) -> list[Rung | None]:
-    return [ladder.failed(second * SECOND_NS, rungs, 1, disturbs) for second in seconds]
+    return [ladder.failed("a", second * SECOND_NS, rungs, 1, disturbs) for second in seconds]
 
 
 def test_rungs_are_taken_in_order_each_after_its_time() -> None:
@@ -22,13 +22,18 @@ def test_rungs_are_taken_in_order_each_after_its_time() -> None:
 
 def test_two_failures_make_a_rung() -> None:
     ladder = Ladder()
-    assert [ladder.failed(second * SECOND_NS, ALL) for second in range(4)] == [None, Rung.RESCAN, None, Rung.FORGET]
+    assert [ladder.failed("a", second * SECOND_NS, ALL) for second in range(4)] == [
+        None,
+        Rung.RESCAN,
+        None,
+        Rung.FORGET,
+    ]
 
 
 def test_what_was_heard_is_over() -> None:
     ladder = Ladder()
     climbed(ladder, range(0, 20, 5))
-    ladder.good()
+    ladder.good("a")
     assert climbed(ladder, range(20, 21)) == [Rung.RESCAN]
 
 
@@ -36,15 +41,15 @@ def test_no_rung_is_taken_again_before_it_rested() -> None:
     ladder, last = Ladder(), {}
     for second in range(0, 10_000, 7):
         if second % 700 == 0:
-            ladder.good()
-        rung = ladder.failed(second * SECOND_NS, ALL, 1)
+            ladder.good("a")
+        rung = ladder.failed("a", second * SECOND_NS, ALL, 1)
         assert rung is not None
         assert second - last.get(rung, -(10**9)) >= REST_S[rung]
         last[rung] = second
     assert sum(ladder.taken.values()) == len(range(0, 10_000, 7))
 
 
-def test_others_that_are_heard_are_not_disturbed_more_than_twice_an_hour() -> None:
+def test_others_that_are_heard_are_disturbed_rarely() -> None:
     taken = climbed(Ladder(), range(0, 7200, 5), disturbs=True)
     powers = [at * 5 for at, rung in enumerate(taken) if rung is Rung.POWER]
     assert powers
@@ -54,3 +59,12 @@ def test_others_that_are_heard_are_not_disturbed_more_than_twice_an_hour() -> No
 def test_only_what_is_allowed_is_taken() -> None:
     quiet = (Rung.RESCAN, Rung.POWER)
     assert set(climbed(Ladder(), range(0, 3600, 5), quiet)) == set(quiet)
+
+
+def test_another_device_that_is_heard_proves_nothing() -> None:
+    ladder = Ladder()
+    taken = []
+    for second in range(0, 100, 5):
+        ladder.good("b")
+        taken.append(ladder.failed("a", second * SECOND_NS, ALL, 1))
+    assert Rung.POWER in taken

@@ -25,6 +25,7 @@ PAUSE_LIMIT_S = 15.0
 QUIET = (Rung.RESCAN, Rung.POWER)  # nobody may be there at all
 DEAF = (Rung.RESCAN, Rung.POWER, Rung.DAEMON, Rung.USB)
 UNBONDED = tuple(Rung)
+SCAN = "scan"
 log = logging.getLogger("wardlink.radio")
 
 
@@ -58,7 +59,7 @@ class Host:
         self._window_until = 0
         self._to_bond: set[str] = set()  # lost their bond; the old one is removed, a person waits
         self._seen_ns = 0
-        self._is_silent = False
+        self._is_doubted = False
         self._failing: Peer | None = None
         self._trouble = asyncio.Event()
 
@@ -87,9 +88,9 @@ class Host:
         now = self.now()
         self.advertisements += 1
         self._seen_ns = now
-        if self._is_silent:
-            self._is_silent = False
-            self.ladder.good()
+        if self._is_doubted:
+            self._is_doubted = False
+            self.ladder.good(SCAN)
         peer = self.peers.get(seen.address)
         if peer is not None:
             peer.seen(now, seen.rssi)
@@ -149,7 +150,7 @@ class Host:
     # What goes wrong.
 
     def went_well(self, peer: Peer) -> None:
-        self.ladder.good()
+        self.ladder.good(peer.known.address)
 
     def went_wrong(self, peer: Peer, error: AirError) -> None:
         """A failure of the device that its bond explains is none of the radio."""
@@ -170,13 +171,14 @@ class Host:
                 try:
                     async with bounded(SCAN_LIMIT_S, "the scan does not begin"):
                         await self.air.scan(self.seen)
-                    self.state, failures = "listening", 0
+                    self.state, failures, self._is_doubted = "listening", 0, True
                     await self._watch()
                 except AirError as error:
                     failures += 1
+                    self._is_doubted = False
                     self._say(str(error))
                     if not isinstance(error, NoAdapterError):
-                        await self._climb(self.ladder.failed(self.now(), DEAF, 1), None)
+                        await self._climb(self.ladder.failed(SCAN, self.now(), DEAF, 1), None)
                     await asyncio.sleep(min(PAUSE_FIRST_S * 2 ** min(failures - 1, 8), PAUSE_LIMIT_S))
         finally:
             await self._end()
@@ -192,9 +194,9 @@ class Host:
             if self._failing is not None and await self._mend(self._failing):
                 return
             if self.now() - self._seen_ns >= SILENT_S * SECOND_NS:
-                self._is_silent = True
+                self._is_doubted = True
                 others = any(peer.is_open for peer in self.peers.values())
-                await self._climb(self.ladder.failed(self.now(), QUIET, 1, others), None)
+                await self._climb(self.ladder.failed(SCAN, self.now(), QUIET, 1, others), None)
                 return
 
     async def _mend(self, peer: Peer) -> bool:
@@ -202,7 +204,8 @@ class Host:
         self._failing = None
         self._trouble.clear()
         others = any(other.is_open for other in self.peers.values() if other is not peer)
-        rung = self.ladder.failed(self.now(), DEAF if peer.known.bonded else UNBONDED, disturbs=others)
+        rungs = DEAF if peer.known.bonded else UNBONDED
+        rung = self.ladder.failed(peer.known.address, self.now(), rungs, disturbs=others)
         await self._climb(rung, peer)
         return rung is not None
 
