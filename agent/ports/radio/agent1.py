@@ -1,9 +1,9 @@
 """The pairing agent that BlueZ asks (org.bluez.Agent1): it agrees only while a person has a device bonded, and to it.
 
 Whoever has a passkey in the configuration is bonded with it or not at all: a device that wants none is refused.
-"""
 
-from __future__ import annotations
+No `from __future__ import annotations` here: dbus-fast reads the annotations, and cannot read a "None" in quotes.
+"""
 
 from dbus_fast.annotations import DBusObjectPath, DBusStr, DBusUInt16, DBusUInt32
 from dbus_fast.errors import DBusError
