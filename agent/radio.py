@@ -66,6 +66,7 @@ class Radio:
         self._once = once
         self._ears: dict[tuple[str, str], Ear] = {}
         self._adopted = self._read_adopted()
+        self._air = world.air()  # loaded now, not in the middle of a beat
         self._task: asyncio.Task[None] | None = None
         self._window = window.Window()
 
@@ -75,6 +76,9 @@ class Radio:
             one.address: Known(one.address, one.driver, True, one.address in self._adopted, one.passkey)
             for one in self._config.radio
         }
+        unknown = {one.driver for one in self._adopted.values()} - set(registry.ids())
+        if unknown:
+            log.warning("bonded devices have drivers that are not here drivers=%s", sorted(unknown))
         adopted = {
             address: Known(address, one.driver, False, True, name=one.name)
             for address, one in self._adopted.items()
@@ -107,7 +111,7 @@ class Radio:
         """Begin, and heed the window. Once a second is enough."""
         if self.host is None:
             kinds = registry.all_drivers()
-            self.host = Host(self._world.air(), self._world.now, kinds, self._meet, self._adopt, self._fail)
+            self.host = Host(self._air, self._world.now, kinds, self._meet, self._adopt, self._fail)
             for known in self.known():
                 self.host.add(known)
         if self._task is None or self._task.done():
@@ -120,6 +124,9 @@ class Radio:
     def _heed(self, host: Host) -> None:
         """Open the window when a person has, for ten minutes at most; say how it ended."""
         asked, now = window.read(self._runtime), self._world.now()
+        if asked.forget:
+            self._forget(host, asked.forget)
+            return
         if asked.until_ns and asked != self._window:
             host.open_window(min(asked.until_ns, now + OPEN_LIMIT_NS))
             self._window = asked
@@ -133,9 +140,23 @@ class Radio:
 
         self._once(name, again)
 
+    def _forget(self, host: Host, address: str) -> None:
+        """A device that goes elsewhere must not be heard here: it would speak of another patient."""
+        said = f"{address} is forgotten" if address in self._adopted else f"{address} was not bonded here"
+        if self._adopted.pop(address, None) is not None:
+            host.forget(address)
+            self._keep_adopted()
+            for known in self.known():
+                if known.address == address:
+                    host.add(known)  # the configuration names it all the same
+        window.write(self._runtime, window.Window(0, said))
+
     def _adopt(self, known: Known) -> None:
         """Who was bonded is remembered before anything it says is durable."""
         self._adopted[known.address] = Adopted(known.driver, known.name)
+        self._keep_adopted()
+
+    def _keep_adopted(self) -> None:
         data = msgspec.json.encode(self._adopted)
         self._once("radio", partial(durable.replace, self._world.files(), self._state / ADOPTED_FILE, data))
 

@@ -21,6 +21,7 @@ class Window(msgspec.Struct, frozen=True):
 
     until_ns: int = 0
     said: str = ""
+    forget: str = ""
 
 
 def read(runtime: Path) -> Window:

@@ -87,9 +87,10 @@ class Bed:
         ether: Ether | None = None,
         driver=registry.driver,
         was_durable=lambda sealed: False,
+        air: BumbleAir | None = None,
     ) -> None:
         self.ether = ether or Ether()
-        self.air = BumbleAir(self.ether)
+        self.air = air or BumbleAir(self.ether)
         self.config = Config(
             "north",
             "mqtt://127.0.0.1:1",

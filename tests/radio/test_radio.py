@@ -7,10 +7,13 @@ from dataclasses import replace
 import pytest
 
 from agent import window
+from agent.ports.radio.air import Seen
+from agent.ports.radio.host import CANDIDATES_LIMIT_COUNT
 from agent.ports.radio.ladder import Rung
 from agent.ports.radio.peer import LOST_BOND, REFUSED_PAUSE_S
+from drivers import registry
 from tests.radio.bed import OXIMETER, THERMOMETER, Bed, Device, named, saturation, temperature
-from tests.radio.vtime import passing, run, until
+from tests.radio.vtime import now, passing, run, until
 
 
 def test_an_oximeter_that_is_allowed_is_heard_continuously(tmp_path) -> None:
@@ -65,8 +68,7 @@ def test_a_device_is_bonded_while_a_person_waits_and_known_ever_after(tmp_path) 
             bed.open_window()
             await until(lambda: bed.readings(), 10)
             answer = window.read(bed.runtime)
-        again = Bed(tmp_path, ether=bed.ether)
-        again.air = bed.air
+        again = Bed(tmp_path, ether=bed.ether, air=bed.air)
         async with again.watched():
             left = len(again.readings())
             await until(lambda: len(again.readings()) > left, 10)
@@ -250,7 +252,6 @@ def test_wrong_lengths_are_refused_and_the_rest_is_heard(tmp_path) -> None:
 
 
 def test_a_flood_of_advertisements_is_counted_and_costs_no_memory(tmp_path) -> None:
-    from agent.ports.radio.air import Seen
     from agent.ports.radio.strangers import REMEMBERED_LIMIT_COUNT
 
     async def story():
@@ -318,3 +319,73 @@ def test_no_adapter_is_said_and_waited_for(tmp_path) -> None:
     assert state == "there is no Bluetooth adapter"
     assert took < 20
     assert not bed.air.done
+
+
+def test_a_flood_in_an_open_window_is_tried_a_few_at_a_time_and_forgotten_with_it(tmp_path) -> None:
+    async def story():
+        bed = Bed(tmp_path)
+        async with bed.watched():
+            bed.open_window(30)
+            await passing(2)
+            for number in range(3000):
+                address = f"C0:{number >> 8:02X}:{number & 255:02X}:00:00:00"
+                bed.host.seen(Seen(address, "random", "PLX 1", frozenset([OXIMETER.service]), -40, False))
+            most = len(bed.host.peers)
+            await passing(60)
+            return most, len(bed.host.peers), window.read(bed.runtime).said
+
+    assert run(story()) == (CANDIDATES_LIMIT_COUNT, 0, "nobody was bonded")
+
+
+def test_a_device_that_is_forgotten_is_heard_no_more(tmp_path) -> None:
+    async def story():
+        bed = Bed(tmp_path)
+        device = Device(bed.ether, OXIMETER)
+        await device.switch_on()
+        async with bed.watched():
+            await bonded(bed, device)
+            window.write(bed.runtime, window.Window(now(), forget=OXIMETER.address))
+            await passing(5)
+            said, heard = window.read(bed.runtime).said, len(bed.readings())
+            await passing(60)
+            assert len(bed.readings()) == heard
+        device.switch_off()
+        return said, Bed(tmp_path, ether=bed.ether).radio.known()
+
+    assert run(story()) == (f"{OXIMETER.address} is forgotten", [])
+
+
+def test_a_quiet_room_does_not_disturb_who_is_heard(tmp_path) -> None:
+    async def story():
+        bed = Bed(tmp_path, [named(OXIMETER)])
+        device = Device(bed.ether, OXIMETER)
+        await device.switch_on()
+        async with bed.watched():
+            await passing(1200)
+        device.switch_off()
+        return bed
+
+    bed = run(story())
+    assert bed.sessions() == ["open", "closed"]
+    assert not bed.air.done
+
+
+def test_a_driver_that_fails_is_counted_and_begun_again(tmp_path) -> None:
+    class Failing(registry.driver("gatt_oximeter")):
+        info = registry.driver("gatt_oximeter").info
+
+        def on_bytes(self, data, at, source=""):
+            raise ZeroDivisionError
+
+    async def story():
+        bed = Bed(tmp_path, [named(OXIMETER)], driver=lambda name: Failing)
+        device = Device(bed.ether, OXIMETER)
+        await device.switch_on()
+        with pytest.raises(AssertionError, match="ZeroDivisionError"):
+            async with bed.watched():
+                await passing(60)
+        device.switch_off()
+        return bed
+
+    bed = run(story())
+    assert 3 <= bed.supervisor.watched[0].failures <= 12

@@ -19,10 +19,12 @@ from drivers.contract import Driver
 
 SCAN_LIMIT_S = 10.0
 RUNG_LIMIT_S = 30.0
+CANDIDATES_LIMIT_COUNT = 4  # strangers tried in one window at a time
 SILENT_S = 20.0  # no advertisement from anybody: the scan may be dead (bluetoothd restarted, firmware hung)
 PAUSE_FIRST_S = 1.0
 PAUSE_LIMIT_S = 15.0
-QUIET = (Rung.RESCAN, Rung.POWER)  # nobody may be there at all
+QUIET = (Rung.RESCAN,)  # a quiet room is no reason to silence who is heard
+SILENT = (Rung.RESCAN, Rung.POWER)
 DEAF = (Rung.RESCAN, Rung.POWER, Rung.DAEMON, Rung.USB)
 UNBONDED = tuple(Rung)
 SCAN = "scan"
@@ -99,7 +101,7 @@ class Host:
 
     def _consider(self, seen: Seen, now: int) -> None:
         stranger = self.strangers.meet(seen, now, lambda: self._claims.choose(seen))
-        if not self.is_window_open or not stranger.may_try(now):
+        if not self.is_window_open or not stranger.may_try(now) or len(self._candidates()) >= CANDIDATES_LIMIT_COUNT:
             return
         choice, far = stranger.choice, may_adopt(seen)
         if choice.driver is None or far:
@@ -107,6 +109,24 @@ class Host:
             return
         self.strangers.drop(seen.address)
         self.add(Known(seen.address, choice.driver, name=seen.name)).seen(now, seen.rssi)
+
+    def _candidates(self) -> list[Peer]:
+        """Strangers that are tried because a person wants to bond one."""
+        return [peer for peer in self.peers.values() if not (peer.known.allowed or peer.known.bonded)]
+
+    def drop(self, peer: Peer) -> None:
+        """It may be connected no more."""
+        self.peers.pop(peer.known.address, None)
+        task = self._tasks.get(peer)
+        if task is not None:
+            task.cancel()
+
+    def forget(self, address: str) -> None:
+        """A person wants no more of a device: its bond is removed as well."""
+        peer = self.peers.get(address)
+        if peer is not None:
+            self.drop(peer)
+        self._do(self._remove(address))
 
     def keeps(self, peer: Peer) -> bool:
         return self.peers.get(peer.known.address) is peer
@@ -128,10 +148,13 @@ class Host:
         self._window_until, self.window_words = 0, words
         self._to_bond.clear()
 
+    async def _remove(self, address: str) -> None:
+        async with bounded(RUNG_LIMIT_S, "the bond could not be removed"):
+            await self.air.remove(address)
+
     async def _bond_again(self, peer: Peer) -> None:
         """What is left of the old bond stands in the way of a new one."""
-        async with bounded(RUNG_LIMIT_S, "the old bond could not be removed"):
-            await self.air.remove(peer.known.address)
+        await self._remove(peer.known.address)
         self._to_bond.add(peer.known.address)
         peer.hurry()
 
@@ -155,7 +178,7 @@ class Host:
     def went_wrong(self, peer: Peer, error: AirError) -> None:
         """A failure of the device that its bond explains is none of the radio."""
         known = peer.known
-        if not (known.bonded or known.allowed) and self.keeps(peer):
+        if peer in self._candidates():
             del self.peers[known.address]
             self.strangers.tell(known, f"not bonded: {error}", self.now())
         if isinstance(error, BondError):
@@ -195,8 +218,8 @@ class Host:
                 return
             if self.now() - self._seen_ns >= SILENT_S * SECOND_NS:
                 self._is_doubted = True
-                others = any(peer.is_open for peer in self.peers.values())
-                await self._climb(self.ladder.failed(SCAN, self.now(), QUIET, 1, others), None)
+                rungs = QUIET if any(peer.is_open for peer in self.peers.values()) else SILENT
+                await self._climb(self.ladder.failed(SCAN, self.now(), rungs, 1, disturbs=True), None)
                 return
 
     async def _mend(self, peer: Peer) -> bool:
@@ -235,7 +258,9 @@ class Host:
         self.state = words
 
     def look(self) -> None:
-        """Begin again what failed. Once a second is enough."""
+        """Begin again what failed, end what is not wanted any more. Once a second is enough."""
+        for candidate in [] if self.is_window_open else self._candidates():
+            self.drop(candidate)
         for peer in self.peers.values():
             if peer not in self._tasks:
                 self._begin(peer)

@@ -65,7 +65,7 @@ class Ladder:
         return rung
 
     def _may(self, rung: Rung, failing_ns: int, now: int, disturbs: bool) -> bool:
-        rest_s = DISTURB_REST_S if disturbs and REST_S[rung] else REST_S[rung]
+        rest_s = max(DISTURB_REST_S, REST_S[rung]) if disturbs and REST_S[rung] else REST_S[rung]
         rested = rung not in self._taken_ns or now - self._taken_ns[rung] >= rest_s * SECOND_NS
         return rested and failing_ns >= AFTER_S[rung] * SECOND_NS
 
