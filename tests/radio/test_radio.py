@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from bumble.hci import HCI_ErrorCode
 
 from agent import window
 from agent.ports.radio.air import Seen
@@ -389,3 +390,58 @@ def test_a_driver_that_fails_is_counted_and_begun_again(tmp_path) -> None:
 
     bed = run(story())
     assert 3 <= bed.supervisor.watched[0].failures <= 12
+
+
+def cut_while_it_proves(bed: Bed, device: Device, times: int) -> None:
+    """Its link breaks when it is asked to encrypt."""
+    left, real = [None] * times, device.chip.on_le_encryption_request
+
+    def cut(link, request) -> None:
+        if left:
+            left.pop()
+            bed.ether.cut(device.chip, link, HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
+        else:
+            real(link, request)
+
+    device.chip.on_le_encryption_request = cut
+
+
+def test_a_link_that_breaks_before_the_bond_is_proven_is_no_lost_bond(tmp_path) -> None:
+    async def story():
+        bed = Bed(tmp_path)
+        device = Device(bed.ether, OXIMETER)
+        await device.switch_on()
+        async with bed.watched():
+            await bonded(bed, device)
+            heard = len(bed.readings())
+            cut_while_it_proves(bed, device, 2)
+            await device.drop()
+            took = await until(lambda: len(bed.readings()) > heard)
+            tally = bed.peer(OXIMETER).tally
+        device.switch_off()
+        return took, tally
+
+    took, tally = run(story())
+    assert took < 15
+    assert (tally.failures, tally.refused) == (2, 0)
+
+
+def test_who_was_refused_is_bonded_again_though_it_did_not_answer_since(tmp_path) -> None:
+    async def story():
+        bed = Bed(tmp_path)
+        device = Device(bed.ether, OXIMETER)
+        await device.switch_on()
+        async with bed.watched():
+            await bonded(bed, device)
+            await device.forget()
+            await device.drop()
+            await until(lambda: bed.peer(OXIMETER).is_refused)
+            bed.air.failing_connects = 2
+            await until(lambda: not bed.air.failing_connects, 300)
+            heard = len(bed.readings())
+            assert bed.radio.picture(0).devices[0].state == LOST_BOND
+            bed.open_window()
+            await until(lambda: len(bed.readings()) > heard, 30)
+        device.switch_off()
+
+    run(story())

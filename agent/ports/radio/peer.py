@@ -27,6 +27,7 @@ LEAVE_LIMIT_S = 5.0
 PAUSE_FIRST_S = 0.5
 PAUSE_LIMIT_S = 15.0
 REFUSED_PAUSE_S = 60.0
+UNPROVEN_LIMIT_COUNT = 3
 FRESH_NS = 2_000_000_000  # an advertisement older than this is no reason to connect
 LOST_BOND = "does not prove its bond: it lost it, or another device shows its address; bond it again (wardlink bond)"
 log = logging.getLogger("wardlink.radio")
@@ -61,6 +62,7 @@ class Peer:
     is_open: bool = False
     is_refused: bool = False
     _failures: int = 0
+    _unproven: int = 0
     _is_hurried: bool = False
     _told: str = ""
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
@@ -108,8 +110,9 @@ class Peer:
 
     def _fail(self, error: AirError) -> str:
         self.tally.failures += 1
-        self.is_refused = isinstance(error, BondError) and self.known.bonded
-        self.tally.refused += self.is_refused
+        if isinstance(error, BondError) and self.known.bonded:
+            self.is_refused = True
+            self.tally.refused += 1
         words = LOST_BOND if self.is_refused else str(error)
         if words != self._told:
             self._told = words
@@ -181,11 +184,14 @@ class Peer:
             raise BondError("nobody opened the window")
 
     async def _prove(self, contact: Contact) -> None:
-        """Who does not answer has not proven anything either."""
+        """Who does not answer has not proven anything. Who is gone meanwhile may, once or twice, just have gone."""
         is_proven = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PROVE_LIMIT_S):
                 is_proven = await contact.prove()
+        self._unproven = 0 if is_proven else self._unproven + 1
+        if not is_proven and contact.lost and self._unproven < UNPROVEN_LIMIT_COUNT:
+            raise AirError("it was gone before it proved its bond")
         if not is_proven:
             raise BondError("not encrypted with its bond")
 
