@@ -10,6 +10,7 @@ import msgspec
 
 from config.load import ConfigError, read
 from drivers import registry
+from drivers.contract import Driver, Serial
 from wire.topics import is_name
 
 MIB = 1 << 20
@@ -18,12 +19,14 @@ Mebibytes = Annotated[int, msgspec.Meta(ge=8, le=1 << 20)]
 
 
 class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A serial port and the driver that is pinned to it."""
+    """A serial port: with a driver that is pinned to it, or with `probe`, to be searched for whoever is there."""
 
     path: str
-    driver: str
+    driver: str = ""
     baud: int = 0  # 0: what the driver claims first
     options: dict[str, str] = {}
+    probe: Literal["", "listen", "ask"] = ""
+    drivers: list[str] = []  # with probe = "ask": who may be asked for; empty: all that have something to ask
 
 
 class SpoolSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +49,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confirm: Literal["receipt", "broker"] = "receipt"
     interval_s: Seconds = 1.0
     discover: bool = True
+    ask: list[str] = []
     port: list[Port] = []
     spool: SpoolSizes = SpoolSizes()
 
@@ -69,14 +73,51 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: site {config.site!r} is not a name", "1 to 24 of a-z, 0-9 and '-'")
     _check_broker(path, config.broker)
     for port in config.port:
-        try:
-            registry.driver(port.driver)
-        except registry.UnknownDriverError as error:
-            raise ConfigError(f"{path}: port {port.path}: {error}", error.hint) from error
+        _check_port(f"{path}: port {port.path}", port)
+    for driver_id in config.ask:
+        _check_askable(f"{path}: ask", driver_id)
     paths = [port.path for port in config.port]
     if len(set(paths)) != len(paths):
         raise ConfigError(f"{path}: a port stands there twice", "one [[port]] for each device")
     return config
+
+
+def _check_port(where: str, port: Port) -> None:
+    if bool(port.driver) == bool(port.probe):
+        raise ConfigError(f"{where}: either a driver or a probe", 'driver = "..." pins one; probe = "ask" searches')
+    if port.driver:
+        _check_driver(where, port.driver)
+    elif port.baud or port.options:
+        raise ConfigError(f"{where}: baud and options are for a driver", "a search tries every setting")
+    if port.drivers and port.probe != "ask":
+        raise ConfigError(f"{where}: drivers are for a probe that asks", 'probe = "ask"')
+    for driver_id in port.drivers:
+        _check_askable(where, driver_id)
+
+
+def _check_driver(where: str, driver_id: str) -> None:
+    try:
+        registry.driver(driver_id)
+    except registry.UnknownDriverError as error:
+        raise ConfigError(f"{where}: {error}", error.hint) from error
+
+
+def _check_askable(where: str, driver_id: str) -> None:
+    _check_driver(where, driver_id)
+    if not can_ask(registry.driver(driver_id)):
+        raise ConfigError(f"{where}: {driver_id} asks nothing on a serial port", "it is found by listening")
+
+
+def can_ask(kind: type[Driver]) -> bool:
+    """Whether a driver has something that it may send to a serial port."""
+    return bool(kind.info.sends or kind.info.masked) and any(isinstance(one, Serial) for one in kind.info.claims)
+
+
+def askable(port: Port) -> tuple[str, ...]:
+    """Whom this port may be asked for."""
+    if port.probe != "ask":
+        return ()
+    return tuple(port.drivers) or tuple(kind.info.id for kind in registry.all_drivers() if can_ask(kind))
 
 
 def _check_broker(path: Path, broker: str) -> None:

@@ -84,8 +84,9 @@ class Gateway:
         self._rooms = Rooms()
         self._owed: list[Lost] = []
         self._rounds = Rounds()
-        self.ports = [self._port(port, self._rounds) for port in config.port]
-        known = config.discover and (Path(config.runtime) / FOUND).exists()
+        self.ports = [self._port(port, self._rounds) for port in config.port if port.driver]
+        self._searches = config.discover or any(port.probe for port in config.port)
+        known = self._searches and (Path(config.runtime) / FOUND).exists()
         self.discovery: Discovery | None = self._discover() if known else None
 
     def _open_spool(self, folder: Path, quotas: dict[int, int]) -> Spool:
@@ -104,17 +105,17 @@ class Gateway:
 
     def _look(self) -> None:
         """Discovery is loaded only where something is plugged in, or was: it takes 0.7 MiB."""
-        if self.discovery is None and self.world.plugged():
+        if self.discovery is None and (self.world.plugged() or any(port.probe for port in self.config.port)):
             self.discovery = self._discover()
         if self.discovery is not None:
             self.discovery.look()
 
     def _discover(self) -> Discovery:
-        from agent.discovery import Discovery  # noqa: PLC0415  most beds never need it
+        from agent.discovery import Discovery, rules_of  # noqa: PLC0415  most beds never need it
 
-        pinned = frozenset(port.path for port in self.config.port)
+        rules = rules_of(self.config)
         runtime, once = Path(self.config.runtime), self.supervisor.once
-        found = Discovery(self.ward, self.tapes, self.world, runtime, pinned, self._hurry.set, self._rounds, once)
+        found = Discovery(self.ward, self.tapes, self.world, runtime, rules, self._hurry.set, self._rounds, once)
         found.resume(self.keeping.was_durable)
         return found
 
@@ -160,7 +161,7 @@ class Gateway:
                     await self._hurry.wait()
             self._hurry.clear()
             await self._beat_once()
-            if self.config.discover:
+            if self._searches:
                 self.supervisor.once("discovery", self._look)
             await self.keeping.make_spare()
             self.world.progress(f"epoch {self.epoch}")

@@ -1,4 +1,4 @@
-"""`wardlink devices`: what is plugged in, who was understood on it, and what is being tried.
+"""`wardlink devices`: what is plugged in and where, who was understood on it and why, what was tried and asked.
 
 Asks the running gateway's status; needs no network and opens no port.
 """
@@ -10,7 +10,7 @@ import argparse
 import msgspec
 
 from agent.cli.status import last
-from agent.health.status import PortStatus
+from agent.health.status import AskedStatus, PortStatus
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,8 +30,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def row(port: PortStatus) -> str:
-    if not port.driver:
-        return f"{port.path}  {port.state}"
-    why = "pinned in the configuration" if port.pinned else "found by what it says"
-    heard = "not heard yet" if port.heard_s is None else f"heard {port.heard_s:.1f} s ago"
-    return f"{port.path}  {port.driver}, {why}, {port.state}, {heard}"
+    """One port: where, who and why, what was tried."""
+    where = f"  {port.adapter or 'adapter'} at {port.place}" if port.place else ""
+    lines = [f"{port.path}{where}"]
+    if port.driver:
+        heard = "not heard yet" if port.heard_s is None else f"heard {port.heard_s:.1f} s ago"
+        lines += [f"  {port.driver}, {port.state}, {heard}", f"  why    {port.why}"]
+    else:
+        lines.append(f"  {port.state}")
+    if port.tried:
+        lines.append(f"  tried  {', '.join(port.tried)}: bytes came that nobody understood")
+    if port.asked:
+        lines.append(f"  asked  {'; '.join(map(_asked, port.asked))}")
+    return "\n".join(lines)
+
+
+def _asked(one: AskedStatus) -> str:
+    return f"{one.driver} at {one.line} ({one.requests} requests, {one.sent_bytes} bytes)"

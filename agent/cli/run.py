@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 def listen(loaded: config.Config) -> Early:
     """Open the ports at once: loading what is below takes half a second, and the devices are talking."""
     early = Early(Path(loaded.runtime) / TAPES, clock.now)
-    for port in loaded.port:
+    for port in (one for one in loaded.port if one.driver):
         early.listen(port.path, line_of(registry.driver(port.driver), port))
     return early
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agent.ports.evidence import Trial, Verdict
-from drivers.contract import Driver, Serial
+from drivers.contract import Driver, Integrity, Serial
 
 SECOND_NS = 1_000_000_000
 PATIENCE_NS = 1_200_000_000  # from the first byte at a setting, where nobody has found a frame: a line a second is slow
@@ -19,15 +19,32 @@ ENOUGH_BYTES = 600  # and then nobody will
 NEAR_NS = 8 * SECOND_NS  # where somebody has found one
 UNKNOWN_NS = 20 * SECOND_NS  # NUR-01: then it is said that nobody knows this device
 KEPT_LIMIT_BYTES = 262_144
+PROOF = {
+    Integrity.NONE: "one after the other; nothing protects them",
+    Integrity.SUM: "each with its checksum",
+    Integrity.CRC: "each with its CRC",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """This driver, at these settings; `heard` is all that was read at them, with its times."""
+    """This driver, at these settings, by so many good `frames`.
+
+    `heard` is all that was read at them, with its times; where it was asked for, from the first request on, and no
+    bytes mean that the driver's `on_time` was called.
+    """
 
     kind: type[Driver]
     line: Serial
     heard: tuple[tuple[int, bytes], ...]
+    frames: int = 0
+    is_asked: bool = False
+
+    @property
+    def why(self) -> str:
+        """For a person."""
+        by = "by asking" if self.is_asked else "by listening"
+        return f"understood {by}: {self.frames} good frames at {self.line}, {PROOF[self.kind.info.integrity]}"
 
 
 class Seek:
@@ -49,6 +66,19 @@ class Seek:
         return self._settings[self._at][0]
 
     @property
+    def verdict(self) -> Verdict:
+        return self._verdict
+
+    def to_send(self) -> list[bytes]:
+        """Nothing, ever: see `agent.ports.asking` for one who may."""
+        return []
+
+    @property
+    def has_tried_all(self) -> bool:
+        """Bytes came at every setting, and nobody understood them."""
+        return len(self._tried) == len(self._settings)
+
+    @property
     def tried(self) -> tuple[str, ...]:
         """The settings at which bytes came and nobody understood them."""
         return tuple(self._tried)
@@ -60,7 +90,7 @@ class Seek:
         self._verdict = self._trial.hear(data, now)
         self._keep(data, now)
         if self._verdict.is_sure:
-            return Found(self._kind(self._verdict.ids[0]), self.line, tuple(self._heard))
+            return Found(self._kind(self._verdict.ids[0]), self.line, tuple(self._heard), self._verdict.frames)
         self.woke(now)
         return None
 
@@ -99,8 +129,7 @@ class Seek:
         return NEAR_NS if self._verdict.near else PATIENCE_NS
 
     def _note(self) -> None:
-        line = self.line
-        name = f"{line.baud} {line.bits}{line.parity}{line.stop}"
+        name = str(self.line)
         if name not in self._tried:
             self._tried.append(name)
 

@@ -225,6 +225,10 @@ class Reading:
             except BlockingIOError:
                 return
 
+    def forget(self) -> None:
+        """What has not been sent yet is not sent."""
+        self._unsent.clear()
+
     def end(self, reason: str) -> None:
         """No more is read, for our own reason."""
         if not self.ended.done():

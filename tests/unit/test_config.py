@@ -12,6 +12,7 @@ from config.load import ConfigError
 SHIPPED = Path(__file__).parents[2] / "config" / "gateway.toml"
 GOOD = 'site = "north"\nbroker = "mqtts://broker:8883"\n'
 PORT = '\n[[port]]\npath = "/dev/ttyUSB0"\ndriver = "contec_v7"\n'
+ASKED = '\n[[port]]\npath = "/dev/ttyUSB0"\nprobe = "ask"\n'
 OTHER = PORT.replace("USB0", "USB1")
 
 
@@ -64,7 +65,7 @@ def test_the_port_of_a_broker_has_a_default(broker: str, port: int) -> None:
         (GOOD + "[spool]\nvital_mb = 9", ":4: unknown key 'vital_mb'", "did you mean 'vital_mib'?"),
         (GOOD + "[spool]\nsite = 9", ":4: unknown key 'site'", "known keys: key_mib, vital_mib, wave_mib"),
         (GOOD + PORT + OTHER + "bauds = 9600", ":11: unknown key 'bauds'", "did you mean 'baud'?"),
-        (GOOD + "zzz = 1", ":3: unknown key 'zzz'", "known keys: bed, broker, confirm, discover"),
+        (GOOD + "zzz = 1", ":3: unknown key 'zzz'", "known keys: ask, bed, broker, confirm, discover"),
         (GOOD + "interval_s = 99", ":3: Expected `float` <= 10.0", "annotated"),
         (GOOD + 'interval_s = "1"', ":3: Expected `float`, got `str`", "annotated"),
         (GOOD + 'confirm = "maybe"', ":3: Invalid enum value 'maybe'", "annotated"),
@@ -80,6 +81,13 @@ def test_the_port_of_a_broker_has_a_default(broker: str, port: int) -> None:
         (b'site = "\xff"', ": not UTF-8 text", "save it as UTF-8"),
         (GOOD + PORT.replace("_v7", "_v77"), ": port /dev/ttyUSB0: no driver is called 'contec_v77'", "'contec_v7'"),
         (GOOD + PORT + PORT, ": a port stands there twice", "one [[port]] for each device"),
+        (GOOD + ASKED.replace("probe", "driver"), ": port /dev/ttyUSB0: no driver is called 'ask'", "there are"),
+        (GOOD + ASKED + 'driver = "ge_s5"', ": port /dev/ttyUSB0: either a driver or a probe", "pins one"),
+        (GOOD + ASKED + "baud = 9600", ": port /dev/ttyUSB0: baud and options are for a driver", "every setting"),
+        (GOOD + ASKED + 'drivers = ["ge_5"]', ": port /dev/ttyUSB0: no driver is called 'ge_5'", "'ge_s5'"),
+        (GOOD + ASKED + 'drivers = ["ivy_450c"]', ": port /dev/ttyUSB0: ivy_450c asks nothing", "listening"),
+        (GOOD + PORT + 'drivers = ["ge_s5"]', ": port /dev/ttyUSB0: drivers are for a probe that asks", "ask"),
+        (GOOD + 'ask = ["polar_h10"]', ": ask: polar_h10 asks nothing on a serial port", "listening"),
         (GOOD.replace("north", "Nord 1"), ": site 'Nord 1' is not a name", "a-z"),
     ],
 )  # fmt: skip
@@ -105,3 +113,13 @@ def test_what_cannot_be_read_is_said(tmp_path) -> None:
     assert caught.value.hint == "name another file with --config"
     with pytest.raises(ConfigError, match="Is a directory"):
         config.load(tmp_path)
+
+
+def test_who_may_be_asked_for_is_who_is_named_or_all_that_ask(tmp_path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(GOOD + ASKED + 'drivers = ["ge_s5", "draeger_medibus"]' + ASKED.replace("USB0", "USB1"))
+    narrow, wide = config.load(path).port
+    assert config.askable(narrow) == ("ge_s5", "draeger_medibus")
+    assert {"ge_s5", "philips_intellivue", "contec_v7"} < set(config.askable(wide))
+    assert not {"ivy_450c", "polar_h10"} & set(config.askable(wide))
+    assert config.askable(msgspec.structs.replace(wide, probe="listen")) == ()
