@@ -15,8 +15,11 @@ from drivers.contract import Driver, Integrity, Serial
 
 SECOND_NS = 1_000_000_000
 PATIENCE_NS = 1_200_000_000  # from the first byte at a setting, where nobody has found a frame: a line a second is slow
+SLOW_NS = 6 * SECOND_NS  # where fewer than SLOW_BYTES came: three bytes a second are a device, too
+SLOW_BYTES = 40
 ENOUGH_BYTES = 600  # and then nobody will
-NEAR_NS = 8 * SECOND_NS  # where somebody has found one
+NEAR_NS = 8 * SECOND_NS  # where somebody has found one; since the last one, while few bytes come
+NEAR_LIMIT_NS = 60 * SECOND_NS
 UNKNOWN_NS = 20 * SECOND_NS  # NUR-01: then it is said that nobody knows this device
 KEPT_LIMIT_BYTES = 262_144
 PROOF = {
@@ -88,6 +91,7 @@ class Seek:
         self._first = now if self._first is None else self._first
         self._since = now if self._since is None else self._since
         self._verdict = self._trial.hear(data, now)
+        self._notice(now)
         self._keep(data, now)
         if self._verdict.is_sure:
             return Found(self._kind(self._verdict.ids[0]), self.line, tuple(self._heard), self._verdict.frames)
@@ -123,10 +127,23 @@ class Seek:
         self._trial = Trial(self._settings[self._at][1])
         self._heard: list[tuple[int, bytes]] = []
         self._kept_bytes = 0
+        self._best = 0
+        self._grew: int | None = None
         self._since = None
 
+    def _notice(self, now: int) -> None:
+        """A device may say three bytes a second: who finds one frame after the other goes on hearing them."""
+        best = max((ear.frames for ear in self._trial.ears), default=0)
+        if best > self._best and self._trial.heard_bytes < ENOUGH_BYTES:
+            self._grew = now
+        self._best = best
+
     def _patience(self) -> int:
-        return NEAR_NS if self._verdict.near else PATIENCE_NS
+        """Since the first byte at this setting."""
+        if not self._verdict.near:
+            return SLOW_NS if self._trial.heard_bytes < SLOW_BYTES else PATIENCE_NS
+        grew = 0 if self._grew is None or self._since is None else self._grew - self._since
+        return min(grew + NEAR_NS, NEAR_LIMIT_NS)
 
     def _note(self) -> None:
         name = str(self.line)
