@@ -131,6 +131,8 @@ class Discovery:
                 spot.task.cancel()
                 spot.task = spot.port = None
                 self._remember(place, is_here=False)
+            elif place not in now and spot.hearing is not None:
+                spot.hearing.closed(self.world.now(), "unplugged")  # while no gateway ran
 
     def _begin(self, spot: Spot, plug: Plug, askable: tuple[str, ...]) -> None:
         if spot.task is not None and spot.task.done():

@@ -163,6 +163,11 @@ class Identity:
     serial: str = ""
     firmware: str = ""
 
+    @property
+    def is_one(self) -> bool:
+        """Whether the serial number tells this device from its twins: makers also ship `0000000000` and `user`."""
+        return len(self.serial) >= 4 and len(set(self.serial)) > 1 and any(map(str.isdigit, self.serial))
+
 
 @dataclass(frozen=True, slots=True)
 class PatientId:
