@@ -248,3 +248,43 @@ def test_another_polled_device_at_the_same_cable_is_another_session(tmp_path) ->
         assert drivers == {0: "ge_s5", 1: "draeger_medibus"}
 
     run(tale())
+
+
+@pytest.mark.parametrize("may_ask", [False, True])
+def test_who_is_found_by_listening_is_spoken_to_only_where_an_engineer_allowed_it(tmp_path, may_ask: bool) -> None:
+    """An earlier gateway left an oximeter sending: it is heard at once, and kept alive where that is allowed."""
+    text = (CAPTURES / "contec_v7" / "cms60c-finger-in.cap").read_text(encoding="utf-8")
+    stream = b"".join(data for _, data in capture.parse(text).chunks())[40:400]
+
+    async def tale() -> bytes:
+        bench, cable = bench_for(tmp_path, *(["contec_v7"] if may_ask else []))
+        os.set_blocking(cable.host, False)
+        bench.discovery.look()
+        said = [bench.now()]
+
+        def speaks_on() -> bool:
+            if bench.now() - said[-1] > seek.SECOND_NS // 2:
+                cable.say(stream)
+                said.append(bench.now())
+            return bench.drivers() == ["contec_v7"]
+
+        await bench.until(speaks_on)
+        assert "by listening" in bench.port().why
+        start = bench.now()
+        got = bytearray()
+
+        def is_over() -> bool:
+            try:
+                got.extend(os.read(cable.host, 4096))
+            except BlockingIOError:
+                return bench.now() - start > 6 * seek.SECOND_NS
+            return False
+
+        await bench.until(is_over)
+        await bench.discovery.close()
+        cable.unplug()
+        return bytes(got)
+
+    got = run(tale())
+    assert bool(got) is may_ask
+    assert not may_ask or {b"\xa1", b"\xaf"} <= {got[at : at + 1] for at in range(2, len(got), 9)}, "start, keep alive"

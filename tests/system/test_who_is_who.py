@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent import clock
 from agent.ports.ears import CHANGED_BYTES, CHANGED_NS
-from agent.ports.plugs import Plug, plug_of, socket_of
+from agent.ports.plugs import Plug, plug_of
 from drivers.contract import Identity
 from tests.system.test_discovery import DINAMAP, LINES, MASIMO, Bench, looking
 from tests.system.test_serial_port import Cable
@@ -120,9 +120,13 @@ def test_sockets_of_one_adapter_are_places_of_their_own(tmp_path) -> None:
     for number in range(3):
         (tmp_path / f"ttyUSB{number}" / "device").mkdir(parents=True)
         (tmp_path / f"ttyUSB{number}" / "device" / "port_number").write_text(f"{number}\n")
-    assert [socket_of(f"ttyUSB{number}", tmp_path) for number in range(4)] == ["", "-port1", "-port2", ""]
 
     class Port:
-        device, name, location, manufacturer, product = "/dev/ttyUSB9", "ttyUSB9", "1-1.2", "", ""
+        location, manufacturer, product = "1-1.2", "", ""
 
-    assert plug_of(Port()).place == "usb-1-1.2"
+        def __init__(self, number: int) -> None:
+            self.name = f"ttyUSB{number}"
+            self.device = f"/dev/{self.name}"
+
+    places = [plug_of(Port(number), tmp_path).place for number in range(4)]
+    assert places == ["usb-1-1.2", "usb-1-1.2-port1", "usb-1-1.2-port2", "usb-1-1.2"]
