@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from agent.lines import is_network, line_of, place_of
 from config.load import ConfigError, read
 from drivers import registry
 from wire.topics import is_name
@@ -18,7 +19,7 @@ Mebibytes = Annotated[int, msgspec.Meta(ge=8, le=1 << 20)]
 
 
 class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A serial port and the driver that is pinned to it."""
+    """A serial port, or a device's place on the network, and the driver that is pinned to it."""
 
     path: str
     driver: str
@@ -69,14 +70,21 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: site {config.site!r} is not a name", "1 to 24 of a-z, 0-9 and '-'")
     _check_broker(path, config.broker)
     for port in config.port:
-        try:
-            registry.driver(port.driver)
-        except registry.UnknownDriverError as error:
-            raise ConfigError(f"{path}: port {port.path}: {error}", error.hint) from error
+        _check_port(path, port)
     paths = [port.path for port in config.port]
     if len(set(paths)) != len(paths):
         raise ConfigError(f"{path}: a port stands there twice", "one [[port]] for each device")
     return config
+
+
+def _check_port(path: Path, port: Port) -> None:
+    try:
+        kind = registry.driver(port.driver)
+        place_of(kind, port) if is_network(port) else line_of(kind, port)
+    except registry.UnknownDriverError as error:
+        raise ConfigError(f"{path}: port {port.path}: {error}", error.hint) from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}", error.hint) from error
 
 
 def _check_broker(path: Path, broker: str) -> None:

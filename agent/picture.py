@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent import VERSION
 from agent.health.room import Volume
 from agent.health.status import ChainStatus, LinkStatus, PortStatus, RelayStatus, SpoolStatus, Status, TaskStatus
-from agent.ports.serial_port import SerialPort
+from agent.ports.serial_port import KeptPort
 from agent.sessions.hearing import Hearing
 from agent.spool.terms import ClassStat, Stat
 from agent.uplink.account import Stat as LinkStat
@@ -51,7 +51,7 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
     )
 
 
-def _port(port: SerialPort | SearchedPort, hearing: Hearing | None, now: int) -> PortStatus:
+def _port(port: KeptPort | SearchedPort, hearing: Hearing | None, now: int) -> PortStatus:
     session = hearing.session if hearing else None
     heard = session.heard if session else None
     counts = hearing.counts if hearing else Counts()
@@ -63,7 +63,7 @@ def _port(port: SerialPort | SearchedPort, hearing: Hearing | None, now: int) ->
         frames=counts.frames,
         bad_frames=counts.bad,
         skipped_bytes=counts.skipped,
-        pinned=isinstance(port, SerialPort),
+        pinned=isinstance(port, KeptPort),
     )
 
 
