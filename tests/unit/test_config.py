@@ -107,7 +107,7 @@ def test_the_port_of_a_broker_has_a_default(broker: str, port: int) -> None:
         (far("tcp://:4601"), ": port tcp://:4601: ':4601' is no numeric address and port", "10.0.0.5:4601"),
         (far("tcp://10.0.0.5:4601/x"), ": port tcp://10.0.0.5:4601/x: '10.0.0.5:4601/x' is no", "10.0.0.5:4601"),
         (far("tcp://a@10.0.0.5:4601"), ": port tcp://a@10.0.0.5:4601: 'a@10.0.0.5:4601' is no", "10.0.0.5:4601"),
-        (far("udp://10.0.0.5:1"), ": port udp://10.0.0.5:1: mindray_hl7 is not found on udp://", "TCP 4601, the gateway"),
+        (far("udp://10.0.0.5:1"), ": port udp://10.0.0.5:1: mindray_hl7 is not found on udp://", "TCP 4601"),
         (far("tcp://10.0.0.5:1", "contec_v7"), ": port tcp://10.0.0.5:1: contec_v7 is not found on tcp://", "115200"),
         (far("/dev/ttyS0"), ": port /dev/ttyS0: mindray_hl7 is not found on serial ports", "the device calls"),
         (far("tcp://10.0.0.5:1", more="baud = 9"), ": port tcp://10.0.0.5:1: baud is for serial ports", "leave it out"),
