@@ -2,16 +2,17 @@ r"""Mindray patient monitors over the network, HL7 version 2 in MLLP blocks.
 
     0B | MSH|^~\&|... CR OBX|... CR ... | 1C 0D
     PDS (MSH-12 2.3.1)   we call the monitor at 4601: heartbeats both ways, a query, then each second
-        204 readings, 503 readings with a time of their own (cuff), 54 and 56 alarms, 103 patient
+        204 readings, 503 readings with a time of their own (cuff), 157 waves, 54 and 56 alarms, 103 patient
     PCD (MSH-12 2.6)     the monitor or an eGateway calls us: ORU^R01 readings and waves, ORU^R40 alarms; each message
         is to be receipted where MSH-15 says AL
 
 How messages, readings, alarms, the talk and who speaks work stands in `drivers.hl7` and `drivers.mindray`.
 
 Source: "Patient Data Share Protocol Programmer's Guide" (H-0010-20-43061-2) read through public programs that follow
-it (hankersyan/mindray_t1, MR_iPM, capture_umec12); a BeneView T8's answers as printed in DataParserMaiRuiT8.java; the
-shape of one alarm and one wave message of a BeneVision published by panda666789/mindray_hl7_pipeline, whose owner asks
-not to pass them on (the captures hold look-alikes); IHE PCD technical framework for OBX-8, OBX-11 and ORU^R40.
+it (hankersyan/mindray_t1, MR_iPM, capture_umec12, UmecDecode); a BeneView T8's answers as printed in
+DataParserMaiRuiT8.java, an iPM's waves as in MR_iPM; the shape of one alarm and one wave message of a BeneVision
+published by panda666789/mindray_hl7_pipeline, whose owner asks not to pass them on (the captures hold look-alikes);
+IHE PCD technical framework for OBX-8, OBX-11 and ORU^R40.
 
 A PDS message says no units. Readings are in those of the monitor's own setting: the options `pressure`, `temperature`
 and `co2` name them where it is not set to mm[Hg], Cel and mm[Hg]. ST, O2, N2O and agents are said without a unit.
@@ -20,24 +21,24 @@ is sent as soon as the connection stands, for a monitor that waits for it; else 
 Option `bed`: whom to hear where an eGateway sends several beds (see `drivers.mindray.speaker`).
 
 Not protected by anything of its own: TCP's sum alone. Not known: what a monitor does without a receipt, and whether it
-wants a time in one (we have none to give); the levels of alarms without stars; what OBX-4 of a PDS alarm means; waves
-of PDS (ZMW) are neither asked for nor read. Nothing is sent that asks a device to do anything but tell.
+wants a time in one (we have none to give); the levels of alarms without stars; what OBX-4 of a PDS alarm means; what a
+count of a PDS wave means (it has a sum of its own). Nothing is sent that asks a device to do anything but tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from drivers.contract import Driver, Info, Integrity, Output, Phase, Send, Status, Tcp
+from drivers.contract import Driver, Info, Integrity, Output, Phase, Send, Status, Tcp, Wave
 from drivers.framing import Bad, Frame, Framer, Skip
 from drivers.hl7 import blocks
 from drivers.hl7.messages import Message, Segment, parse
-from drivers.mindray import codes, readings
+from drivers.mindray import codes, readings, zmw
 from drivers.mindray.alarms import PATIENT, TECHNICAL, Alarms
 from drivers.mindray.speaker import Speaker, moment
 from drivers.mindray.talk import NUMBER_LIMIT_DIGITS, RECEIPTS, SENDS, Talk, receipt
 
-PERIODIC, APERIODIC = "204", "503"
+PERIODIC, APERIODIC, WAVES = "204", "503", "157"
 STAMPS_LIMIT = 256
 
 
@@ -131,6 +132,8 @@ class MindrayHl7(Driver):
             self._count("not told")
         elif is_pds and control in (PATIENT, TECHNICAL):
             yield from self._alarms.listed(message)
+        elif is_pds and control == WAVES:
+            yield from self._waves(zmw.wave(one.field(1).encode(message.codec)) for one in message.all("ZMW"))
         elif is_pds and control not in (PERIODIC, APERIODIC):
             if message.first("OBX") is not None:
                 self._count("setting")
@@ -146,7 +149,10 @@ class MindrayHl7(Driver):
                 taken = segment.field(7)
             elif segment.name == "OBX" and segment.field(2) == "NM" and not readings.is_attribute(segment):
                 yield from self._numeric(segment, is_pds, taken)
-        for wave in readings.waves(message.all("OBX")):
+        yield from self._waves(readings.waves(message.all("OBX")))
+
+    def _waves(self, found: Iterable[Wave | None]) -> Iterator[Wave]:
+        for wave in found:
             if wave is None:
                 self._count("wave")
             else:

@@ -87,10 +87,13 @@ class Segment:
 
 @dataclass(frozen=True)
 class Message:
-    """`segments` begin with MSH. `charset` is what it names and we do not know, empty otherwise."""
+    """`segments` begin with MSH. `charset` is what it names and we do not know, empty otherwise; `codec` gives the
+    bytes of a raw text back.
+    """
 
     segments: tuple[Segment, ...]
     charset: str = ""
+    codec: str = "utf-8"
 
     @cached_property
     def header(self) -> Segment:
@@ -110,13 +113,14 @@ def parse(data: bytes) -> Message | None:
         return None
     separators = Separators(head[1].decode("latin-1"), *head[2].decode("latin-1"))
     charset = _charset(data, separators)
-    lines = [line for line in re.split("[\r\n]+", _decoded(data, charset)) if line]
+    text, codec = _decoded(data, charset)
+    lines = [line for line in re.split("[\r\n]+", text) if line]
     if len(lines) > SEGMENTS_LIMIT:
         return None
     segments = tuple(_segment(line, separators) for line in lines)
     if not segments or segments[0].name != "MSH" or not segments[0].field(9):
         return None
-    return Message(segments, "" if not charset or charset.upper() in CHARSETS else charset)
+    return Message(segments, "" if not charset or charset.upper() in CHARSETS else charset, codec)
 
 
 def _segment(line: str, separators: Separators) -> Segment:
@@ -133,9 +137,10 @@ def _charset(data: bytes, separators: Separators) -> str:
     return fields[17].split(separators.repetition)[0].strip() if len(fields) > 17 else ""
 
 
-def _decoded(data: bytes, charset: str) -> str:
+def _decoded(data: bytes, charset: str) -> tuple[str, str]:
     """In the named set; where none or an unknown one is named, UTF-8, or if it is none, each byte as it is."""
+    codec = CHARSETS.get(charset.upper(), "utf-8")
     try:
-        return data.decode(CHARSETS.get(charset.upper(), "utf-8"))
+        return data.decode(codec), codec
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        return data.decode("latin-1"), "latin-1"

@@ -3,7 +3,7 @@ r"""What we say to a monitor, and when: in PDS a heartbeat a second and a query,
     MSH|^~\&|||||||ORU^R01|106|P|2.3.1|        the heartbeat, both ways, once a second
     MSH|^~\&|||||||QRY^R02|1203|P|2.3.1        the query; the next one replaces it
     QRD|20060731145557|R|I|Q895211|||||RES     (the guide's own example: its time and number say nothing)
-    QRF|MON||||0&0^1^1^1^                      all readings; ^1^1^0^101&151 these; ^3^ and ^4^ alarms
+    QRF|MON||||0&0^1^1^1^                      all readings; ^1^1^0^101&151 these; ^2^ waves, ^3^ and ^4^ alarms
     MSH|^~\&|WARDLINK||||||ACK|1227|P|2.6      the receipt: it carries the number of the message and nothing else
     MSA|AA|1227
 
@@ -29,6 +29,7 @@ HEARTBEAT_ID = "106"
 HEARTBEAT = block(b"MSH|^~\\&|||||||ORU^R01|106|P|2.3.1|\r")
 _QUERY = b"MSH|^~\\&|||||||QRY^R02|1203|P|2.3.1\rQRD|20060731145557|R|I|Q895211|||||RES\r"
 _ALARMS = b"QRF|MON||||0&0^3^1^1^\rQRF|MON||||0&0^4^1^1^\r"
+_WAVES = b"QRF|MON||||0&0^2^1^0^1101&1102&1151&1152\rQRF|MON||||0&0^2^1^0^1171\r"
 
 
 def _by_number() -> bytes:
@@ -37,8 +38,8 @@ def _by_number() -> bytes:
     return "".join(f"QRF|MON||||0&0^1^1^0^{group}\r" for group in groups).encode()
 
 
-ASK_ALL = block(_QUERY + b"QRF|MON||||0&0^1^1^1^\r" + _ALARMS)
-ASK_BY_NUMBER = block(_QUERY + _by_number() + _ALARMS)
+ASK_ALL = block(_QUERY + b"QRF|MON||||0&0^1^1^1^\r" + _WAVES + _ALARMS)
+ASK_BY_NUMBER = block(_QUERY + _by_number() + _WAVES + _ALARMS)
 SENDS = frozenset((HEARTBEAT, ASK_ALL, ASK_BY_NUMBER))
 
 

@@ -1,16 +1,19 @@
 """Mindray over HL7: what a monitor says is told, what is sent is on the list, and nobody is mixed up with anybody."""
 
 import re
+import struct
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from drivers import capture
-from drivers.contract import Alarm, Identity, Numeric, Output, PatientId, Phase, Send, Status, Wave, Why
+from drivers.contract import Alarm, Identity, Numeric, Output, PatientId, Phase, Scale, Send, Status, Wave, Why
 from drivers.devices.mindray_hl7 import MindrayHl7
 from drivers.hl7.blocks import block
 from drivers.mindray.talk import ASK_ALL, ASK_BY_NUMBER, HEARTBEAT, receipt
+from drivers.mindray.zmw import wave
 
 SECOND_NS = 1_000_000_000
 T8 = Path(__file__).parents[1] / "captures" / "mindray_hl7" / "beneview-t8.cap"
@@ -80,7 +83,7 @@ def test_what_is_sent_only_asks_and_receipts_carry_a_number_alone() -> None:
         assert not re.search(rb"OBX|ADT|ORM|SET", data)
     for number in (b"1\rQR|", b"123456789012345678901", b"A7", b"1|2"):
         assert not allows(receipt(number))
-    assert len(max(re.findall(rb"\^0\^([\d&]+)", ASK_BY_NUMBER), key=len).split(b"&")) == 4
+    assert len(max(re.findall(rb"\^1\^1\^0\^([\d&]+)", ASK_BY_NUMBER), key=len).split(b"&")) == 4
 
 
 @pytest.mark.parametrize("number", ["", "A7", "1|2", "٣", "1" * 21])
@@ -176,6 +179,37 @@ def test_a_wave_whose_samples_are_no_integers_is_counted_and_not_told() -> None:
     assert driver.counts.reasons["wave"] == 5
     said = told(driver, pcd("OBX|1|NA|131329^MDC_ECG_ELEC_POTL_I^MDC|1.7.1|1^-2", rate), kinds=Wave)
     assert [(wave.channel, wave.samples, wave.scale.rate) for wave in said] == [("ecg.i", (1, -2), 250)]
+
+
+def test_waves_of_an_ipm_are_read_and_damaged_ones_are_not() -> None:
+    driver = MindrayHl7()
+    story = capture.parse(T8.with_name("ipm-waves.cap").read_text(encoding="utf-8"))
+    said = [one for _, one in capture.play(driver, story.chunks(), story.end) if isinstance(one, Wave)]
+    assert [(w.channel, len(w.samples), w.scale.rate, w.scale.bits) for w in said] == [
+        ("resp.wave", 128, 128, 8),
+        ("ibp.art", 128, 128, 16),
+    ]
+    assert [(min(w.samples), max(w.samples)) for w in said] == [(113, 134), (76, 121)]
+    assert driver.counts.reasons == {"wave": 2}
+
+
+def test_a_wave_is_one_second_of_samples_of_one_or_two_bytes() -> None:
+    def coded(size: int, rate: int, count: int) -> bytes:
+        body = struct.pack(">HBHB", 1113, size, rate, 0) + bytes(count * size)
+        body += bytes(-(len(body) + 2) % 7)
+        total = sum(struct.unpack(f">{(len(body) + 1) // 2}H", body + bytes(len(body) % 2)))
+        while total >> 16:
+            total = (total & 0xFFFF) + (total >> 16)
+        data = (total ^ 0xFFFF).to_bytes(2, "big") + body
+        blocks = (data[at : at + 7] for at in range(0, len(data), 7))
+        return b"".join(
+            bytes(byte | 0x80 for byte in block) + bytes([0x80 | sum((byte >> 7) << n for n, byte in enumerate(block))])
+            for block in blocks
+        )
+
+    assert wave(coded(1, 250, 250)) == Wave("ecg.i", (0,) * 250, Scale(Fraction(250), "", bits=8))
+    for size, rate, count in ((1, 250, 240), (1, 250, 260), (3, 10, 10), (1, 0, 0), (2, 100, 90)):
+        assert wave(coded(size, rate, count)) is None
 
 
 def test_two_monitors_on_one_connection_are_never_mixed() -> None:
