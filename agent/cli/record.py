@@ -34,6 +34,8 @@ def run(args: argparse.Namespace) -> int:
     from agent.ports.line import open_line
 
     claims = [c for c in registry.driver(args.driver).info.claims if isinstance(c, Serial)]
+    if not claims:
+        raise CommandError(f"{args.driver} is not found on serial ports", "record listens to serial ports only")
     taken = time.strftime("%Y-%m-%d", time.gmtime(clock.unix_us() / 1e6))
     header = {"driver": args.driver, "device": args.device, "captured": taken, "origin": "recorded at the bedside"}
     port = open_line(args.port, claims[0])

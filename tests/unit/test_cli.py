@@ -127,6 +127,7 @@ def test_an_empty_file_says_nothing(wardlink, tmp_path) -> None:
         (("check", "--config", "/none.toml"), 78, ("/none.toml",)),
         (("replay", "/none.cap"), 1, ("/none.cap",)),
         (("record", "--driver", "contec_v7", "/dev/none", "-"), 1, ("/dev/none", "no such port")),
+        (("record", "--driver", "mindray_hl7", "/dev/none", "-"), 1, ("mindray_hl7", "not found on serial ports")),
         (("spool", "check", "--folder", "/none"), 1, ("/none is no folder", "hint:")),
         (("status", "--runtime", "/none"), 1, ("no gateway has run", "hint: systemctl")),
     ],
