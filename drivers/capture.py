@@ -34,6 +34,7 @@ from drivers.contract import (
     Output,
     PatientId,
     Reached,
+    Read,
     Send,
     Status,
     Subscribe,
@@ -209,6 +210,8 @@ def say(output: Output) -> str:
             return _join("patient", repr(output.code), repr(output.name) if output.name else "")
         case Subscribe():
             return _join("subscribe", brief(output.characteristic))
+        case Read():
+            return _join("read", brief(output.characteristic))
         case Send():
             return _join("send", brief(output.characteristic), output.data.hex().upper())
         case Reached():

@@ -22,6 +22,7 @@ from drivers.contract import (
     PatientId,
     Phase,
     Reached,
+    Read,
     Scale,
     Send,
     Status,
@@ -105,6 +106,7 @@ SCALE = Scale(Fraction(200), "mV", Fraction(1, 50), Fraction(100), 8, "DIAG")
         (PatientId("123"), "patient '123'"),
         (PatientId("123", "A B"), "patient '123' 'A B'"),
         (Subscribe("2a5f"), "subscribe 2a5f"),
+        (Read(capture.full("2a19")), "read 2a19"),
         (Send(b"\x01\xff"), "send 01FF"),
     ],
 )
