@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drivers.bluetooth.numbers import uuid
-from drivers.contract import Masked, Reached
+from drivers.contract import Masked, Output, Reached, Send
 
 RACP = uuid(0x2A52)
 REPORT, REPORT_COMBINED, ANSWER = 0x01, 0x07, 0x06
@@ -37,7 +37,8 @@ CODES = {
     10: "server busy",
 }
 NEAR_END = 0x1000
-LIMIT_STEP = 60
+MOST_STEP = 60
+LIMIT_DIGITS = 10
 LIMIT_RECORDS = 65536
 ANSWER_BYTES = 4
 
@@ -60,6 +61,14 @@ def refusal(answer: bytes, op_code: int = REPORT) -> str | None:
     return "" if code in (DONE, NO_RECORDS) else CODES.get(code, f"code {code}")
 
 
+def mark_of(reached: str, width: int) -> tuple[int, str] | None:
+    """Number and token of a mark; None where it is none."""
+    number, _, token = reached.partition(" ")
+    if not (number.isascii() and number.isdecimal() and len(number) <= LIMIT_DIGITS and token):
+        return None
+    return (int(number), token) if int(number) >> 8 * width == 0 else None
+
+
 class Records:
     """Of one device in one connection. Numbers have `width` bytes; in a row they differ by `step`, 0: by what is seen.
 
@@ -73,27 +82,28 @@ class Records:
         self._verified = False
         self._said: dict[int, str] = {}
         self._row: int | None = None
+        self._before = 0, 0  # the last step and the last number
 
     @property
     def is_reading(self) -> bool:
         """Whether an answer is outstanding."""
         return self._asked != ""
 
-    def open(self, reached: str, trusted: bool = False) -> bytes:
+    def open(self, reached: str, trusted: bool = False) -> Send:
         """The first request; `reached` is the mark of the connections before."""
-        number, _, token = reached.partition(" ")
-        if not (number.isdecimal() and token and int(number) >> 8 * self._width == 0):
-            return self._ask(ALL)
-        self._mark = int(number), token
+        self._mark = mark_of(reached, self._width)
+        if self._mark is None:
+            return self._request(ALL)
         if trusted:
             self._verify()
-        return self._ask(SINCE)
+        return self._request(SINCE)
 
-    def _ask(self, what: str) -> bytes:
+    def _request(self, what: str) -> Send:
         self._asked = what
         if what != SINCE or self._mark is None:
-            return every(self._op_code)
-        return since(self._width, self._op_code).data[: -self._width] + self._mark[0].to_bytes(self._width, "little")
+            return Send(every(self._op_code), RACP)
+        head = since(self._width, self._op_code).data[: -self._width]
+        return Send(head + self._mark[0].to_bytes(self._width, "little"), RACP)
 
     def _verify(self) -> None:
         assert self._mark is not None
@@ -123,11 +133,10 @@ class Records:
 
     def told(self, number: int) -> Iterator[Reached]:
         """All of a record has been said: how far the row is unbroken."""
+        self._learn(number)
         if self._row is None:
             self._row = number
             return
-        if not self._step and 0 < self._distance(self._row, number) <= LIMIT_STEP:
-            self._step = self._distance(self._row, number)
         before, row = self._row, self._row
         while self._step and (after := (row + self._step) % (1 << 8 * self._width)) in self._said and after != before:
             row = after
@@ -135,36 +144,52 @@ class Records:
         if row != before and (self._verified or self._asked == ALL):
             yield from self._reach(row)
 
+    def _learn(self, number: int) -> None:
+        """Two equal steps in a row are the step: one alone may lead to a record that is measured only now."""
+        before, number_before = self._before
+        self._before = self._distance(number_before, number), number
+        if not self._step and self._before[0] == before and 0 < before <= MOST_STEP:
+            self._step = before
+
     def _reach(self, number: int) -> Iterator[Reached]:
         mark = number, self._said[number]
         if mark != self._mark:
             self._mark = mark
             yield Reached(f"{number} {mark[1]}")
 
-    def answered(self, code: int) -> Iterator[bytes | Reached]:
-        """The device's answer: the next request, if there is one, and how far all was said."""
-        asked, self._asked = self._asked, ""
+    def answered(self, answer: bytes) -> Iterator[Output]:
+        """What the control point answers: the next request, if there is one, and how far all was said."""
+        if refusal(answer, self._op_code) is None:
+            return
+        code, asked, self._asked = answer[3], self._asked, ""
         if code not in (DONE, NO_RECORDS):
             if asked == SINCE and code in UNABLE:
-                yield self._ask(CHECK)
+                yield self._request(CHECK)
         elif asked in (SINCE, CHECK) and not self._verified:
             self._row = None
-            yield self._ask(ALL)
+            yield self._request(ALL)
         elif asked:
             yield from self._end(asked)
 
-    def _end(self, asked: str) -> Iterator[bytes | Reached]:
+    def _end(self, asked: str) -> Iterator[Output]:
         """All that was asked for has been said."""
+        newest: int | None = None
         if asked == ALL:
-            newest = max(self._said, default=None)
-        else:
-            ahead = [number for number in self._said if self._is_ahead(number)]
-            assert self._mark is not None
+            newest = self._newest()
+            self._mark = None if newest is None else self._mark
+        elif self._mark is not None:
             start = self._mark[0]
+            ahead = [number for number in self._said if self._is_ahead(number)]
             newest = max(ahead, key=lambda number: self._distance(start, number), default=None)
-        self._verified = True
+        self._verified, self._row = True, newest if newest is not None else self._row
         if newest is not None:
-            self._row = newest
             yield from self._reach(newest)
-        if asked == SINCE and self._mark is not None and self._width == 2 and self._mark[0] >= 0x10000 - NEAR_END:
-            yield self._ask(CHECK)
+        if asked == SINCE and self._mark is not None and (1 << 8 * self._width) - self._mark[0] <= NEAR_END:
+            yield self._request(CHECK)
+
+    def _newest(self) -> int | None:
+        """Of all records; where they lie at both ends of the range they have wrapped."""
+        half = 1 << 8 * self._width - 1
+        if self._said and max(self._said) - min(self._said) >= half:
+            return max(number for number in self._said if number < half)
+        return max(self._said, default=None)
