@@ -108,7 +108,7 @@ class Profile(Driver, ABC):
     def on_bytes(self, data: bytes, now: int, source: str = "") -> Iterable[Output]:
         if not source:
             return [output for value in self._framer.feed(data) for output in self._told(value, self._recorded)]
-        why = self._fault(data, source)
+        why = self.fault(data, source)
         if why:
             self.counts.refuse(why)
             self.counts.skipped += len(data)
@@ -118,7 +118,7 @@ class Profile(Driver, ABC):
             return list(self._told(data, source))
         return list(self.hear(data, source) if source in self.answers else self._companions.tell(data, source))
 
-    def _fault(self, data: bytes, source: str) -> str:
+    def fault(self, data: bytes, source: str) -> str:
         """Why a value is none of ours, "" where it is one."""
         if source in self.shapes:
             fits = self.size_of(data, source, whole=True) == len(data) > 0

@@ -82,7 +82,7 @@ class Records:
         self._verified = False
         self._said: dict[int, str] = {}
         self._row: int | None = None
-        self._before = 0, 0  # the last step and the last number
+        self._before: tuple[int, int | None] = 0, None  # the last step and the last number
 
     @property
     def is_reading(self) -> bool:
@@ -146,8 +146,8 @@ class Records:
 
     def _learn(self, number: int) -> None:
         """Two equal steps in a row are the step: one alone may lead to a record that is measured only now."""
-        before, number_before = self._before
-        self._before = self._distance(number_before, number), number
+        before, last = self._before
+        self._before = 0 if last is None else self._distance(last, number), number
         if not self._step and self._before[0] == before and 0 < before <= MOST_STEP:
             self._step = before
 
