@@ -73,7 +73,7 @@ class Profile(Driver, ABC):
         self._framer = Framer(self._cut, self.counts)
         self._states: dict[str, str] = {}
         self._companions = Companions(self.info.id)
-        self._memory = Memory()
+        self._memory: Memory | None = None
 
     @abstractmethod
     def is_evident(self, value: bytes) -> bool:
@@ -102,7 +102,6 @@ class Profile(Driver, ABC):
         return len(self._framer)
 
     def on_open(self, now: int) -> Iterable[Output]:
-        self._memory = Memory(self.reached)
         return [*map(Subscribe, self.shapes), *self.begin(now), *self._companions.asked()]
 
     def on_bytes(self, data: bytes, now: int, source: str = "") -> Iterable[Output]:
@@ -134,11 +133,13 @@ class Profile(Driver, ABC):
         """What a value says, if it was not said in an earlier connection."""
         if not self.stamp_of(value, source):
             yield from self.tell(value, source)
-        elif self._memory.knows(self.essence(value, source)):
+            return
+        self._memory = self._memory or Memory(self.reached)  # not at the opening: bytes of before a crash come first
+        if self._memory.knows(self.essence(value, source)):
             self.note("said before")
-        else:
-            yield from self.tell(value, source)
-            yield self._memory.keep(self.essence(value, source))
+            return
+        yield from self.tell(value, source)
+        yield self._memory.keep(self.essence(value, source))
 
     def stamp_of(self, value: bytes, source: str) -> str:
         """The whole date and time of a result that may come from the device's memory, else ""."""

@@ -90,8 +90,8 @@ class Records:
         return self._asked != ""
 
     def open(self, reached: str, trusted: bool = False) -> Send:
-        """The first request; `reached` is the mark of the connections before."""
-        self._mark = mark_of(reached, self._width)
+        """The first request; `reached` is the mark of the connections before. What was said stays said."""
+        self._mark, self._verified, self._row = mark_of(reached, self._width), False, None
         if self._mark is None:
             return self._request(ALL)
         if trusted:

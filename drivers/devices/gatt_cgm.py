@@ -182,10 +182,11 @@ class GattCgm(Profile):
         yield from self.state("session", iso or None)
         if self.wake_at is None and session == self._session:
             return
+        if session != self._session:
+            self._records = Records(MINUTE_BYTES, step=0)
         self.wake_at, self._start, self._session = None, iso, session
         mark = mark_of(self.reached, MINUTE_BYTES)
         is_same = mark is not None and mark[1] == session
-        self._records = Records(MINUTE_BYTES, step=0)
         yield self._records.open(self.reached if is_same else "", trusted=is_same)
 
     def _marks(self, said: Iterable[Output]) -> Iterator[Output]:

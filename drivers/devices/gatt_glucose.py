@@ -106,7 +106,6 @@ class GattGlucose(Profile):
         self._awaits_context = False
 
     def begin(self, now: int) -> Iterable[Output]:
-        self._records = Records(NUMBER_BYTES)
         return (Subscribe(RACP), Read(FEATURES), self._records.open(self.reached))
 
     def hear(self, value: bytes, source: str) -> Iterable[Output]:

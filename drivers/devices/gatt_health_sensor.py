@@ -91,7 +91,6 @@ class GattHealthSensor(Profile):
         self._stored_count = 0
 
     def begin(self, now: int) -> Iterable[Output]:
-        self._records = Records(NUMBER_BYTES, REPORT_COMBINED)
         records = self._records.open(self.reached)
         return (Subscribe(CONTROL), Subscribe(RACP), Read(FEATURES), records, Send(START, CONTROL))
 

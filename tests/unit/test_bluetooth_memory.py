@@ -1,6 +1,7 @@
 """What a device pushes from its memory is said once, and nothing is missed: whatever its clock does."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 import pytest
 
@@ -39,6 +40,17 @@ def test_what_comes_again_is_said_once() -> None:
     said, mark = visit(mark, FEVER, FELL, temperature(371, "EA070B160C0A00"))
     assert said == ["37.1"]
     assert visit(mark, FEVER, FELL) == ([], mark)
+
+
+def test_bytes_of_before_a_crash_come_before_the_opening() -> None:
+    driver = GattThermometer()
+    driver.reached = visit("", FEVER)[1]
+    said = [*driver.on_bytes(FEVER, 0, RESULT), *driver.on_bytes(FELL, 0, RESULT)]
+    assert [one.value for one in said if isinstance(one, Numeric)] == [Decimal("37.8")]
+    list(driver.on_open(0))
+    said = list(driver.on_bytes(temperature(371, "EA070B160C0A00"), 0, RESULT))
+    assert isinstance(said[-1], Reached)
+    assert len(said[-1].mark.split()) == 3
 
 
 def test_nothing_at_all_is_said_of_a_repeated_measurement_and_it_is_counted() -> None:

@@ -195,6 +195,14 @@ def test_a_visit_after_another() -> None:
     assert Send(b"\1\1", RACP) in other
 
 
+def test_bytes_of_before_a_crash_come_before_the_opening() -> None:
+    driver = GattGlucose()
+    early = list(driver.on_bytes(measurement(1), 0, MEASUREMENT))
+    list(driver.on_open(0))
+    late = [one for at in (1, 2) for one in driver.on_bytes(measurement(at), 0, MEASUREMENT)]
+    assert (len(numerics(early)), len(numerics(late))) == (1, 1)
+
+
 def test_asks_for_everything_first_and_may_never_delete() -> None:
     _, asked = opened()
     assert asked[:5] == [
