@@ -1,7 +1,9 @@
 """A keyboard port on real event structures: through a pipe, since a test machine has no keyboard to take."""
 
 import asyncio
+import fcntl
 import os
+import termios
 from functools import partial
 from pathlib import Path
 
@@ -80,6 +82,7 @@ def test_a_scan_is_heard_as_a_line_and_the_keyboard_is_waited_for(keyboard) -> N
             assert len(taken) == 1
             typing = os.open(keyboard, os.O_WRONLY)
             os.write(typing, events(69))  # types nothing: no reason to believe the keyboard gone
+            await bell.until(lambda: not any(fcntl.ioctl(taken[0], termios.FIONREAD, bytes(4))))
             os.write(typing, SCAN[:40])
             os.write(typing, SCAN[40:])
             await bell.until(lambda: ear.data == b"4711\n")
@@ -108,7 +111,7 @@ def test_what_was_scanned_is_on_the_tape_and_in_the_session(keyboard) -> None:
             await bell.until(lambda: hearing.counts.bad == 1)
             os.close(typing)
         assert any(b"4711\n" in tape.read_bytes() for tape in (keyboard.parent / "tape").iterdir())
-    assert hearing.counts.frames == 1
+        assert hearing.counts.frames == 1
         assert hearing.counts.reasons == {"control character": 1}
 
     asyncio.run(body())
