@@ -19,7 +19,7 @@ from agent.config import MIB, Config, Port
 from agent.health import metrics, notify, status
 from agent.health.room import Rooms
 from agent.keeping import Keeping
-from agent.lines import line_of
+from agent.lines import line_of, opener_of
 from agent.picture import picture, volumes
 from agent.ports.plugs import FOUND
 from agent.ports.serial_port import GATHER_S, Rounds, SerialPort
@@ -100,7 +100,8 @@ class Gateway:
             self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now, tape.is_safe))
         self.tapes.add(tape, hearing)
         line, world = line_of(kind, port), self.world
-        return SerialPort(port.path, line, hearing, world.now, tape, rounds, world.open_line), hearing
+        opener = opener_of(port, world.open_line)
+        return SerialPort(port.path, line, hearing, world.now, tape, rounds, opener), hearing
 
     def _look(self) -> None:
         """Discovery is loaded only where something is plugged in, or was: it takes 0.7 MiB."""

@@ -46,7 +46,7 @@ SHAPE = Shape(1, 4, ((STAMP, 7), (TYPE, 1)), unused=0xF8)
 class GattThermometer(Profile):
     info = Info(
         id="gatt_thermometer",
-        models=("Bluetooth thermometers (service 1809)",),
+        models=("Bluetooth thermometers (service 1809)", "A&D UT-201BLE"),
         claims=(Ble(uuid(0x1809)),),
         emits=(UNKNOWN, *SITES.values(), STILL_MEASURING, "gatt_thermometer:battery"),
         integrity=Integrity.NONE,
