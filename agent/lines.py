@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from config.load import ConfigError
-from drivers.contract import Driver, Serial, Tcp, Udp
+from drivers.contract import Driver, Keyboard, Serial, Tcp, Udp
 
 if TYPE_CHECKING:
     from agent.config import Port
+    from agent.ports.line import Cable
     from agent.ports.place import Place
+
+KEYBOARDS = "/dev/input/"
+UNSET = Serial(0)  # what has no line settings
 
 
 def line_of(kind: type[Driver], port: Port) -> Serial:
     """How to open the port: the driver's first serial claim, at the speed the engineer pinned."""
+    if is_keyboard(port):
+        if not any(isinstance(claim, Keyboard) for claim in kind.info.claims):
+            raise _not_found(kind, port, "keyboards")
+        return UNSET
     claims = [claim for claim in kind.info.claims if isinstance(claim, Serial)]
     if not claims:
         raise _not_found(kind, port, "serial ports")
     first = next((claim for claim in claims if claim.baud == port.baud), claims[0])
     return Serial(port.baud or first.baud, first.bits, first.parity, first.stop, first.dtr, first.rts)
+
+
+def is_keyboard(port: Port) -> bool:
+    """Whether its path means an input device."""
+    return port.path.startswith(KEYBOARDS)
 
 
 def is_network(port: Port) -> bool:
@@ -39,6 +53,15 @@ def place_of(kind: type[Driver], port: Port) -> Place:
     if port.baud:
         raise ConfigError(f"port {port.path}: baud is for serial ports", "leave it out")
     return found
+
+
+def opener_of(port: Port, open_line: Callable[[str, Serial], Cable]) -> Callable[[str, Serial], Cable]:
+    """Who opens the port; `open_line` does it for serial lines. Raises ConfigError."""
+    if is_keyboard(port):
+        from agent.ports.keyboard_port import opener  # noqa: PLC0415  few beds have one
+
+        return opener(port.options.get("layout", "us"))
+    return open_line
 
 
 def _fits(claim: object, scheme: str) -> bool:

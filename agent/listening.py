@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.config import Port
-from agent.lines import is_network, line_of, place_of
+from agent.lines import is_network, line_of, opener_of, place_of
 from agent.ports.serial_port import KeptPort, Rounds, SerialPort
 from agent.ports.tape import TAPES, Sealed, Tape
 from agent.sessions.hearing import Hearing
@@ -50,8 +50,8 @@ class Listening:
         self._tapes.add(tape, hearing)
         if is_network(port):
             return self._distant(kind, port, hearing, tape), hearing
-        line, world = line_of(kind, port), self._world
-        return SerialPort(port.path, line, hearing, world.now, tape, self._rounds, world.open_line), hearing
+        line, opener = line_of(kind, port), opener_of(port, self._world.open_line)
+        return SerialPort(port.path, line, hearing, self._world.now, tape, self._rounds, opener), hearing
 
     def _distant(self, kind: type[Driver], port: Port, hearing: Hearing, tape: Tape) -> KeptPort:
         place, now, rounds = place_of(kind, port), self._world.now, self._rounds

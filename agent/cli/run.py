@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from agent import clock, config
-from agent.lines import is_network, line_of
+from agent.lines import is_keyboard, is_network, line_of
 from agent.ports.early import Early
 from agent.ports.tape import TAPES
 from drivers import registry
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 def listen(loaded: config.Config) -> Early:
     """Open the serial ports at once: loading what is below takes half a second, and the devices are talking."""
     early = Early(Path(loaded.runtime) / TAPES, clock.now)
-    for port in (port for port in loaded.port if not is_network(port)):
+    for port in (port for port in loaded.port if not is_network(port) and not is_keyboard(port)):
         early.listen(port.path, line_of(registry.driver(port.driver), port))
     return early
 
