@@ -1,4 +1,4 @@
-"""Viatom / Lepu LP-BP2W blood pressure monitor over Bluetooth LE: asked once a second what it does.
+"""Viatom / Lepu BP2 blood pressure monitors over Bluetooth LE: asked once a second what they do.
 
     A5 | command | its complement | 00 host, 01 device | sequence | length u16 LE | data | CRC-8 (07, start 0) over all
     E1 who is it: firmware at 3, model at 9 (8), clock at 24 (year u16, month .. second), serial at 37 (length, text)
@@ -96,8 +96,8 @@ def cut(buffer: bytearray) -> Frame | Skip | Bad:
 class ViatomBp2w(Driver):
     info = Info(
         id="viatom_bp2w",
-        models=("Viatom LP-BP2W",),
-        claims=(Ble(RING, "LP-BP2W"), Ble(RING, "BP2W")),
+        models=("Viatom LP-BP2W", "Viatom BP2, BP2A, BP2T (by the maker's library)"),
+        claims=(Ble(RING, "LP-BP2W"), Ble(RING, "BP2")),
         emits=(*(channel for channel, _ in FIELDS), PRESSURE, BATTERY),
         integrity=Integrity.CRC,
         wiring="Bluetooth LE, no pairing; close the maker's app. Connect before measuring: results are told as they "
