@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from agent.lines import is_network, is_serial, line_of, place_of
 from config.load import ConfigError, read
 from drivers import registry
 from drivers.contract import Driver, Serial
@@ -19,7 +20,9 @@ Mebibytes = Annotated[int, msgspec.Meta(ge=8, le=1 << 20)]
 
 
 class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A serial port: with a driver that is pinned to it, or with `probe`, to be searched for whoever is there."""
+    """A serial port, or a device's place on the network, and the driver that is pinned to it; or with `probe` a serial
+    port to be searched for whoever is there.
+    """
 
     path: str
     driver: str = ""
@@ -73,7 +76,7 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: site {config.site!r} is not a name", "1 to 24 of a-z, 0-9 and '-'")
     _check_broker(path, config.broker)
     for port in config.port:
-        _check_port(f"{path}: port {port.path}", port)
+        _check_port(path, port)
     for driver_id in config.ask:
         _check_askable(f"{path}: ask", driver_id)
     paths = [port.path for port in config.port]
@@ -82,29 +85,39 @@ def load(path: Path) -> Config:
     return config
 
 
-def _check_port(where: str, port: Port) -> None:
+def _check_port(path: Path, port: Port) -> None:
+    where = f"{path}: port {port.path}"
     if bool(port.driver) == bool(port.probe):
         raise ConfigError(f"{where}: either a driver or a probe", 'driver = "..." pins one; probe = "ask" searches')
     if port.driver:
-        _check_driver(where, port.driver)
+        _check_pinned(path, port)
     elif port.baud or port.options:
         raise ConfigError(f"{where}: baud and options are for a driver", "a search tries every setting")
+    elif not is_serial(port):
+        raise ConfigError(f"{where}: only serial ports are searched", "name the driver")
     if port.drivers and port.probe != "ask":
         raise ConfigError(f"{where}: drivers are for a probe that asks", 'probe = "ask"')
     for driver_id in port.drivers:
         _check_askable(where, driver_id)
 
 
-def _check_driver(where: str, driver_id: str) -> None:
+def _check_pinned(path: Path, port: Port) -> None:
+    kind = _check_driver(f"{path}: port {port.path}", port.driver)
     try:
-        registry.driver(driver_id)
+        place_of(kind, port) if is_network(port) else line_of(kind, port)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}", error.hint) from error
+
+
+def _check_driver(where: str, driver_id: str) -> type[Driver]:
+    try:
+        return registry.driver(driver_id)
     except registry.UnknownDriverError as error:
         raise ConfigError(f"{where}: {error}", error.hint) from error
 
 
 def _check_askable(where: str, driver_id: str) -> None:
-    _check_driver(where, driver_id)
-    if not can_ask(registry.driver(driver_id)):
+    if not can_ask(_check_driver(where, driver_id)):
         raise ConfigError(f"{where}: {driver_id} asks nothing on a serial port", "it is found by listening")
 
 

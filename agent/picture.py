@@ -21,7 +21,7 @@ from agent.health.status import (
     TaskStatus,
 )
 from agent.ports.plugs import Plug
-from agent.ports.serial_port import SerialPort
+from agent.ports.serial_port import KeptPort
 from agent.sessions.hearing import Hearing
 from agent.spool.terms import ClassStat, Stat
 from agent.uplink.account import Stat as LinkStat
@@ -87,7 +87,7 @@ def _searched(port: SearchedPort, status: PortStatus) -> PortStatus:
     )
 
 
-def _port(port: SerialPort | SearchedPort, hearing: Hearing | None, now: int) -> PortStatus:
+def _port(port: KeptPort | SearchedPort, hearing: Hearing | None, now: int) -> PortStatus:
     session = hearing.session if hearing else None
     heard = session.heard if session else None
     counts = hearing.counts if hearing else Counts()
@@ -99,7 +99,7 @@ def _port(port: SerialPort | SearchedPort, hearing: Hearing | None, now: int) ->
         frames=counts.frames,
         bad_frames=counts.bad,
         skipped_bytes=counts.skipped,
-        pinned=isinstance(port, SerialPort),
+        pinned=isinstance(port, KeptPort),
     )
 
 

@@ -78,9 +78,12 @@ def line_of(args: argparse.Namespace) -> Serial | None:
     """The line settings the person chose, if any."""
     if args.baud:
         return Serial(args.baud, args.bits, args.parity, args.stop)
-    if args.driver:
-        return next(claim for claim in registry.driver(args.driver).info.claims if isinstance(claim, Serial))
-    return None
+    if not args.driver:
+        return None
+    claims = [claim for claim in registry.driver(args.driver).info.claims if isinstance(claim, Serial)]
+    if not claims:
+        raise CommandError(f"{args.driver} is not found on serial ports", "record listens to serial ports only")
+    return claims[0]
 
 
 def searched(args: argparse.Namespace) -> tuple[Cable, Found]:

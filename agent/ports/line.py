@@ -16,14 +16,19 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
-class Cable(Protocol):
-    """An open port. Neither reading nor writing waits: they do what is possible now, or raise OSError."""
+class Cord(Protocol):
+    """An open way to a device. Neither reading nor writing waits: they do what is possible now, or raise OSError."""
 
     def fileno(self) -> int: ...
     def read(self, size: int = ..., /) -> bytes: ...
     def write(self, data: ReadableBuffer, /) -> int: ...
-    def become(self, line: Serial) -> None: ...
     def close(self) -> None: ...
+
+
+class Cable(Cord, Protocol):
+    """An open serial port."""
+
+    def become(self, line: Serial) -> None: ...
 
 
 class _Line(serial.Serial):

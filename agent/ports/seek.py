@@ -162,9 +162,12 @@ class Seek:
 
 
 def settings_of(kinds: Iterable[type[Driver]]) -> list[tuple[Serial, tuple[type[Driver], ...]]]:
-    """Every line setting that a driver claims, with all who claim it; those of many drivers first."""
+    """Every line setting that a driver claims, with all who claim it; those of many drivers first.
+
+    Who has no channels says nothing by which he could be known, a barcode reader, and is not asked.
+    """
     found: dict[tuple[int, int, str, int], tuple[Serial, list[type[Driver]]]] = {}
-    for kind in kinds:
+    for kind in (kind for kind in kinds if kind.info.emits):
         for claim in kind.info.claims:
             if isinstance(claim, Serial):
                 key = (claim.baud, claim.bits, claim.parity, claim.stop)

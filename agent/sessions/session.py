@@ -20,6 +20,7 @@ from drivers.contract import (
     Output,
     PatientId,
     Phase,
+    Read,
     Scale,
     Send,
     Status,
@@ -98,6 +99,7 @@ class Session:
         """Take a driver's outputs that are of time `t` (microseconds); returns what it wants sent."""
         others: list[Output] = []
         sends: list[Send] = []
+        asked = 0
         outputs = list(outputs)  # the driver counts as it goes: all of it first
         self._watch_line(t)
         for output in outputs:
@@ -105,11 +107,13 @@ class Session:
                 self._wave(output, t)
             elif isinstance(output, Send):
                 sends.append(output)
-            elif not isinstance(output, Subscribe):
+            elif isinstance(output, Subscribe | Read):
+                asked += 1
+            else:
                 others.append(output)
         for output in others:  # after the waves, so that the streams of neighbouring waves are numbered in a row
             self._say(output, t)
-        if len(outputs) > len(sends):
+        if len(outputs) > len(sends) + asked:
             self.heard = t
         return sends
 
