@@ -9,7 +9,7 @@ from agent.ports.radio.packing import pack, unpack
 from agent.ports.tape import Tape
 from agent.sessions.hearing import Asked, Hearing
 from agent.sessions.ward import Ward
-from drivers.contract import Driver, Reached, Send, Subscribe
+from drivers.contract import Driver, Reached, Read, Send, Subscribe
 
 OPENED = pack([("", b"")])  # on the tape: what comes now is of a new connection
 RESTARTED = "the gateway was started again"
@@ -41,7 +41,7 @@ class Ear:
         self.tape = tape
         self._kind = kind
         self._reach = reach
-        self._asked: list[Subscribe | Send] = []
+        self._asked: list[Subscribe | Read | Send] = []
         self._waiting: dict[str, bytes] = {}
         self._at = 0
         self.hearing = Hearing(ward, self._make, port, hurry, self._ask)
@@ -57,7 +57,7 @@ class Ear:
         else:
             self._asked.append(asked)
 
-    def _taken(self) -> list[Subscribe | Send]:
+    def _taken(self) -> list[Subscribe | Read | Send]:
         asked, self._asked = self._asked, []
         return asked
 
@@ -65,13 +65,13 @@ class Ear:
     def wake_at(self) -> int | None:
         return self.hearing.wake_at
 
-    def opened(self, now: int) -> list[Subscribe | Send]:
+    def opened(self, now: int) -> list[Subscribe | Read | Send]:
         self._at = max(now, self._at + 1)
         self.tape.write(OPENED, self._at)
         self.hearing.opened(self._at)
         return self._taken()
 
-    def heard(self, data: bytes, now: int, source: str) -> list[Subscribe | Send]:
+    def heard(self, data: bytes, now: int, source: str) -> list[Subscribe | Read | Send]:
         self._at = max(now, self._at + 1)
         self.tape.write(pack([(source, data)]), self._at)
         self.hearing.heard(data, self._at, source)
@@ -89,7 +89,7 @@ class Ear:
         self._at = max(self._at, now)
         self._asked.clear()
 
-    def woke(self, now: int) -> list[Subscribe | Send]:
+    def woke(self, now: int) -> list[Subscribe | Read | Send]:
         self.hearing.woke(now)
         return self._taken()
 

@@ -15,18 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import clock, identity, memory
-from agent.config import MIB, Config, Port
+from agent.config import MIB, Config
 from agent.health import metrics, notify, status
 from agent.health.room import Rooms
 from agent.keeping import Keeping, Kept
-from agent.lines import line_of
+from agent.listening import Listening
 from agent.picture import picture, volumes
 from agent.ports.plugs import FOUND
-from agent.ports.serial_port import GATHER_S, Rounds, SerialPort
-from agent.ports.tape import TAPES, Tape
+from agent.ports.serial_port import GATHER_S, Rounds
 from agent.pulse import Envelope, Pulse
 from agent.relaying import Relaying
-from agent.sessions.hearing import Hearing
 from agent.sessions.ward import Ward
 from agent.spool.epoch import NONCE_BYTES
 from agent.spool.spool import Spool
@@ -86,8 +84,12 @@ class Gateway:
         self._rooms = Rooms()
         self._owed: list[Lost] = []
         self._rounds = Rounds()
-        self.ports = [self._port(port, self._rounds) for port in config.port]
-        known = config.discover and (Path(config.runtime) / FOUND).exists()
+        runtime = Path(config.runtime)
+        listening = Listening(self.ward, self.tapes, world, runtime, self._hurry.set, self._rounds)
+        durable, once = self.keeping.was_durable, self.supervisor.once
+        self.ports = [listening.port(port, durable, once) for port in config.port if port.driver]
+        self._searches = config.discover or any(port.probe for port in config.port)
+        known = self._searches and (runtime / FOUND).exists()
         self.discovery: Discovery | None = self._discover() if known else None
         self.radio: Radio | None = None
         self._look_by_radio(begin=False)
@@ -96,29 +98,19 @@ class Gateway:
         world = self.world
         return Spool.open(folder, quotas, world.files(), world.entropy(NONCE_BYTES), world.limits())
 
-    def _port(self, port: Port, rounds: Rounds) -> tuple[SerialPort, Hearing]:
-        kind = self.world.driver(port.driver)
-        hearing = Hearing(self.ward, partial(kind, port.options), port.path, self._hurry.set)
-        tape = Tape(Path(self.config.runtime) / TAPES, port.path)
-        for now, data in tape.left(self.keeping.was_durable):
-            self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now, tape.is_safe))
-        self.tapes.add(tape, hearing)
-        line, world = line_of(kind, port), self.world
-        return SerialPort(port.path, line, hearing, world.now, tape, rounds, world.open_line), hearing
-
     def _look(self) -> None:
         """Discovery is loaded only where something is plugged in, or was: it takes 0.7 MiB."""
-        if self.discovery is None and self.world.plugged():
+        if self.discovery is None and (self.world.plugged() or any(port.probe for port in self.config.port)):
             self.discovery = self._discover()
         if self.discovery is not None:
             self.discovery.look()
 
     def _discover(self) -> Discovery:
-        from agent.discovery import Discovery  # noqa: PLC0415  most beds never need it
+        from agent.discovery import Discovery, rules_of  # noqa: PLC0415  most beds never need it
 
-        pinned = frozenset(port.path for port in self.config.port)
+        rules = rules_of(self.config)
         runtime, once = Path(self.config.runtime), self.supervisor.once
-        found = Discovery(self.ward, self.tapes, self.world, runtime, pinned, self._hurry.set, self._rounds, once)
+        found = Discovery(self.ward, self.tapes, self.world, runtime, rules, self._hurry.set, self._rounds, once)
         found.resume(self.keeping.was_durable)
         return found
 
@@ -181,7 +173,7 @@ class Gateway:
                     await self._hurry.wait()
             self._hurry.clear()
             await self._beat_once()
-            if self.config.discover:
+            if self._searches:
                 self.supervisor.once("discovery", self._look)
             self.supervisor.once("radio", self._look_by_radio)
             await self.keeping.make_spare()

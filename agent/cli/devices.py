@@ -1,4 +1,4 @@
-"""`wardlink devices`: what is plugged in or near, who was understood, what is being tried, and who was refused.
+"""`wardlink devices`: what is plugged in or near, who was understood and why, what was tried, asked and refused.
 
 Asks the running gateway's status; needs no network and opens no port.
 """
@@ -10,7 +10,7 @@ import argparse
 import msgspec
 
 from agent.cli.status import last
-from agent.health.status import PeerStatus, PortStatus, RadioStatus, StrangerStatus
+from agent.health.status import AskedStatus, PeerStatus, PortStatus, RadioStatus, StrangerStatus
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,20 +31,36 @@ def run(args: argparse.Namespace) -> int:
 
 
 def row(port: PortStatus) -> str:
-    if not port.driver:
-        return f"{port.path}  {port.state}"
-    why = "pinned in the configuration" if port.pinned else "found by what it says"
-    heard = "not heard yet" if port.heard_s is None else f"heard {port.heard_s:.1f} s ago"
-    return f"{port.path}  {port.driver}, {why}, {port.state}, {heard}"
+    """One port: where, who and why, what was tried."""
+    where = f"  {port.adapter or 'adapter'} at {port.place}" if port.place else ""
+    lines = [f"{port.path}{where}"]
+    if port.driver:
+        lines += [f"  {port.driver}, {port.state}, {_heard(port.heard_s)}", f"  why    {port.why}"]
+    else:
+        lines.append(f"  {port.state}")
+    if port.tried:
+        lines.append(f"  tried  {', '.join(port.tried)}: bytes came that nobody understood")
+    if port.asked:
+        lines.append(f"  asked  {'; '.join(map(_asked, port.asked))}")
+    return "\n".join(lines)
+
+
+def _asked(one: AskedStatus) -> str:
+    return f"{one.driver} at {one.line} ({one.requests} requests, {one.sent_bytes} bytes)"
+
+
+def _heard(heard_s: float | None) -> str:
+    return "not heard yet" if heard_s is None else f"heard {heard_s:.1f} s ago"
 
 
 def radio_rows(radio: RadioStatus) -> list[str]:
     """Who may be connected, and who is near and may not."""
     rows = [f"radio: {radio.state}" + (f"; bonding: {radio.window}" if radio.window else "")]
-    for one in radio.devices:
-        heard = "not heard yet" if one.heard_s is None else f"heard {one.heard_s:.1f} s ago"
-        rows.append(f"{_named(one)}  {one.driver}, {one.why}, {one.state}, {heard}")
-    rows += [f"{_named(one)}  {one.driver or 'no driver'}, refused: {one.words}" for one in radio.strangers]
+    rows += [
+        f"{_named(one)}\n  {one.driver}, {one.state}, {_heard(one.heard_s)}\n  why    {one.why}"
+        for one in radio.devices
+    ]
+    rows += [f"{_named(one)}\n  {one.driver or 'no driver'}, refused: {one.words}" for one in radio.strangers]
     return rows
 
 

@@ -41,6 +41,9 @@ def _of_ports(status: Status) -> Iterator[Sample]:
         yield "frames_total", "counter", labels, port.frames
         yield "bad_frames_total", "counter", labels, port.bad_frames
         yield "skipped_bytes_total", "counter", labels, port.skipped_bytes
+        for one in port.asked:
+            where = {"port": port.path, "driver": one.driver, "line": one.line}
+            yield "asked_requests_total", "counter", where, one.requests
         if port.heard_s is not None:
             yield "heard_age_seconds", "gauge", labels, port.heard_s
 

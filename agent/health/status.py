@@ -14,10 +14,21 @@ METRICS_FILE = "metrics.prom"
 STALE_S = 15.0
 
 
+class AskedStatus(msgspec.Struct, frozen=True):
+    """Requests sent to find out who is there, by one driver at one line setting."""
+
+    driver: str
+    line: str
+    requests: int
+    sent_bytes: int
+
+
 class PortStatus(msgspec.Struct, frozen=True):
     """One port; `driver` is empty while nobody is understood on it.
 
-    `heard_s` is the age of the last observation, None if there was none in this session.
+    `heard_s` is the age of the last observation, None if there was none in this session. `adapter` is what is plugged
+    in, `place` the socket, `why` the evidence for the driver, `tried` the line settings at which bytes came that nobody
+    understood.
     """
 
     path: str
@@ -28,6 +39,12 @@ class PortStatus(msgspec.Struct, frozen=True):
     bad_frames: int
     skipped_bytes: int
     pinned: bool = True
+    adapter: str = ""
+    place: str = ""
+    line: str = ""
+    why: str = ""
+    tried: list[str] = []
+    asked: list[AskedStatus] = []
 
 
 class PeerStatus(msgspec.Struct, frozen=True):

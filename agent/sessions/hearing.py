@@ -9,11 +9,24 @@ from collections.abc import Callable, Iterable
 
 from agent.sessions.session import Session
 from agent.sessions.ward import Ward
-from drivers.contract import Counts, DeviceTime, Driver, Numeric, Output, PatientId, Reached, Send, Subscribe, Wave
+from drivers.contract import (
+    Counts,
+    DeviceTime,
+    Driver,
+    Identity,
+    Numeric,
+    Output,
+    PatientId,
+    Reached,
+    Read,
+    Send,
+    Subscribe,
+    Wave,
+)
 from wire.topics import Class
 
 TAIL_LIMIT_BYTES = 70_000
-Asked = Subscribe | Send | Reached  # what the host of a radio does itself
+Asked = Subscribe | Read | Send | Reached  # what the host of a radio does itself
 SAID_ONCE = {Class.VITAL: (Numeric, DeviceTime, PatientId), Class.WAVE: (Wave,)}
 
 
@@ -109,15 +122,35 @@ class Hearing:
 
     def _take(self, outputs: Iterable[Output], now: int) -> list[bytes]:
         assert self.session is not None, "a port speaks before it is open"
-        outputs = list(outputs)
-        sends = self.session.hear(outputs, now // 1000)
+        outputs = list(outputs)  # the driver counts as it goes: all of it first
+        asked = [one for one in outputs if isinstance(one, Asked)]
+        sends = self._split(outputs, now) if any(type(one) is Identity for one in outputs) else []
+        sends += self.session.hear(outputs, now // 1000)
         if self.session.urgent:
             self._hurry()
         allowed = [self._allowed(send) for send in sends]
-        for output in outputs:
-            if isinstance(output, Asked):
-                self._ask(output)
+        for one in asked:
+            self._ask(one)
         return allowed
+
+    def _split(self, outputs: list[Output], now: int) -> list[Send]:
+        """Who gives another serial number is another device: what comes after it is of a session of its own.
+
+        The driver goes on: it has begun to read the other's frames. What stands is said again, for a driver says a
+        state when it changes, and it holds what the line says now. Leaves in `outputs` what is of the last device.
+        """
+        assert self.session is not None
+        sends: list[Send] = []
+        before: list[Output] = []
+        for one in outputs:
+            if isinstance(one, Identity) and self.session.is_other(one):
+                sends += self.session.hear(before, now // 1000)
+                before = self.session.standing()
+                self._ward.close(self.session, now // 1000, "another device")
+                self.session = self._ward.open(self._driver, self.port, now // 1000)
+            before.append(one)
+        outputs[:] = before
+        return sends
 
     def _allowed(self, send: Send) -> bytes:
         assert self._driver.info.allows(send.data), f"{self.driver_id}: {send.data.hex()} is not on its allow-list"

@@ -9,12 +9,13 @@ from typing import Any
 from bumble import hci
 from bumble.core import AdvertisingData, BaseBumbleError
 from bumble.device import Device, DeviceConfiguration, Peer
+from bumble.gatt import Characteristic
 from bumble.hci import Address
 from bumble.keys import MemoryKeyStore
 from bumble.pairing import PairingConfig, PairingDelegate
 
 from agent.lab.ether import Chip, Ether
-from agent.ports.radio.air import AbsentError, AirError, BondError, NoAdapterError, Seen
+from agent.ports.radio.air import AbsentError, AirError, BondError, LackError, NoAdapterError, Seen
 from drivers.capture import full
 
 FAILURES = (BaseBumbleError, hci.HCI_Error, asyncio.TimeoutError, ValueError, RuntimeError, AssertionError)
@@ -101,7 +102,16 @@ class BumbleContact:
         return frozenset(self._found)
 
     async def subscribe(self, characteristic: str, heard: Callable[[bytes], None]) -> None:
-        await did(self._found[characteristic].subscribe(heard))
+        one = self._found[characteristic]
+        if not one.properties & (Characteristic.Properties.NOTIFY | Characteristic.Properties.INDICATE):
+            raise LackError(f"{characteristic} notifies nothing")
+        await did(one.subscribe(heard))
+
+    async def read(self, characteristic: str) -> bytes:
+        one = self._found[characteristic]
+        if not one.properties & Characteristic.Properties.READ:
+            raise LackError(f"{characteristic} is not to be read")
+        return bytes(await did(one.read_value()))
 
     async def write(self, characteristic: str, data: bytes) -> None:
         await did(self._found[characteristic].write_value(data, with_response=True))

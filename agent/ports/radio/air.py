@@ -22,6 +22,10 @@ class BondError(AirError):
     """The device did not prove the bond that is kept here, or would not be bonded."""
 
 
+class LackError(AirError):
+    """The device does not have what was asked for; that is no fault."""
+
+
 class NoAdapterError(AirError):
     """There is nothing to hear with."""
 
@@ -58,7 +62,11 @@ class Contact(Protocol):
     async def characteristics(self) -> frozenset[str]:
         """What it offers, in full, lower case. Raises AirError."""
 
-    async def subscribe(self, characteristic: str, heard: Callable[[bytes], None]) -> None: ...
+    async def subscribe(self, characteristic: str, heard: Callable[[bytes], None]) -> None:
+        """Raises AirError; LackError where it notifies nothing."""
+
+    async def read(self, characteristic: str) -> bytes:
+        """Its value now. Raises AirError; LackError where it does not tell it."""
 
     async def write(self, characteristic: str, data: bytes) -> None: ...
 

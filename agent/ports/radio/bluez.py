@@ -18,7 +18,7 @@ from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason, BleakError
 from dbus_fast.errors import DBusError
 
-from agent.ports.radio.air import AbsentError, AirError, BondError, NoAdapterError, Seen
+from agent.ports.radio.air import AbsentError, AirError, BondError, LackError, NoAdapterError, Seen
 from agent.ports.radio.bus import OFF_S, Bus
 
 DEVICES_LIMIT_COUNT = 512
@@ -95,8 +95,18 @@ class BluezContact:
         return frozenset(self._found)
 
     async def subscribe(self, characteristic: str, heard: Callable[[bytes], None]) -> None:
+        one = self._found[characteristic]
+        if not {"notify", "indicate"} & set(one.properties):
+            raise LackError(f"{characteristic} notifies nothing")
         async with spoken():
-            await self._client.start_notify(self._found[characteristic], lambda _, data: heard(bytes(data)))
+            await self._client.start_notify(one, lambda _, data: heard(bytes(data)))
+
+    async def read(self, characteristic: str) -> bytes:
+        one = self._found[characteristic]
+        if "read" not in one.properties:
+            raise LackError(f"{characteristic} is not to be read")
+        async with spoken():
+            return bytes(await self._client.read_gatt_char(one))
 
     async def write(self, characteristic: str, data: bytes) -> None:
         one = self._found[characteristic]

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.ports.radio.air import AirError, Contact
+from agent.ports.radio.air import AirError, Contact, LackError
 from agent.ports.radio.limits import bounded
 from agent.ports.radio.policy import Known
-from drivers.contract import Send, Subscribe
+from drivers.contract import Read, Send, Subscribe
 
 ASK_LIMIT_S = 5.0
 NOTES_LIMIT_COUNT = 4096
-Ask = Subscribe | Send
+Ask = Subscribe | Read | Send
 
 
 @dataclass(slots=True)
@@ -117,18 +117,28 @@ class Talk:
         subscribed = missing = 0
         while True:
             ask = await self._asks.get()
-            if ask.characteristic.lower() not in offered:
+            try:
+                if ask.characteristic.lower() not in offered:
+                    raise LackError("it does not have it")
+                await self._do(ask, ask.characteristic.lower())
+                subscribed += isinstance(ask, Subscribe)
+            except LackError:
                 missing += 1
                 self._tally.missing += 1
-            elif isinstance(ask, Subscribe):
-                async with bounded(ASK_LIMIT_S, "it does not let us subscribe"):
-                    await self._contact.subscribe(ask.characteristic.lower(), self._taker(ask.characteristic))
-                subscribed += 1
-            else:
-                async with bounded(ASK_LIMIT_S, "it does not take what is written"):
-                    await self._contact.write(ask.characteristic.lower(), ask.data)
             if missing and not subscribed and self._asks.empty():
                 raise AirError(f"it has nothing of what {self._known.driver} asks for: another device?")
+
+    async def _do(self, ask: Ask, characteristic: str) -> None:
+        match ask:
+            case Subscribe():
+                async with bounded(ASK_LIMIT_S, "it does not let us subscribe"):
+                    await self._contact.subscribe(characteristic, self._taker(ask.characteristic))
+            case Read():
+                async with bounded(ASK_LIMIT_S, "it does not tell what is read"):
+                    self._taker(ask.characteristic)(await self._contact.read(characteristic))
+            case Send():
+                async with bounded(ASK_LIMIT_S, "it does not take what is written"):
+                    await self._contact.write(characteristic, ask.data)
 
     def _taker(self, characteristic: str) -> Callable[[bytes], None]:
         def take(data: bytes) -> None:
