@@ -1,5 +1,7 @@
 """The table of devices, docs/devices.md: `python bench/devices_table.py > docs/devices.md`.
 
+With --readme, the short table in README.md of who is proven on real bytes, between its two marks, is written anew.
+
 Every word of it comes from the drivers' own `Info` and from the headers of the captures; nothing is typed twice.
 """
 
@@ -36,6 +38,7 @@ CAPTURES_HEAD = """
 
 What the drivers are tried on, `tests/captures/<driver>/<capture>.cap`.
 """
+BEGIN, END = "<!-- devices:begin -->", "<!-- devices:end -->"
 
 
 def stories() -> dict[str, list[tuple[str, dict[str, str]]]]:
@@ -92,10 +95,36 @@ def lines() -> Iterator[str]:
             yield row(f"`{driver_id}`", name, *(header[key] for key in ("device", "captured", "origin", "story")))
 
 
+def readme_lines() -> Iterator[str]:
+    """Who is proven on real bytes, and who is not."""
+    found = stories()
+    told = {kind.info.id: [header for _, header in found[kind.info.id]] for kind in registry.all_drivers()}
+    by = {driver_id: proven(header["origin"] for header in headers) for driver_id, headers in told.items()}
+    yield row("proven on", "drivers")
+    yield row("---", "---")
+    for word in ("real bytes", "partly real", "examples"):
+        ids = [driver_id for driver_id, said in by.items() if said == word]
+        if ids:
+            yield row(f"{word} ({len(ids)})", ", ".join(f"[{one}](docs/cables.md#{one})" for one in ids))
+
+
+def readme(written: str) -> str:
+    """README.md with the table of today. The marks must be there."""
+    before, begin, rest = written.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    assert begin, f"README.md lacks {BEGIN}"
+    assert end, f"README.md lacks {END}"
+    return f"{before}{begin}\n{chr(10).join(readme_lines())}\n{end}{after}"
+
+
 def text() -> str:
     """The whole file."""
     return "\n".join(lines()) + "\n"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(text())
+    if sys.argv[1:] == ["--readme"]:
+        page = ROOT / "README.md"
+        page.write_text(readme(page.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        sys.stdout.write(text())

@@ -164,6 +164,11 @@ class Identity:
     serial: str = ""
     firmware: str = ""
 
+    @property
+    def is_one(self) -> bool:
+        """Whether the serial number tells this device from its twins: makers also ship `0000000000` and `user`."""
+        return len(self.serial) >= 4 and len(set(self.serial)) > 1 and any(map(str.isdigit, self.serial))
+
 
 @dataclass(frozen=True, slots=True)
 class PatientId:
@@ -175,14 +180,28 @@ class PatientId:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Ask the host to subscribe to a BLE characteristic."""
+    """Ask the host to subscribe to a BLE characteristic. What the device does not have is passed over, and no fault."""
+
+    characteristic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Ask the host to read a BLE characteristic: its value comes as bytes with the characteristic as `source`.
+
+    What the device does not have, or does not let be read, is passed over, and no fault: nothing comes then.
+    """
 
     characteristic: str
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Ask the host to send bytes. Only what `Info.sends` lists leaves the port, and only to an identified device."""
+    """Ask the host to send bytes. Only what `Info.sends` lists leaves the port, and only to an identified device.
+
+    Where the device has no such characteristic nothing is sent, and it is no fault. What a driver asks for is done in
+    its order.
+    """
 
     data: bytes
     characteristic: str = ""
@@ -199,7 +218,7 @@ class Reached:
     mark: str
 
 
-Output = Numeric | Wave | Alarm | Status | DeviceTime | Identity | PatientId | Subscribe | Send | Reached
+Output = Numeric | Wave | Alarm | Status | DeviceTime | Identity | PatientId | Subscribe | Read | Send | Reached
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,17 +48,17 @@ def cuts(story: capture.Capture, seed: int) -> list[Chunk]:
 @pytest.mark.parametrize(("driver_id", "story"), STORIES, ids=STORY_IDS)
 def test_any_chunking_says_the_same(driver_id: str, story: capture.Capture) -> None:
     kind = registry.driver(driver_id)
-    whole = kind()
+    whole = kind(story.options)
     expected = told(whole, story.notified(), story.end)
     for seed in range(4):
-        driver = kind()
+        driver = kind(story.options)
         assert told(driver, cuts(story, seed), story.end) == expected, f"seed {seed}"
         assert driver.counts == whole.counts
 
 
 @pytest.mark.parametrize(("driver_id", "story"), STORIES, ids=STORY_IDS)
 def test_every_byte_is_accounted_for(driver_id: str, story: capture.Capture) -> None:
-    driver = registry.driver(driver_id)()
+    driver = registry.driver(driver_id)(story.options)
     for _ in capture.play(driver, story.notified(), story.end):
         continue
     total = sum(len(data) for _, data in story.chunks())
@@ -68,7 +68,7 @@ def test_every_byte_is_accounted_for(driver_id: str, story: capture.Capture) -> 
 
 @pytest.mark.parametrize(("driver_id", "story"), STORIES, ids=STORY_IDS)
 def test_says_only_what_it_declares(driver_id: str, story: capture.Capture) -> None:
-    driver = registry.driver(driver_id)()
+    driver = registry.driver(driver_id)(story.options)
     for _, output in capture.play(driver, story.notified(), story.end):
         judge(driver, output)
 
