@@ -25,7 +25,7 @@ NAME_LIMIT_LETTERS = 20
 class Face:
     """What a device shows. `characteristics` it offers in its one service, all of them to be heard and written.
 
-    `passkey`: it shows these six digits and wants them; empty: just works.
+    `passkey`: it shows these six digits and wants them; empty: just works. `told` are values that are only to be read.
     """
 
     address: str
@@ -33,6 +33,7 @@ class Face:
     service: str
     characteristics: tuple[str, ...]
     passkey: str = ""
+    told: tuple[tuple[str, bytes], ...] = ()
 
 
 class _Shows(PairingDelegate):
@@ -66,7 +67,11 @@ class Peripheral:
         self.device = Device.from_config_with_hci(config, source, sink)
         self.device.advertising_data = bytes(_advertised(face))
         self._offered = {one: self._characteristic(one) for one in face.characteristics}
-        self.device.add_services([Service(_uuid(face.service), list(self._offered.values()))])
+        told = [
+            Characteristic[bytes](_uuid(source), Characteristic.Properties.READ, Characteristic.READABLE, value)
+            for source, value in face.told
+        ]
+        self.device.add_services([Service(_uuid(face.service), [*self._offered.values(), *told])])
         self.device.pairing_config_factory = lambda connection: PairingConfig(
             sc=True, mitm=bool(face.passkey), bonding=True, delegate=_Shows(face.passkey)
         )

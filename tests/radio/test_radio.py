@@ -13,8 +13,10 @@ from agent.ports.radio.host import CANDIDATES_LIMIT_COUNT
 from agent.ports.radio.ladder import Rung
 from agent.ports.radio.peer import LOST_BOND, REFUSED_PAUSE_S
 from drivers import registry
+from drivers.capture import full
 from tests.radio.bed import OXIMETER, THERMOMETER, Bed, Device, named, saturation, temperature
 from tests.radio.vtime import now, passing, run, until
+from wire.records import Catalogue
 
 
 def test_an_oximeter_that_is_allowed_is_heard_continuously(tmp_path) -> None:
@@ -33,6 +35,31 @@ def test_an_oximeter_that_is_allowed_is_heard_continuously(tmp_path) -> None:
     assert [reading.value for reading in bed.readings()[:4:2]] == [51, 52]
     assert bed.sessions() == ["open", "closed"]
     assert (status.state, status.devices[0].state, status.devices[0].why) == ("listening", "open", "configured")
+
+
+def test_what_stands_beside_a_profile_is_read_and_what_is_not_there_is_passed_over(tmp_path) -> None:
+    """The battery only tells and does not notify; there is no clock."""
+    told = ((full("2a19"), b"\x5f"), (full("2a29"), b"Maker"), (full("2a25"), b"SN 7"))
+
+    async def story():
+        bed = Bed(tmp_path, [named(OXIMETER)])
+        device = Device(bed.ether, replace(OXIMETER, told=told))
+        await device.switch_on()
+        async with bed.watched():
+            await until(lambda: len(bed.readings()) >= 7)
+            missing = bed.peer(OXIMETER).tally.missing
+        device.switch_off()
+        return bed, missing
+
+    bed, missing = run(story())
+    (catalogue, *_) = [one for one in reversed(bed.records) if isinstance(one, Catalogue)]
+    assert (catalogue.maker, catalogue.serial, catalogue.model) == ("Maker", "SN 7", "")
+    channels = {stream.stream: stream.channel for stream in catalogue.streams}
+    said = [(channels[one.stream], one.value) for one in bed.readings()]
+    assert said.count(("gatt_oximeter:battery", 95)) == 1
+    assert ("spo2", 51) in said
+    assert bed.sessions() == ["open", "closed"]
+    assert missing == 6  # a battery that notifies, model, firmware, clock, and the way to stored measurements, twice
 
 
 def test_a_thermometer_that_appears_for_five_seconds_is_heard(tmp_path) -> None:
