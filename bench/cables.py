@@ -14,9 +14,9 @@ ROOT = Path(__file__).parent.parent
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
-from bench.devices_table import proven, row, stories  # noqa: E402
+from bench.devices_table import proven, row, stories, ways  # noqa: E402
 from drivers import registry  # noqa: E402
-from drivers.contract import Ble, Info, Integrity, Keyboard, Serial, Tcp, Udp  # noqa: E402
+from drivers.contract import Info, Integrity, Serial  # noqa: E402
 
 HEAD = """# Cables and menus
 
@@ -42,18 +42,6 @@ PROTECTED = {
     Integrity.SUM: "a checksum in each frame",
     Integrity.CRC: "a CRC in each frame",
 }
-KINDS = {
-    Serial: "serial cable",
-    Ble: "Bluetooth LE",
-    Tcp: "network (TCP)",
-    Udp: "network (UDP)",
-    Keyboard: "USB keyboard",
-}
-
-
-def ways(info: Info) -> str:
-    """By what it is connected."""
-    return ", ".join(dict.fromkeys(KINDS[type(claim)] for claim in info.claims))
 
 
 def index() -> Iterator[str]:

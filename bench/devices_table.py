@@ -1,6 +1,6 @@
 """The table of devices, docs/devices.md: `python bench/devices_table.py > docs/devices.md`.
 
-With --readme, the short table in README.md of who is proven on real bytes, between its two marks, is written anew.
+With --readme, the short table of devices in README.md, between its two marks, is written anew.
 
 Every word of it comes from the drivers' own `Info` and from the headers of the captures; nothing is typed twice.
 """
@@ -17,7 +17,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from drivers import capture, registry  # noqa: E402
-from drivers.contract import Info, Integrity  # noqa: E402
+from drivers.contract import Ble, Info, Integrity, Keyboard, Serial, Tcp, Udp  # noqa: E402
 
 HEAD = """# Devices
 
@@ -33,6 +33,13 @@ in its own first lines, `drivers/devices/<driver>.py`.
 | proven on | `real bytes`: a capture came from a device (which: see below). `partly real`: some of its bytes did. \
 `examples`: all were made by the rules of the protocol |
 """
+KINDS = {
+    Serial: "serial cable",
+    Ble: "Bluetooth LE",
+    Tcp: "network (TCP)",
+    Udp: "network (UDP)",
+    Keyboard: "USB keyboard",
+}
 CAPTURES_HEAD = """
 ## Captures
 
@@ -95,17 +102,19 @@ def lines() -> Iterator[str]:
             yield row(f"`{driver_id}`", name, *(header[key] for key in ("device", "captured", "origin", "story")))
 
 
+def ways(info: Info) -> str:
+    """By what a device is connected."""
+    return ", ".join(dict.fromkeys(KINDS[type(claim)] for claim in info.claims))
+
+
 def readme_lines() -> Iterator[str]:
-    """Who is proven on real bytes, and who is not."""
+    """Each driver's devices, by what they are connected, and on what the driver is proven."""
     found = stories()
-    told = {kind.info.id: [header for _, header in found[kind.info.id]] for kind in registry.all_drivers()}
-    by = {driver_id: proven(header["origin"] for header in headers) for driver_id, headers in told.items()}
-    yield row("proven on", "drivers")
-    yield row("---", "---")
-    for word in ("real bytes", "partly real", "examples"):
-        ids = [driver_id for driver_id, said in by.items() if said == word]
-        if ids:
-            yield row(f"{word} ({len(ids)})", ", ".join(f"[{one}](docs/cables.md#{one})" for one in ids))
+    yield row("devices", "by", "driver", "proven on")
+    yield row(*["---"] * 4)
+    for info in sorted((kind.info for kind in registry.all_drivers()), key=lambda info: info.models[0].lower()):
+        said = proven(header["origin"] for _, header in found[info.id])
+        yield row(", ".join(info.models), ways(info), f"[{info.id}](docs/cables.md#{info.id})", said)
 
 
 def readme(written: str) -> str:
