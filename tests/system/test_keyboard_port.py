@@ -145,5 +145,5 @@ def test_the_path_says_that_it_is_a_keyboard() -> None:
 def test_a_wrong_layout_and_a_driver_that_reads_no_keyboard_are_said() -> None:
     with pytest.raises(ConfigError, match="layout 'gb' is not known"):
         opener_of(Port("/dev/input/event1", "barcode_reader", options={"layout": "gb"}), open_keyboard)
-    with pytest.raises(ConfigError, match="contec_v7 does not read keyboards"):
+    with pytest.raises(ConfigError, match="contec_v7 is not found on keyboards"):
         line_of(registry.driver("contec_v7"), Port("/dev/input/event1", "contec_v7"))
