@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bumble import hci
@@ -276,10 +277,10 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING if args.trace else logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder:
         found = run(campaign(Path(folder), args.faults, args.seed))
-    text = json.dumps(found, indent=1)
-    print(text)
+    print(json.dumps(found, indent=1))
     if args.out:
-        args.out.write_text(text + "\n", encoding="utf-8")
+        with args.out.open("a", encoding="utf-8") as out:
+            print(json.dumps({"date": datetime.now(UTC).isoformat(timespec="seconds"), **found}), file=out)
     wrong = found["stuck"] or found["daemon_restarts"] or found["rogue_readings"]
     return 0 if not wrong and found["median_s"] <= GOAL_MEDIAN_S else 1
 
