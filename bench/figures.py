@@ -28,6 +28,7 @@ from bench import (
     backlog,
     backlog_figures,
     codec_figures,
+    decode_speed,
     growth,
     program_figures,
     results,
@@ -42,7 +43,7 @@ from bench.results import Figure
 from bench.scratch import ROOT, HarnessError
 
 FILE = ROOT / "bench" / "figures.json"
-BARS = results.BARS | spool_figures.BARS | backlog_figures.BARS | growth.BARS | soak.BARS
+BARS = results.BARS | spool_figures.BARS | backlog_figures.BARS | growth.BARS | soak.BARS | decode_speed.BARS
 LONG = "--no-workloads"
 MISSING = (LinkMissingError, backlog.BacklogError, SpoolError)  # no link, no room, no disk to measure on
 TROUBLE = (FigureError, HarnessError, *MISSING, OSError, subprocess.SubprocessError)
@@ -69,6 +70,7 @@ def parts(harness: Path | None, *, long: bool) -> Iterator[Part]:
     yield "tests", program_figures.tests
     yield "start_to_first_envelope", program_figures.start
     yield "decode.*", (lambda: program_figures.decoding(corpus)) if corpus else "WARDLINK_CORPUS names no folder"
+    yield "decode_speed.*", lambda: decode_speed.figures().values()
     yield "codec.*", (lambda: codec_figures.of_records(records)) if records else "WARDLINK_RECORDS names no folder"
     no_harness = "--harness names no folder"
     yield "codec.bench-feed.*", (lambda: codec_figures.of_feed(harness)) if harness else no_harness
