@@ -1,0 +1,35 @@
+"""Tests that need the guest are skipped outside of it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.vm.bedside import Bedside
+from tests.vm.talk import Player
+
+GUEST = "WARDLINK_GUEST"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get(GUEST):
+        return
+    for item in items:
+        if item.path.name.startswith("test_guest_"):
+            item.add_marker(pytest.mark.skip(reason="only in the guest: make vm"))
+
+
+@pytest.fixture
+def bus(tmp_path):
+    player = Player("tests.vm.usb", tmp_path)
+    yield player
+    player.end()
+
+
+@pytest.fixture
+def bedside(tmp_path):
+    gateway = Bedside(tmp_path)
+    gateway.start()
+    yield gateway
+    gateway.stop()
