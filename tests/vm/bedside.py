@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -77,7 +76,9 @@ class Bedside:
     def worth(self) -> Worth:
         pid = do("systemctl", "show", "-P", "MainPID", UNIT.name).strip()
         words = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-        return Worth(int(words["VmRSS"].split()[0]), len(os.listdir(f"/proc/{pid}/fd")), int(words["Threads"]))
+        return Worth(
+            int(words["VmRSS"].split()[0]), len(list(Path(f"/proc/{pid}/fd").iterdir())), int(words["Threads"])
+        )
 
     def log(self) -> str:
         return do("journalctl", "-u", UNIT.name, "--no-pager", "-o", "cat")
@@ -89,7 +90,10 @@ class Bedside:
             self.spooled.look()
             return condition()
 
-        until(now, limit_s)
+        try:
+            until(now, limit_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {do('wardlink', 'devices', check=False)}") from error
 
 
 def unit(document: str) -> str:

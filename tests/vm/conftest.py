@@ -33,3 +33,4 @@ def bedside(tmp_path):
     gateway.start()
     yield gateway
     gateway.stop()
+    print(gateway.log())  # shown where the test has failed

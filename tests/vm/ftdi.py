@@ -49,6 +49,7 @@ class Chip:
     rts: bool = False
     breaks: int = 0
     lost_bytes: int = 0
+    latency_ms: int = 16
     heard: bytearray = field(default_factory=bytearray)
     _waiting: bytearray = field(default_factory=bytearray)
     _modem: int = CTS | DSR | CD
@@ -64,15 +65,24 @@ class Chip:
         self._waiting += data[:room]
         self.lost_bytes += len(data) - len(data[:room])
 
+    @property
+    def waiting_bytes(self) -> int:
+        return len(self._waiting)
+
     def modem(self, **lines: bool) -> None:
         """Set what the far end's wires say: cts, dsr, ri, cd."""
         for name, on in lines.items():
             self._modem = self._modem | MODEM[name] if on else self._modem & ~MODEM[name]
         self._news = True
 
-    def packets(self, limit_bytes: int) -> bytes:
-        """The answer to a read of the host; empty while there is nothing to say."""
+    def packets(self, limit_bytes: int, is_due: bool) -> bytes:
+        """The answer to a read of the host; empty while there is nothing to say.
+
+        Less than a packet is said when it `is_due`: when the latency timer ticks, or a wire of the modem has changed.
+        """
         out = bytearray()
+        if not (is_due or self._news or len(self._waiting) >= PACKET_BYTES - 2):
+            return b""
         while (self._waiting or self._news) and len(out) + PACKET_BYTES <= max(limit_bytes, PACKET_BYTES):
             data = self._waiting[: PACKET_BYTES - 2]
             del self._waiting[: PACKET_BYTES - 2]
@@ -95,11 +105,15 @@ class Chip:
             return b""
         if kind == 0xC0:
             status = bytes((self._modem | READY, EMPTY))
-            return {5: status, 0x0A: b"\x10", 0x90: b"\xff\xff"}.get(request, bytes(length))[:length]
+            return {5: status, 0x0A: bytes((self.latency_ms,)), 0x90: b"\xff\xff"}.get(request, bytes(length))[:length]
         return b"" if kind in (0x00, 0x01, 0x02) else None
 
     def _set(self, request: int, value: int, index: int) -> None:
         match request:
+            case 0 if value in (0, 1):  # the driver's first word when a port is opened: empty what was read
+                self._waiting.clear()
+            case 9:
+                self.latency_ms = value & 0xFF
             case 1:
                 self.dtr = bool(value & 1) if value & 0x100 else self.dtr
                 self.rts = bool(value & 2) if value & 0x200 else self.rts

@@ -1,4 +1,4 @@
-"""The guest's disk: Debian trixie with systemd, udev, bluetoothd and a venv of the pinned wheels, kept by its recipe."""
+"""The guest's disk: Debian with systemd, udev, bluetoothd and a venv of the pinned wheels, kept by its recipe."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ def image(folder: Path) -> Path:
 def _make(work: Path, pins: str, made: Path) -> None:
     wheels, pinned, root, disk = work / "wheels", work / "pins.txt", work / "tree", work / "disk"
     pinned.write_text(pins, encoding="utf-8")
-    _run([sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps"]
-         + ["--only-binary=:all:", "--python-version", PYTHON, *(f"--platform={name}" for name in PLATFORMS)]
-         + ["--require-hashes", "-r", str(pinned), "-d", str(wheels)])  # fmt: skip
-    out = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in LEFT_OUT]
-    _run(["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory", "--skip=output/dev"]
-         + ['--aptopt=Acquire::Languages "none"', *out, f"--include={','.join(PACKAGES)}"]
-         + [f"--customize-hook={GUEST / 'furnish.sh'}", SUITE, str(root), mirror()],
-         {"WHEELS": str(wheels), "PINS": str(pinned)})  # fmt: skip
+    pip = (sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps")
+    which = ("--only-binary=:all:", f"--python-version={PYTHON}", *(f"--platform={name}" for name in PLATFORMS))
+    _run([*pip, *which, "--require-hashes", "-r", str(pinned), "-d", str(wheels)])
+    strap = ("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory", "--skip=output/dev")
+    out = (f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in LEFT_OUT)
+    what = ('--aptopt=Acquire::Languages "none"', *out, f"--include={','.join(PACKAGES)}")
+    then = f"--customize-hook={GUEST / 'furnish.sh'}"
+    _run([*strap, *what, then, SUITE, str(root), mirror()], {"WHEELS": str(wheels), "PINS": str(pinned)})
     _run(["truncate", "-s", DISK_SIZE, str(disk)])
-    _run(["mke2fs", "-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=1,lazy_journal_init=1", "-d", str(root)]
-         + [str(disk)])  # fmt: skip
+    lazy = "lazy_itable_init=1,lazy_journal_init=1"
+    _run(["mke2fs", "-q", "-F", "-t", "ext4", "-E", lazy, "-d", str(root), str(disk)])
     disk.replace(made)
 
 

@@ -1,7 +1,8 @@
-"""`python -m tests.vm.usb SOCKET`: the USB bus of the guest, played by a process of its own. JSON lines on a Unix socket.
+"""`python -m tests.vm.usb SOCKET`: the USB bus of the guest, played by a process of its own. JSON lines.
 
 {"do": "plug", "name": "a", "socket": 3, "serial": "A5"}          what is returned says when, monotonic seconds
-{"do": "play", "name": "a", "story": "masimo_ascii1/rad8-2018", "line": [9600, 8, "N", 1], "from_s": 0.4}
+{"do": "play", "name": "a", "story": "masimo_ascii1/rad8-2018", "line": [9600, 8, "N", 1], "from_s": 0.4,
+ "told": [["SPO2=097", "SPO2=093"]]}               the same words go with plug: it spoke before it was plugged in
 {"do": "say", "name": "a", "hex": "00FF", "line": [9600, 8, "N", 1]}
 {"do": "modem", "name": "a", "cts": false}    {"do": "hush", "name": "a"}
 {"do": "look", "name": "a"}    {"do": "unplug", "name": "a"}    {"do": "free"}
@@ -16,12 +17,10 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tests.vm.far import Far, Tale, tale
+from tests.vm.far import Far, tale
 from tests.vm.ftdi import Chip, Line
 from tests.vm.talk import answer_lines
 from tests.vm.usbip import Plugged, free_sockets
-
-SAYING_BYTES = 4096  # what `look` tells of what the host has sent
 
 
 @dataclass(slots=True)
@@ -54,8 +53,7 @@ class Bus:
         place = self._places[name]
         match asked["do"]:
             case "play":
-                place.hush()
-                place.far = Far(place.plugged, line(asked), self._story(asked["story"]), asked.get("from_s", 0.0))
+                self._play(place, asked)
             case "say":
                 place.plugged.chip.say(bytes.fromhex(asked["hex"]), line(asked), place.plugged.is_read)
                 place.plugged.feed()
@@ -67,12 +65,16 @@ class Bus:
         return look(place)
 
     def _plug(self, name: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """What is played from the start spoke before it was plugged in."""
         began = time.monotonic()
         place = self._places[name] = Place(Plugged(Chip(asked["serial"]), asked["socket"]))
         if "story" in asked:
-            place.far = Far(place.plugged, line(asked), self._story(asked["story"]), asked.get("from_s", 0.0))
+            self._play(place, asked)
         return {"at": began}
+
+    def _play(self, place: Place, asked: dict[str, Any]) -> None:
+        place.hush()
+        story = self._tale(asked["story"], tuple(map(tuple, asked.get("told", ()))))
+        place.far = Far(place.plugged, line(asked), story, asked.get("from_s", 0.0))
 
     def _unplug(self, name: str) -> dict[str, Any]:
         place = self._places.pop(name)
@@ -80,19 +82,18 @@ class Bus:
         place.plugged.unplug()
         return look(place)
 
-    def _story(self, name: str) -> Tale:
-        return self._tale(name)
-
 
 def look(place: Place) -> dict[str, Any]:
     chip = place.plugged.chip
     return {
+        "is_read": place.plugged.is_read,
+        "waiting_bytes": chip.waiting_bytes,
         "host": asdict(chip.host),
         "dtr": chip.dtr,
         "rts": chip.rts,
         "breaks": chip.breaks,
         "lost_bytes": chip.lost_bytes,
-        "heard": bytes(chip.heard[-SAYING_BYTES:]).hex(),
+        "heard": bytes(chip.heard).hex(),
         "said_bytes": place.far.said_bytes if place.far else 0,
     }
 

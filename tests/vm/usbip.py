@@ -24,9 +24,27 @@ OUT, IN = 0, 1
 
 
 def free_sockets() -> list[int]:
-    """The numbers of the USB 2 sockets in which nothing is plugged."""
+    """The numbers of the USB 2 sockets in which nothing is plugged, and that the kernel has seen empty.
+
+    Who plugs in sooner (nobody can by hand) is taken for the one that was there: vhci_hcd leaves its port enabled.
+    """
     rows = [row.split() for row in (HOST / "status").read_text(encoding="ascii").splitlines()[1:]]
-    return [int(row[1]) for row in rows if row[0] == "hs" and int(row[2]) == FREE]
+    free = [int(row[1]) for row in rows if row[0] == "hs" and int(row[2]) == FREE]
+    return [number for number in free if not (_bus() / _device(number)).exists()]
+
+
+def place(number: int) -> str:
+    """The gateway's name for a socket."""
+    return f"usb-{_device(number)}"
+
+
+def _device(number: int) -> str:
+    return f"{_bus().name.removeprefix('usb')}-{number + 1}"
+
+
+def _bus() -> Path:
+    (bus,) = (hub for hub in HOST.glob("usb[0-9]*") if (hub / "speed").read_text(encoding="ascii").strip() == "480")
+    return bus
 
 
 class Plugged:
@@ -46,6 +64,7 @@ class Plugged:
                 os.close(fd)
         self._ours = ours
         self._writer: asyncio.StreamWriter | None = None
+        self._tick: asyncio.TimerHandle | None = None
         self._task = asyncio.create_task(self._live())
 
     @property
@@ -55,12 +74,21 @@ class Plugged:
 
     def unplug(self) -> None:
         self._task.cancel()
+        if self._tick is not None:
+            self._tick.cancel()
         self._ours.close() if self._writer is None else self._writer.close()
 
-    def feed(self) -> None:
+    def feed(self, is_due: bool = False) -> None:
         """Answer the reads that wait, as far as the chip has something to say."""
-        while self._reads and (data := self.chip.packets(self._reads[0][1])):
+        while self._reads and (data := self.chip.packets(self._reads[0][1], is_due)):
             self._submitted(self._reads.pop(0)[0], 0, data, len(data))
+        if self._tick is None and self._reads and self.chip.waiting_bytes:
+            loop, latency_s = asyncio.get_running_loop(), self.chip.latency_ms / 1000
+            self._tick = loop.call_later(latency_s - loop.time() % latency_s, self._ticked)
+
+    def _ticked(self) -> None:
+        self._tick = None
+        self.feed(is_due=True)
 
     async def _live(self) -> None:
         reader, self._writer = await asyncio.open_connection(sock=self._ours)
