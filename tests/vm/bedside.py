@@ -13,12 +13,14 @@ from typing import Any
 from agent.lab import keyring
 from tests.system.bell import until
 from tests.vm.spooled import Spooled
+from tests.vm.talk import Player
 from wire import keys
 
 OPERATE = Path(__file__).parents[2] / "docs" / "operate.md"
 UNIT = Path("/etc/systemd/system/wardlink.service")
 CONFIG = Path("/etc/wardlink/gateway.toml")
 STATE, RUNTIME = Path("/var/lib/wardlink"), Path("/run/wardlink")
+BONDS = Path("/var/lib/bluetooth")
 STARTING_S, ENDING_S = 60.0, 30.0
 MORE = "[Service]\nEnvironment=PYTHONPATH=/wardlink PYTHONPYCACHEPREFIX=/var/cache/wardlink\nCacheDirectory=wardlink\n"
 
@@ -94,6 +96,17 @@ class Bedside:
             until(now, limit_s)
         except AssertionError as error:
             raise AssertionError(f"{error}: {do('wardlink', 'devices', check=False)}") from error
+
+
+def on_air(folder: Path) -> Player:
+    """The emulated air, and bluetoothd at its adapter, powered, without bonds of before."""
+    do("systemctl", "stop", "bluetooth", check=False)
+    for adapter in BONDS.glob("*:*"):
+        shutil.rmtree(adapter)
+    radio = Player("tests.vm.radio", folder)
+    do("systemctl", "start", "bluetooth")
+    until(lambda: "Powered: yes" in do("bluetoothctl", "show", check=False), STARTING_S)
+    return radio
 
 
 def unit(document: str) -> str:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.vm.bedside import Bedside
+from tests.vm.bedside import Bedside, on_air
 from tests.vm.talk import Player
 
 GUEST = "WARDLINK_GUEST"
@@ -23,6 +23,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def bus(tmp_path):
     player = Player("tests.vm.usb", tmp_path)
+    yield player
+    player.end()
+
+
+@pytest.fixture
+def radio(tmp_path):
+    """The emulated air; what bluetoothd knew of another air is forgotten."""
+    player = on_air(tmp_path)
     yield player
     player.end()
 
