@@ -20,6 +20,7 @@ from typing import Any
 from tests.system.bell import until
 from tests.vm.bedside import Bedside
 from tests.vm.spooled import Session
+from tests.vm.spread import spread
 from tests.vm.talk import Player, tell
 from tests.vm.usbip import place
 
@@ -174,15 +175,6 @@ def run(work: Round, costs: list[dict[str, Any]], bedside: Bedside) -> None:
     until(over, 1e6)
     bedside.until(lambda: all(session.closed for session in bedside.spooled.sessions), CLOSED_S)
     sample()
-
-
-def spread(seconds: list[float]) -> dict[str, Any]:
-    if not seconds:
-        return {"count": 0}
-    ordered = sorted(seconds)
-    at = {"p50_s": 0.5, "p95_s": 0.95}
-    found = {name: round(ordered[min(len(ordered) - 1, int(part * len(ordered)))], 2) for name, part in at.items()}
-    return {"count": len(ordered), **found, "max_s": round(ordered[-1], 2)}
 
 
 def main() -> int:
