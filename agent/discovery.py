@@ -117,6 +117,7 @@ class Discovery:
             self.world.open_line,
             Serial(*known.line) if known else None,
         )
+        spot.port.is_here = lambda: plug in self.world.plugged()
         log.info("plugged path=%s place=%s adapter=%r", plug.path, plug.place, plug.adapter)
         spot.task = asyncio.create_task(spot.port.run(), name=f"port {spot.place}")
 

@@ -7,7 +7,9 @@ that another device stands at the other end of the cable, and the search begins 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import termios
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -112,7 +114,8 @@ class Watched:
 class SearchedPort:
     """`last` is the setting at which somebody was understood before.
 
-    `meet` gives the ear and the paper for a driver that was found.
+    `meet` gives the ear and the paper for a driver that was found. `is_here` says whether `path` is still the name of
+    this adapter: when several come and go together the kernel gives names anew, and another patient's device has it.
     """
 
     def __init__(
@@ -125,6 +128,7 @@ class SearchedPort:
         opener: Callable[[str, Serial], Cable] = open_line,
         last: Serial | None = None,
     ) -> None:
+        self.is_here: Callable[[], bool] = lambda: True
         self.path = path
         self._state = "waiting"
         self._seek: Seek | None = None
@@ -153,8 +157,10 @@ class SearchedPort:
     async def _live(self) -> None:
         """One plugging. Raises OSError, termios.error."""
         seek = Seek(self._kinds(), self._clock(), self._last)
+        self._stay_here()
         cable = await asyncio.to_thread(self._opener, self.path, seek.line)
         try:
+            self._stay_here()
             reason = CHANGED
             while reason == CHANGED:
                 self._seek = seek
@@ -167,6 +173,11 @@ class SearchedPort:
                 cable.become(seek.line)
         finally:
             cable.close()
+
+    def _stay_here(self) -> None:
+        """Before it is opened, so that no other is disturbed; and after, when the name can be another's no more."""
+        if not self.is_here():
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), self.path)
 
     async def _search(self, seek: Seek, cable: Cable) -> Found | None:
         """None: it was unplugged."""
