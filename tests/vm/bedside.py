@@ -35,15 +35,15 @@ class Worth:
 
 
 class Bedside:
-    """One gateway, installed and started by systemd; `tables` are added to its configuration."""
+    """One gateway, installed and started by systemd; `more` and `tables` are added to its configuration."""
 
-    def __init__(self, folder: Path, tables: str = "") -> None:
+    def __init__(self, folder: Path, more: str = "", tables: str = "") -> None:
         for path in (STATE, RUNTIME, CONFIG.parent):
             shutil.rmtree(path, ignore_errors=True)
         ring = keyring.make(folder / "keys")
         shutil.copytree(ring.gateway, CONFIG.parent / "keys")
         CONFIG.write_text(
-            f'site = "north"\nbroker = "mqtt://127.0.0.1:1"\nconfirm = "broker"\n'
+            f'site = "north"\nbroker = "mqtt://127.0.0.1:1"\nconfirm = "broker"\n{more}\n'
             f"[spool]\nkey_mib = 64\nvital_mib = 512\nwave_mib = 512\n{tables}",
             encoding="utf-8",
         )

@@ -36,8 +36,14 @@ def radio(tmp_path):
 
 
 @pytest.fixture
-def bedside(tmp_path):
-    gateway = Bedside(tmp_path)
+def more() -> str:
+    """What a test adds to the gateway's configuration."""
+    return ""
+
+
+@pytest.fixture
+def bedside(tmp_path, more):
+    gateway = Bedside(tmp_path, more)
     gateway.start()
     yield gateway
     gateway.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import time
 from pathlib import Path
@@ -153,11 +154,16 @@ class Peripheral:
         for number in itertools.count():
             rounds, at = divmod(number, len(self._story))
             due, data, source = self._story[at]
-            turn: asyncio.Future[None] = loop.create_future()
-            loop.call_at(began + rounds * period + due, turn.set_result, None)
-            await turn
+            await _until(began + rounds * period + due)
             await self._device.notify_subscribers(self._values[source], data)
             self._said += 1
+
+
+async def _until(when: float) -> None:
+    """The loop's time."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout_at(when):
+            await asyncio.Event().wait()
 
 
 def told(driver: str, story: str) -> tuple[list[str], list[tuple[float, bytes, str]]]:

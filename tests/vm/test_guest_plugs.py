@@ -1,10 +1,13 @@
 """Adapters plugged into real sockets of a real kernel, and the real gateway under systemd that nobody told of them."""
 
+from functools import partial
+
 import pytest
 
 from tests.system.bell import until
 from tests.vm.bedside import Bedside, do
-from tests.vm.usbip import place
+from tests.vm.plugs import judge, twin
+from tests.vm.usbip import has_port, place
 
 NINE = [9600, 8, "N", 1]
 MASIMO = {"story": "masimo_ascii1/rad8-2018", "line": NINE}
@@ -12,6 +15,7 @@ BERRY = {"story": "berry_bci/made-by-rule", "line": [115200, 8, "N", 1]}
 CONTEC = {"story": "contec_v5/made-by-rule", "line": [19200, 8, "O", 1]}
 NELLCOR = {"story": "nellcor_n560/bedside", "line": NINE}
 FOUND_S = 45.0
+BLINKS = 8
 
 
 def heard(bedside: Bedside) -> list[tuple[str, str]]:
@@ -47,6 +51,22 @@ def test_twins_with_one_serial_number_keep_their_places(bus, bedside) -> None:
     bus.do("plug", "one", socket=1, serial="A50285BI", **MASIMO)
     bedside.until(lambda: len(heard(bedside)) == 4, FOUND_S)
     assert sorted(heard(bedside)[2:]) == [("berry_bci", place(4)), ("masimo_ascii1", place(1))]
+
+
+@pytest.mark.parametrize("more", ["", "interval_s = 4"], ids=["each second", "looks seldom"])
+def test_a_hub_that_blinks_gives_names_anew_and_nobody_is_mistaken(bus, bedside) -> None:
+    """Two fast devices are understood sooner than the gateway looks for what is plugged in where."""
+    lanes = [twin(1), twin(3)]
+    for turn in range(BLINKS):
+        for lane in lanes if turn % 2 else reversed(lanes):
+            bus.do("plug", lane.name, socket=lane.socket, serial="TWIN", **lane.device)
+            until(partial(has_port, lane.socket))  # else names go by socket, whoever came first
+        more = len(heard(bedside)) + 2
+        bedside.until(lambda more=more: len(heard(bedside)) >= more, FOUND_S)
+        for lane in lanes:
+            bus.do("unplug", lane.name)
+        until(lambda: {1, 3} <= set(bus.do("free")))
+    assert list(judge(bedside.spooled.sessions)) == []
 
 
 def test_another_socket_is_another_place(bus, bedside) -> None:

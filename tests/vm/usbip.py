@@ -33,6 +33,11 @@ def free_sockets() -> list[int]:
     return [number for number in free if not (_bus() / _device(number)).exists()]
 
 
+def has_port(number: int) -> bool:
+    """The kernel has made a serial port of what is plugged in there."""
+    return any((_bus() / _device(number)).glob("*/ttyUSB*"))
+
+
 def place(number: int) -> str:
     """The gateway's name for a socket."""
     return f"usb-{_device(number)}"
