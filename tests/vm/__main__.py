@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import platform
 import sys
 import tempfile
 import time
@@ -34,7 +35,7 @@ def main() -> int:
     args, more = _arguments()
     try:
         machine = build(args)
-    except BuildError as error:
+    except (BuildError, OSError) as error:
         tell(f"error: {error}")
         return NOT_HERE
     with tempfile.TemporaryDirectory(prefix="wardlink-share-") as name:
@@ -50,8 +51,8 @@ def main() -> int:
 
 def build(args: argparse.Namespace) -> Machine:
     """Raises BuildError."""
-    if sys.platform != "linux" or not hasattr(sys, "maxsize") or sys.maxsize < 2**32:
-        raise BuildError("the guest is User-Mode Linux for 64 bit")
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        raise BuildError("the guest is User-Mode Linux, for Linux on x86_64 only")
     BUILD.mkdir(parents=True, exist_ok=True)
     return Machine(kernel(BUILD, args.fresh), image(BUILD))
 

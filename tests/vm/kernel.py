@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -27,6 +28,7 @@ def kernel(folder: Path, fresh: bool = False) -> Path:
         began = time.monotonic()
         tell("the kernel is built once, about 15 minutes of processor time")
         _build(folder / "kernel", built)
+        shutil.rmtree(folder / "kernel")  # three gigabytes
         tell(f"kernel built in {time.monotonic() - began:.0f} s")
     return built
 
