@@ -18,7 +18,7 @@ EVIDENCE := docs/evidence
 ARGS ?=
 PINS := --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
-.PHONY: demo test check bench bless figures crash sim chaos torture screenshot requirements clean
+.PHONY: demo test check bench bless figures crash sim chaos torture pages fuzz claims radio screenshot requirements clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready  ## real ECG through real programs, on this machine
@@ -57,6 +57,22 @@ torture: $(VENV)/.ready $(VENV)/.for_crash  ## the same bad days for others' sto
 
 bless: $(VENV)/.ready  ## write what the drivers now say into the captures; then read the difference
 	$(PY) tests/bless.py $(ARGS)
+
+pages: $(VENV)/.ready  ## what is made from the drivers: docs/devices.md, docs/cables.md, README's table, udev rules
+	$(PY) bench/devices_table.py > docs/devices.md
+	$(PY) bench/cables.py > docs/cables.md
+	$(PY) bench/devices_table.py --readme
+	$(PY) -m agent.cli.entry drivers --udev > systemd/60-wardlink.rules
+
+fuzz: $(VENV)/.ready  ## ten million damaged bytes to each driver, and how fast each decodes
+	$(PY) -m tests.fuzz --bytes 10000000 --seed 1 --jobs 2 --out $(EVIDENCE)/fuzz.jsonl $(ARGS)
+	$(PY) -m bench.decode_speed
+
+claims: $(VENV)/.ready  ## every recording, cut anywhere, offered to all drivers
+	$(PY) -m tests.claims --cuts 200 --seed 1 --out $(EVIDENCE)/claims.jsonl
+
+radio: $(VENV)/.ready  ## five hundred faults by radio on virtual time
+	$(PY) -m tests.radio.campaign --faults 500 --seed 1 --out $(EVIDENCE)/radio.jsonl
 
 screenshot: $(VENV)/.ready $(VENV)/.for_tests  ## docs/bed.png, made by the demo itself
 	$(PY) -m agent.cli.entry demo --seconds 40 --screenshot docs/bed.png

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+from agent.lines import is_network, is_serial, line_of, place_of
 from config.load import ConfigError, read
 from drivers import registry
+from drivers.contract import Ble, Driver, Serial
 from wire.topics import is_name
 
 MIB = 1 << 20
@@ -18,11 +21,24 @@ Mebibytes = Annotated[int, msgspec.Meta(ge=8, le=1 << 20)]
 
 
 class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A serial port and the driver that is pinned to it."""
+    """A serial port, or a device's place on the network, and the driver that is pinned to it; or with `probe` a serial
+    port to be searched for whoever is there.
+    """
 
     path: str
-    driver: str
+    driver: str = ""
     baud: int = 0  # 0: what the driver claims first
+    options: dict[str, str] = {}
+    probe: Literal["", "listen", "ask"] = ""
+    drivers: list[str] = []  # with probe = "ask": who may be asked for; empty: all that have something to ask
+
+
+class Radio(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A device by radio that may be connected, by its identity address, and the driver that is pinned to it."""
+
+    address: str
+    driver: str
+    passkey: str = ""  # six digits, where the device shows or has one
     options: dict[str, str] = {}
 
 
@@ -46,7 +62,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confirm: Literal["receipt", "broker"] = "receipt"
     interval_s: Seconds = 1.0
     discover: bool = True
+    ask: list[str] = []
     port: list[Port] = []
+    radio: list[Radio] = []
     spool: SpoolSizes = SpoolSizes()
 
     @property
@@ -69,14 +87,76 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: site {config.site!r} is not a name", "1 to 24 of a-z, 0-9 and '-'")
     _check_broker(path, config.broker)
     for port in config.port:
-        try:
-            registry.driver(port.driver)
-        except registry.UnknownDriverError as error:
-            raise ConfigError(f"{path}: port {port.path}: {error}", error.hint) from error
+        _check_port(path, port)
+    for driver_id in config.ask:
+        _check_askable(f"{path}: ask", driver_id)
+    for radio in config.radio:
+        _check_radio(f"{path}: radio {radio.address}", radio)
+    addresses = [radio.address for radio in config.radio]
+    if len(set(addresses)) != len(addresses):
+        raise ConfigError(f"{path}: a radio address stands there twice", "one [[radio]] for each device")
     paths = [port.path for port in config.port]
     if len(set(paths)) != len(paths):
         raise ConfigError(f"{path}: a port stands there twice", "one [[port]] for each device")
     return config
+
+
+def _check_port(path: Path, port: Port) -> None:
+    where = f"{path}: port {port.path}"
+    if bool(port.driver) == bool(port.probe):
+        raise ConfigError(f"{where}: either a driver or a probe", 'driver = "..." pins one; probe = "ask" searches')
+    if port.driver:
+        _check_pinned(path, port)
+    elif port.baud or port.options:
+        raise ConfigError(f"{where}: baud and options are for a driver", "a search tries every setting")
+    elif not is_serial(port):
+        raise ConfigError(f"{where}: only serial ports are searched", "name the driver")
+    if port.drivers and port.probe != "ask":
+        raise ConfigError(f"{where}: drivers are for a probe that asks", 'probe = "ask"')
+    for driver_id in port.drivers:
+        _check_askable(where, driver_id)
+
+
+def _check_pinned(path: Path, port: Port) -> None:
+    kind = _check_driver(f"{path}: port {port.path}", port.driver)
+    try:
+        place_of(kind, port) if is_network(port) else line_of(kind, port)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}", error.hint) from error
+
+
+def _check_driver(where: str, driver_id: str) -> type[Driver]:
+    try:
+        return registry.driver(driver_id)
+    except registry.UnknownDriverError as error:
+        raise ConfigError(f"{where}: {error}", error.hint) from error
+
+
+def _check_radio(where: str, radio: Radio) -> None:
+    kind = _check_driver(where, radio.driver)
+    if not any(isinstance(claim, Ble) for claim in kind.info.claims):
+        raise ConfigError(f"{where}: {radio.driver} is not found by radio", "`wardlink drivers` lists the claims")
+    if not re.fullmatch(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}", radio.address):
+        raise ConfigError(f"{where}: not an address", 'like "C0:11:22:33:44:55", in capitals')
+    if not re.fullmatch(r"([0-9]{6})?", radio.passkey):
+        raise ConfigError(f"{where}: a passkey has six digits", "leave it away where the device has none")
+
+
+def _check_askable(where: str, driver_id: str) -> None:
+    if not can_ask(_check_driver(where, driver_id)):
+        raise ConfigError(f"{where}: {driver_id} asks nothing on a serial port", "it is found by listening")
+
+
+def can_ask(kind: type[Driver]) -> bool:
+    """Whether a driver has something that it may send to a serial port."""
+    return bool(kind.info.sends or kind.info.masked) and any(isinstance(one, Serial) for one in kind.info.claims)
+
+
+def askable(port: Port) -> tuple[str, ...]:
+    """Whom this port may be asked for."""
+    if port.probe != "ask":
+        return ()
+    return tuple(port.drivers) or tuple(kind.info.id for kind in registry.all_drivers() if can_ask(kind))
 
 
 def _check_broker(path: Path, broker: str) -> None:

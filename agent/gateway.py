@@ -15,18 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import clock, identity, memory
-from agent.config import MIB, Config, Port
+from agent.config import MIB, Config
 from agent.health import metrics, notify, status
 from agent.health.room import Rooms
-from agent.keeping import Keeping
-from agent.lines import line_of
+from agent.keeping import Keeping, Kept
+from agent.listening import Listening
 from agent.picture import picture, volumes
 from agent.ports.plugs import FOUND
-from agent.ports.serial_port import GATHER_S, Rounds, SerialPort
-from agent.ports.tape import TAPES, Tape
-from agent.pulse import Pulse
+from agent.ports.serial_port import GATHER_S, Rounds
+from agent.pulse import Envelope, Pulse
 from agent.relaying import Relaying
-from agent.sessions.hearing import Hearing
 from agent.sessions.ward import Ward
 from agent.spool.epoch import NONCE_BYTES
 from agent.spool.spool import Spool
@@ -36,6 +34,7 @@ from agent.tapes import Tapes
 from agent.uplink.link import Broker
 from agent.uplink.tls import context
 from agent.uplink.uplink import Origin, Seams, Uplink
+from agent.window import ADOPTED_FILE, BOND_FILE
 from agent.world import World
 from wire import codec
 from wire.seal import Sealer
@@ -43,6 +42,7 @@ from wire.topics import Address, Class
 
 if TYPE_CHECKING:
     from agent.discovery import Discovery
+    from agent.radio import Radio
 
 PICTURE_S = 5.0
 LOOK_AGAIN_S = 60.0
@@ -84,39 +84,50 @@ class Gateway:
         self._rooms = Rooms()
         self._owed: list[Lost] = []
         self._rounds = Rounds()
-        self.ports = [self._port(port, self._rounds) for port in config.port]
-        known = config.discover and (Path(config.runtime) / FOUND).exists()
+        runtime = Path(config.runtime)
+        listening = Listening(self.ward, self.tapes, world, runtime, self._hurry.set, self._rounds)
+        durable, once = self.keeping.was_durable, self.supervisor.once
+        self.ports = [listening.port(port, durable, once) for port in config.port if port.driver]
+        self._searches = config.discover or any(port.probe for port in config.port)
+        known = self._searches and (runtime / FOUND).exists()
         self.discovery: Discovery | None = self._discover() if known else None
+        self.radio: Radio | None = None
+        self._look_by_radio(begin=False)
 
     def _open_spool(self, folder: Path, quotas: dict[int, int]) -> Spool:
         world = self.world
         return Spool.open(folder, quotas, world.files(), world.entropy(NONCE_BYTES), world.limits())
 
-    def _port(self, port: Port, rounds: Rounds) -> tuple[SerialPort, Hearing]:
-        kind = self.world.driver(port.driver)
-        hearing = Hearing(self.ward, partial(kind, port.options), port.path, self._hurry.set)
-        tape = Tape(Path(self.config.runtime) / TAPES, port.path)
-        for now, data in tape.left(self.keeping.was_durable):
-            self.supervisor.once(f"port {port.path}", partial(hearing.resume, data, now, tape.is_safe))
-        self.tapes.add(tape, hearing)
-        line, world = line_of(kind, port), self.world
-        return SerialPort(port.path, line, hearing, world.now, tape, rounds, world.open_line), hearing
-
     def _look(self) -> None:
         """Discovery is loaded only where something is plugged in, or was: it takes 0.7 MiB."""
-        if self.discovery is None and self.world.plugged():
+        if self.discovery is None and (self.world.plugged() or any(port.probe for port in self.config.port)):
             self.discovery = self._discover()
         if self.discovery is not None:
             self.discovery.look()
 
     def _discover(self) -> Discovery:
-        from agent.discovery import Discovery  # noqa: PLC0415  most beds never need it
+        from agent.discovery import Discovery, rules_of  # noqa: PLC0415  most beds never need it
 
-        pinned = frozenset(port.path for port in self.config.port)
+        rules = rules_of(self.config)
         runtime, once = Path(self.config.runtime), self.supervisor.once
-        found = Discovery(self.ward, self.tapes, self.world, runtime, pinned, self._hurry.set, self._rounds, once)
+        found = Discovery(self.ward, self.tapes, self.world, runtime, rules, self._hurry.set, self._rounds, once)
         found.resume(self.keeping.was_durable)
         return found
+
+    def _look_by_radio(self, begin: bool = True) -> None:
+        """The radio is loaded only where a device is configured or bonded, or a person wants to bond one."""
+        config = self.config
+        wanted = (Path(config.state) / ADOPTED_FILE, Path(config.runtime) / BOND_FILE)
+        if self.radio is None and (config.radio or any(file.exists() for file in wanted)):
+            from agent.marks import MARKS_FILE, Marks  # noqa: PLC0415  most beds never need it
+            from agent.radio import Radio  # noqa: PLC0415
+
+            was_durable, once = self.keeping.was_durable, self.supervisor.once
+            marks = Marks(self.world.files(), Path(config.state) / MARKS_FILE, was_durable)
+            self.radio = Radio(config, self.world, self.ward, self.tapes, marks, self._hurry.set, once)
+            self.radio.resume(was_durable)
+        if self.radio is not None and begin:
+            self.radio.look()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; what was heard by then is sealed, durable, and sent if the link allows when this returns."""
@@ -135,6 +146,8 @@ class Gateway:
             await _end(listening)
             if self.discovery is not None:
                 await self.discovery.close()
+            if self.radio is not None:
+                await self.radio.close()
             await self._beat_once(last=True)
             await self.uplink.close()
             await _end(working)
@@ -160,8 +173,9 @@ class Gateway:
                     await self._hurry.wait()
             self._hurry.clear()
             await self._beat_once()
-            if self.config.discover:
+            if self._searches:
                 self.supervisor.once("discovery", self._look)
+            self.supervisor.once("radio", self._look_by_radio)
             await self.keeping.make_spare()
             self.world.progress(f"epoch {self.epoch}")
 
@@ -177,17 +191,27 @@ class Gateway:
         now = self.world.now()
         pieces = self.tapes.turn(now)
         envelopes = self.pulse.beat(now, last)
-        self.tapes.sealed(pieces, [header for header, _ in envelopes])
-        keeping = asyncio.ensure_future(self.keeping.keep(envelopes, self._owed, now))
+        headers = [header for header, _ in envelopes]
+        self.tapes.sealed(pieces, headers)
+        marks = self.radio.marks.sealed(headers) if self.radio else None
+        keeping = asyncio.ensure_future(self._keep(envelopes, marks, now))
         await asyncio.wait([keeping], timeout=PATIENCE_S)
         for header, data in envelopes:
             self.uplink.offer(header, data)
         kept = await keeping
         if kept.durable:
             self.tapes.durable()
+            if self.radio is not None:
+                self.radio.marks.durable()
         else:
             self.tapes.not_durable()
         self._owe(kept.owed)
+
+    async def _keep(self, envelopes: list[Envelope], marks: bytes | None, now: int) -> Kept:
+        """Marks first: they count once these envelopes are durable, and not before."""
+        if marks is not None and self.radio is not None:
+            await self.keeping.on_thread(partial(self.radio.marks.write, marks))
+        return await self.keeping.keep(envelopes, self._owed, now)
 
     async def _look_again(self, stop: asyncio.Event) -> None:
         """What the disk refused when the spool was opened is part of it again at another start: end for that."""

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from agent import VERSION
 from agent.health.room import Volume
-from agent.health.status import ChainStatus, LinkStatus, PortStatus, RelayStatus, SpoolStatus, Status, TaskStatus
-from agent.ports.serial_port import SerialPort
+from agent.health.status import (
+    AskedStatus,
+    ChainStatus,
+    LinkStatus,
+    PortStatus,
+    RelayStatus,
+    SpoolStatus,
+    Status,
+    TaskStatus,
+)
+from agent.ports.plugs import Plug
+from agent.ports.serial_port import KeptPort
 from agent.sessions.hearing import Hearing
 from agent.spool.terms import ClassStat, Stat
 from agent.uplink.account import Stat as LinkStat
@@ -40,18 +53,42 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
         written_unix_s=world.unix_us() / 1e6,
         uptime_s=(now - gateway.started) / 1e9,
         clock=anchor.source if anchor else "not set",
-        ports=[
-            *(_port(port, hearing, now) for port, hearing in gateway.ports),
-            *(_port(port, hearing, now) for port, hearing in (gateway.discovery.heard() if gateway.discovery else ())),
-        ],
+        ports=_ports(gateway, now),
         link=_link(gateway.uplink.stat()),
         spool=_spool(spool, gateway.keeping.problem, rooms),
         tasks=[TaskStatus(task.name, task.failures, task.last_error) for task in gateway.supervisor.watched],
         relayed=relayed,
+        radio=gateway.radio.picture(now) if gateway.radio else None,
     )
 
 
-def _port(port: SerialPort | SearchedPort, hearing: Hearing | None, now: int) -> PortStatus:
+def _ports(gateway: Gateway, now: int) -> list[PortStatus]:
+    plugs = {plug.path: plug for plug in gateway.world.plugged()}
+    pinned = [
+        _placed(_port(port, hearing, now), plugs.get(str(Path(port.path).resolve()))) for port, hearing in gateway.ports
+    ]
+    found = gateway.discovery.heard() if gateway.discovery else ()
+    return [*pinned, *(_searched(port, _port(port, hearing, now)) for port, hearing in found)]
+
+
+def _placed(port: PortStatus, plug: Plug | None) -> PortStatus:
+    where = {"adapter": plug.adapter, "place": plug.place} if plug else {}
+    return msgspec.structs.replace(port, why="pinned in the configuration", **where)
+
+
+def _searched(port: SearchedPort, status: PortStatus) -> PortStatus:
+    return msgspec.structs.replace(
+        status,
+        adapter=port.plug.adapter,
+        place=port.plug.place,
+        line=str(port.line) if port.line and status.driver else "",
+        why=port.why if status.driver else "",
+        tried=list(port.tried),
+        asked=[AskedStatus(one.driver, one.line, one.requests, one.sent_bytes) for one in port.asked.values()],
+    )
+
+
+def _port(port: KeptPort | SearchedPort, hearing: Hearing | None, now: int) -> PortStatus:
     session = hearing.session if hearing else None
     heard = session.heard if session else None
     counts = hearing.counts if hearing else Counts()
@@ -63,7 +100,7 @@ def _port(port: SerialPort | SearchedPort, hearing: Hearing | None, now: int) ->
         frames=counts.frames,
         bad_frames=counts.bad,
         skipped_bytes=counts.skipped,
-        pinned=isinstance(port, SerialPort),
+        pinned=isinstance(port, KeptPort),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent import clock, memory
 from agent.health import notify
@@ -21,10 +22,24 @@ from drivers import registry
 from drivers.contract import Driver, Serial
 from wire.records import Anchor
 
+if TYPE_CHECKING:
+    from agent.ports.radio.air import Air
+
 
 def spool_thread() -> Executor:
     """One thread: what the spool is asked is done in order."""
     return ThreadPoolExecutor(1, thread_name_prefix="spool")
+
+
+def bluez() -> Air:
+    """The real stack, loaded where it is needed: it takes some MiB."""
+    try:
+        from agent.ports.radio.bluez import BluezAir  # noqa: PLC0415
+    except ImportError as error:
+        from agent.ports.radio.air import NoAir  # noqa: PLC0415
+
+        return NoAir(f"bleak is not installed: {error}")
+    return BluezAir()
 
 
 def disk_bytes(folder: Path) -> int | None:
@@ -48,6 +63,7 @@ class World:
     driver: Callable[[str], type[Driver]] = registry.driver
     plugged: Callable[[], tuple[Plug, ...]] = field(default_factory=Plugs)
     open_line: Callable[[str, Serial], Cable] = open_line
+    air: Callable[[], Air] = bluez
     dial: Dial = Link
     files: Callable[[], Files] = Disk
     room: Callable[[Path], int | None] = disk_bytes

@@ -1,5 +1,7 @@
 """The table of devices, docs/devices.md: `python bench/devices_table.py > docs/devices.md`.
 
+With --readme, the short table of devices in README.md, between its two marks, is written anew.
+
 Every word of it comes from the drivers' own `Info` and from the headers of the captures; nothing is typed twice.
 """
 
@@ -15,7 +17,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from drivers import capture, registry  # noqa: E402
-from drivers.contract import Info, Integrity  # noqa: E402
+from drivers.contract import Ble, Info, Integrity, Keyboard, Serial, Tcp, Udp  # noqa: E402
 
 HEAD = """# Devices
 
@@ -31,11 +33,19 @@ in its own first lines, `drivers/devices/<driver>.py`.
 | proven on | `real bytes`: a capture came from a device (which: see below). `partly real`: some of its bytes did. \
 `examples`: all were made by the rules of the protocol |
 """
+KINDS = {
+    Serial: "serial cable",
+    Ble: "Bluetooth LE",
+    Tcp: "network (TCP)",
+    Udp: "network (UDP)",
+    Keyboard: "USB keyboard",
+}
 CAPTURES_HEAD = """
 ## Captures
 
 What the drivers are tried on, `tests/captures/<driver>/<capture>.cap`.
 """
+BEGIN, END = "<!-- devices:begin -->", "<!-- devices:end -->"
 
 
 def stories() -> dict[str, list[tuple[str, dict[str, str]]]]:
@@ -92,10 +102,38 @@ def lines() -> Iterator[str]:
             yield row(f"`{driver_id}`", name, *(header[key] for key in ("device", "captured", "origin", "story")))
 
 
+def ways(info: Info) -> str:
+    """By what a device is connected."""
+    return ", ".join(dict.fromkeys(KINDS[type(claim)] for claim in info.claims))
+
+
+def readme_lines() -> Iterator[str]:
+    """Each driver's devices, by what they are connected, and on what the driver is proven."""
+    found = stories()
+    yield row("devices", "by", "driver", "proven on")
+    yield row(*["---"] * 4)
+    for info in sorted((kind.info for kind in registry.all_drivers()), key=lambda info: info.models[0].lower()):
+        said = proven(header["origin"] for _, header in found[info.id])
+        yield row(", ".join(info.models), ways(info), f"[{info.id}](docs/cables.md#{info.id})", said)
+
+
+def readme(written: str) -> str:
+    """README.md with the table of today. The marks must be there."""
+    before, begin, rest = written.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    assert begin, f"README.md lacks {BEGIN}"
+    assert end, f"README.md lacks {END}"
+    return f"{before}{begin}\n{chr(10).join(readme_lines())}\n{end}{after}"
+
+
 def text() -> str:
     """The whole file."""
     return "\n".join(lines()) + "\n"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(text())
+    if sys.argv[1:] == ["--readme"]:
+        page = ROOT / "README.md"
+        page.write_text(readme(page.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        sys.stdout.write(text())

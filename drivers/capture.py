@@ -13,8 +13,9 @@
 Header lines `name: text` up to the first blank line; `#` begins a comment line. Then one line an entry: seconds since
 the start, `<` bytes from the device, `>` bytes to the device, both in hex, or `=` what the driver must say at that time
 (`say` below; `>` lines are what it asks to send). Over BLE the characteristic stands at the arrow, a number of the SIG
-short: `0.016 <2a5f 0C62004E00`. A header line `reached:` is what the host had of the device's memory before. The same
-file is test, simulator, documentation and bug report.
+short: `0.016 <2a5f 0C62004E00`. A header line `reached:` is what the host had of the device's memory before, and one
+`options:` is what the engineer has set, `name=value` with spaces between. The same file is test, simulator,
+documentation and bug report.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from drivers.contract import (
     Output,
     PatientId,
     Reached,
+    Read,
     Send,
     Status,
     Subscribe,
@@ -76,6 +78,11 @@ class Capture:
         return ((entry.at, entry.data, entry.source) for entry in self.entries if entry.kind == "<")
 
     @property
+    def options(self) -> dict[str, str]:
+        """What the engineer has set for the driver."""
+        return dict(_option(word) for word in self.header.get("options", "").split())
+
+    @property
     def end(self) -> int:
         return self.entries[-1].at if self.entries else 0
 
@@ -96,6 +103,13 @@ def parse(text: str) -> Capture:
     if any(later.at < earlier.at for earlier, later in itertools.pairwise(entries)):
         raise CaptureError("time runs backwards")
     return Capture(header, entries)
+
+
+def _option(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not equals:
+        raise CaptureError(f"option without a value: {word!r}")
+    return name, value
 
 
 def _header_line(line: str) -> tuple[str, str]:
@@ -161,6 +175,7 @@ def transcript(driver: Driver, capture: Capture) -> list[str]:
     lines: list[str] = []
     spoken = 0
     driver.reached = capture.header.get("reached", "")
+    driver.options |= capture.options
 
     def tell(said: Iterable[tuple[int, Output]]) -> None:
         for at, output in said:
@@ -209,6 +224,8 @@ def say(output: Output) -> str:
             return _join("patient", repr(output.code), repr(output.name) if output.name else "")
         case Subscribe():
             return _join("subscribe", brief(output.characteristic))
+        case Read():
+            return _join("read", brief(output.characteristic))
         case Send():
             return _join("send", brief(output.characteristic), output.data.hex().upper())
         case Reached():

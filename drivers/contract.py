@@ -145,7 +145,8 @@ class Status:
 class DeviceTime:
     """What the device's own clock says now: never trusted, never set, always recorded.
 
-    `iso` is local date and time without a zone as the device gave it ("" if it has no calendar clock);
+    `iso` is local date and time without a zone as the device gave it ("" if it has no calendar clock, or says a day
+    that does not exist: `drivers.moments`);
     `ticks` is a free-running counter with `hertz` ticks a second (None if there is none).
     """
 
@@ -163,6 +164,11 @@ class Identity:
     serial: str = ""
     firmware: str = ""
 
+    @property
+    def is_one(self) -> bool:
+        """Whether the serial number tells this device from its twins: makers also ship `0000000000` and `user`."""
+        return len(self.serial) >= 4 and len(set(self.serial)) > 1 and any(map(str.isdigit, self.serial))
+
 
 @dataclass(frozen=True, slots=True)
 class PatientId:
@@ -174,14 +180,28 @@ class PatientId:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Ask the host to subscribe to a BLE characteristic."""
+    """Ask the host to subscribe to a BLE characteristic. What the device does not have is passed over, and no fault."""
+
+    characteristic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Ask the host to read a BLE characteristic: its value comes as bytes with the characteristic as `source`.
+
+    What the device does not have, or does not let be read, is passed over, and no fault: nothing comes then.
+    """
 
     characteristic: str
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Ask the host to send bytes. Only what `Info.sends` lists leaves the port, and only to an identified device."""
+    """Ask the host to send bytes. Only what `Info.sends` lists leaves the port, and only to an identified device.
+
+    Where the device has no such characteristic nothing is sent, and it is no fault. What a driver asks for is done in
+    its order.
+    """
 
     data: bytes
     characteristic: str = ""
@@ -198,7 +218,7 @@ class Reached:
     mark: str
 
 
-Output = Numeric | Wave | Alarm | Status | DeviceTime | Identity | PatientId | Subscribe | Send | Reached
+Output = Numeric | Wave | Alarm | Status | DeviceTime | Identity | PatientId | Subscribe | Read | Send | Reached
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,3 +87,32 @@ def find(buffer: bytearray, start: bytes) -> Skip | None:
         if buffer.endswith(start[:tail]):
             return Skip(len(buffer) - tail) if len(buffer) > tail else MORE
     return Skip(len(buffer))
+
+
+class Lines:
+    """Cuts lines of text: the line ends before one and the first one behind it are part of its frame.
+
+    `wrong` says why a line (latin-1) is none of the device's, or None. Until the first good one lines are skipped and
+    not refused: the one we come in on may be a piece.
+    """
+
+    def __init__(self, wrong: Callable[[str], str | None], limit_bytes: int) -> None:
+        self._wrong = wrong
+        self._limit_bytes = limit_bytes
+        self._in_step = False
+
+    def __call__(self, buffer: bytearray) -> Frame | Skip | Bad:
+        limit = self._limit_bytes
+        start = next((at for at, byte in enumerate(buffer[: limit + 1]) if byte not in b"\r\n"), len(buffer))
+        end = next((at for at in range(start, min(len(buffer), limit)) if buffer[at] in b"\r\n"), None)
+        if end is None:
+            return MORE if len(buffer) < limit else self._refuse("too long", limit)
+        line = bytes(buffer[start:end])
+        why = self._wrong(line.decode("latin-1"))
+        if why is not None:
+            return self._refuse(why, end)
+        self._in_step = True
+        return Frame(end + 1, line)
+
+    def _refuse(self, why: str, size: int) -> Skip | Bad:
+        return Bad(why, size) if self._in_step else Skip(size)

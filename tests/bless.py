@@ -11,16 +11,21 @@ from drivers import capture, registry
 FOLDER = Path(__file__).parent / "captures"
 
 
+def is_heard(line: str) -> bool:
+    """Bytes of the device, with a characteristic at the arrow or without."""
+    return line.split(maxsplit=2)[1:2] != [] and line.split(maxsplit=2)[1].startswith("<")
+
+
 def annotated(told: Iterable[str], before: Iterable[str]) -> Iterator[str]:
     """What is told, with the comments that stood there: each in front of the bytes that it stood in front of."""
     comments: list[list[str]] = [[]]
     for line in before:
         if line.startswith("#"):
             comments[-1].append(line)
-        elif " < " in line:
+        elif is_heard(line):
             comments.append([])
     for line in told:
-        if " < " in line:
+        if is_heard(line):
             yield from comments.pop(0)
         yield line
     yield from comments[0]

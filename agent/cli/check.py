@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         "broker": found.broker,
         "recipients": len(who.recipients),
         "receipts": "verified" if who.centre else "none",
-        "ports": [f"{port.path} {port.driver}" for port in found.port],
+        "ports": [" ".join((port.path, port.driver or port.probe, *port.drivers)) for port in found.port],
     }
     if args.json:
         print(json.dumps(facts))

@@ -17,7 +17,7 @@ from typing import IO, Any
 import msgspec
 
 from drivers import capture, registry
-from drivers.contract import Driver, Numeric, Output, Scale, Send, Serial, Subscribe, Wave
+from drivers.contract import Driver, Numeric, Output, Read, Scale, Send, Serial, Subscribe, Wave
 from drivers.vocabulary import mdc_of
 
 CHUNK_BYTES = 4096
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     with sys.stdin.buffer if args.file == "-" else Path(args.file).open("rb") as source:
         write = sys.stdout.buffer.write
         for at, output in capture.play(driver, chunks(source, line_of(driver))):
-            if not isinstance(output, Send | Subscribe):
+            if not isinstance(output, Send | Subscribe | Read):
                 write(_encode(as_json(at, output)) + b"\n")
     sys.stdout.flush()
     counts = driver.counts

@@ -1,4 +1,4 @@
-"""`wardlink devices`: what is plugged in, who was understood on it, and what is being tried.
+"""`wardlink devices`: what is plugged in or near, who was understood and why, what was tried, asked and refused.
 
 Asks the running gateway's status; needs no network and opens no port.
 """
@@ -10,7 +10,7 @@ import argparse
 import msgspec
 
 from agent.cli.status import last
-from agent.health.status import PortStatus
+from agent.health.status import AskedStatus, PeerStatus, PortStatus, RadioStatus, StrangerStatus
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,17 +21,50 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    ports = last(args.runtime).ports
+    now = last(args.runtime)
     if args.json:
-        print(msgspec.json.encode(ports).decode())
+        print(msgspec.json.encode([*now.ports, *(now.radio.devices if now.radio else ())]).decode())
     else:
-        print("\n".join(map(row, ports)) or "nothing is plugged in, and no port is configured")
+        rows = [*map(row, now.ports), *(radio_rows(now.radio) if now.radio else ())]
+        print("\n".join(rows) or "nothing is plugged in, and no port is configured")
     return 0
 
 
 def row(port: PortStatus) -> str:
-    if not port.driver:
-        return f"{port.path}  {port.state}"
-    why = "pinned in the configuration" if port.pinned else "found by what it says"
-    heard = "not heard yet" if port.heard_s is None else f"heard {port.heard_s:.1f} s ago"
-    return f"{port.path}  {port.driver}, {why}, {port.state}, {heard}"
+    """One port: where, who and why, what was tried."""
+    where = f"  {port.adapter or 'adapter'} at {port.place}" if port.place else ""
+    lines = [f"{port.path}{where}"]
+    if port.driver:
+        lines += [f"  {port.driver}, {port.state}, {_heard(port.heard_s)}", f"  why    {port.why}"]
+    else:
+        lines.append(f"  {port.state}")
+    if port.tried:
+        lines.append(f"  tried  {', '.join(port.tried)}: bytes came that nobody understood")
+    if port.asked:
+        lines.append(f"  asked  {'; '.join(map(_asked, port.asked))}")
+    return "\n".join(lines)
+
+
+def _asked(one: AskedStatus) -> str:
+    return f"{one.driver} at {one.line} ({one.requests} requests, {one.sent_bytes} bytes)"
+
+
+def _heard(heard_s: float | None) -> str:
+    return "not heard yet" if heard_s is None else f"heard {heard_s:.1f} s ago"
+
+
+def radio_rows(radio: RadioStatus) -> list[str]:
+    """Who may be connected, and who is near and may not."""
+    rows = [f"radio: {radio.state}" + (f"; bonding: {radio.window}" if radio.window else "")]
+    rows += [
+        f"{_named(one)}\n  {one.driver}, {one.state}, {_heard(one.heard_s)}\n  why    {one.why}"
+        for one in radio.devices
+    ]
+    rows += [f"{_named(one)}\n  {one.driver or 'no driver'}, refused: {one.words}" for one in radio.strangers]
+    return rows
+
+
+def _named(one: PeerStatus | StrangerStatus) -> str:
+    """Names come from the air: no letter of theirs may move a terminal's cursor."""
+    name = "".join(letter if letter.isprintable() else "?" for letter in one.name[:32])
+    return f"ble {one.address} {name}".rstrip()

@@ -13,13 +13,18 @@ from drivers.contract import Driver
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("drivers", help="list the drivers, or explain one", description=__doc__)
     parser.add_argument("id", nargs="?", help="a driver's id")
+    parser.add_argument("--udev", action="store_true", help="the udev rules for serial adapters")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     kinds = (registry.driver(args.id),) if args.id else registry.all_drivers()
-    if args.json:
+    if args.udev:
+        from agent.cli import udev
+
+        print(udev.text(registry.all_drivers()), end="")
+    elif args.json:
         print(json.dumps([_row(kind) for kind in kinds], indent=1, ensure_ascii=False))
     elif args.id:
         print(_page(kinds[0]))

@@ -15,6 +15,7 @@ VERBS = (
     "run",
     "check",
     "drivers",
+    "bond",
     "decode",
     "devices",
     "probe",

@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import select
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drivers.contract import Serial
+if TYPE_CHECKING:
+    from agent.ports.line import Cable
+    from agent.ports.seek import Found, Seek
 
 READ_LIMIT_BYTES = 65536
 LOOK_S = 0.1
@@ -31,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(said))
     elif said["driver"]:
         print(f"{args.port}: {said['driver']} at {said['line']}, after {said['seconds']} s and {said['bytes']} bytes")
+        print(f"  {said['why']}")
     else:
         print(f"{args.port}: {said['words']} ({said['bytes']} bytes heard)")
     return 0 if said["driver"] else 1
@@ -43,10 +46,35 @@ def probe(path: str, limit_s: float) -> dict[str, Any]:
     from agent.ports.seek import Seek
     from drivers import registry
 
-    start, total = clock.now(), 0
+    start = clock.now()
     seek = Seek(registry.all_drivers(), start)
-    line, found = seek.line, None
-    port = open_line(path, line)
+    port = open_line(path, seek.line)
+    found, total = find(port, seek, limit_s)
+    port.close()
+    return {
+        "port": path,
+        "driver": found.kind.info.id if found else "",
+        "line": str(found.line) if found else "",
+        "why": found.why if found else "",
+        "tried": list(seek.tried),
+        "words": words_of(seek, clock.now()),
+        "bytes": total,
+        "seconds": round((clock.now() - start) / 1e9, 1),
+    }
+
+
+def words_of(seek: Seek, now: int) -> str:
+    """As the search says, and which settings were left in vain."""
+    tried = f"; bytes came that nobody understood at {', '.join(seek.tried)}" if seek.tried else ""
+    words = seek.words(now)
+    return words if words.startswith("unknown") else words + tried
+
+
+def find(port: Cable, seek: Seek, limit_s: float) -> tuple[Found | None, int]:
+    """Listen, turning the line as the search wants; who it is, and how many bytes were heard. Raises OSError."""
+    from agent import clock
+
+    start, total, line, found = clock.now(), 0, seek.line, None
     while found is None and (now := clock.now()) - start < limit_s * 1e9:
         data = port.read(READ_LIMIT_BYTES) if select.select([port], [], [], LOOK_S)[0] else b""
         total += len(data)
@@ -54,20 +82,7 @@ def probe(path: str, limit_s: float) -> dict[str, Any]:
             found = seek.heard(data, now)
         elif seek.wake_at is not None and now > seek.wake_at:
             seek.woke(now)
-        if seek.line != line:
+        if found is None and seek.line != line:
             line = seek.line
             port.become(line)
-    port.close()
-    return {
-        "port": path,
-        "driver": found.kind.info.id if found else "",
-        "line": words_of(line) if found else "",
-        "tried": list(seek.tried),
-        "words": seek.words(clock.now()),
-        "bytes": total,
-        "seconds": round((clock.now() - start) / 1e9, 1),
-    }
-
-
-def words_of(line: Serial) -> str:
-    return f"{line.baud} {line.bits}{line.parity}{line.stop}"
+    return found, total

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from agent import clock, config
-from agent.lines import line_of
+from agent.lines import is_serial, line_of
 from agent.ports.early import Early
 from agent.ports.tape import TAPES
 from drivers import registry
@@ -48,9 +48,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def listen(loaded: config.Config) -> Early:
-    """Open the ports at once: loading what is below takes half a second, and the devices are talking."""
+    """Open the serial ports at once: loading what is below takes half a second, and the devices are talking."""
     early = Early(Path(loaded.runtime) / TAPES, clock.now)
-    for port in loaded.port:
+    for port in (one for one in loaded.port if one.driver and is_serial(one)):
         early.listen(port.path, line_of(registry.driver(port.driver), port))
     return early
 

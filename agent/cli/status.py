@@ -48,6 +48,7 @@ def _page(now: status.Status) -> list[str]:
     for port in now.ports:
         age = "never heard" if port.heard_s is None else f"heard {port.heard_s:.1f} s ago"
         lines.append(f"  {port.path}  {port.driver}  {port.state}, {age}, {port.frames} frames, {port.bad_frames} bad")
+    lines += _radio(now.radio) if now.radio else []
     for chain in now.spool.chains:
         room = status.room_words(chain.room_h)
         lines.append(f"  spool {chain.name}: {chain.waiting_envelopes} waiting ({chain.waiting_bytes} bytes), {room}")
@@ -56,4 +57,20 @@ def _page(now: status.Status) -> list[str]:
         if one.waiting_envelopes:
             left = f"{one.waiting_envelopes} left ({one.waiting_bytes} bytes)"
         lines.append(f"  relayed for {one.gateway}: {left}, {one.held_envelopes} confirmed")
+    return lines
+
+
+def _radio(radio: status.RadioStatus) -> list[str]:
+    taken = [f"{rung} {count} times" for rung, count in radio.rungs.items() if count]
+    lines = [
+        f"  radio: {radio.state}, {radio.advertisements} advertisements, {radio.strange_advertisements} of strangers"
+    ]
+    if taken or radio.rungs_failed:
+        lines.append(f"  radio mended: {', '.join(taken)}; {radio.rungs_failed} of these failed")
+    for one in radio.devices:
+        age = "never heard" if one.heard_s is None else f"heard {one.heard_s:.1f} s ago"
+        refused = f", refused {one.refused} times" if one.refused else ""
+        lines.append(
+            f"  ble {one.address}  {one.driver}  {one.state}, {age}, {one.frames} frames, {one.bad_frames} bad{refused}"
+        )
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent.health.status import LinkStatus, SpoolStatus, Status
+from agent.health.status import LinkStatus, RadioStatus, SpoolStatus, Status
 
 Sample = tuple[str, str, dict[str, str], float]  # name, type, labels, value
 
@@ -28,6 +28,8 @@ def _samples(status: Status) -> Iterator[Sample]:
     yield from _of_link(status.link)
     yield from _of_spool(status.spool)
     yield from _of_relayed(status)
+    if status.radio is not None:
+        yield from _of_radio(status.radio)
     for task in status.tasks:
         yield "task_failures_total", "counter", {"task": task.name}, task.failures
 
@@ -39,6 +41,9 @@ def _of_ports(status: Status) -> Iterator[Sample]:
         yield "frames_total", "counter", labels, port.frames
         yield "bad_frames_total", "counter", labels, port.bad_frames
         yield "skipped_bytes_total", "counter", labels, port.skipped_bytes
+        for one in port.asked:
+            where = {"port": port.path, "driver": one.driver, "line": one.line}
+            yield "asked_requests_total", "counter", where, one.requests
         if port.heard_s is not None:
             yield "heard_age_seconds", "gauge", labels, port.heard_s
 
@@ -86,6 +91,23 @@ def _of_relayed(status: Status) -> Iterator[Sample]:
         yield "relayed_held_total", "counter", labels, one.held_envelopes
         yield "relayed_lost_envelopes_total", "counter", labels, one.lost_envelopes
         yield "relayed_failing", "gauge", labels, float(bool(one.problem))
+
+
+def _of_radio(radio: RadioStatus) -> Iterator[Sample]:
+    yield "radio_listening", "gauge", {}, float(radio.state == "listening")
+    yield "radio_advertisements_total", "counter", {}, radio.advertisements
+    yield "radio_strange_advertisements_total", "counter", {}, radio.strange_advertisements
+    for rung, count in radio.rungs.items():
+        yield "radio_rungs_total", "counter", {"rung": rung}, count
+    yield "radio_rungs_failed_total", "counter", {}, radio.rungs_failed
+    for one in radio.devices:
+        labels = {"address": one.address, "driver": one.driver}
+        yield "radio_open", "gauge", labels, float(one.is_open)
+        yield "radio_connects_total", "counter", labels, one.connects
+        yield "radio_failures_total", "counter", labels, one.failures
+        yield "radio_refused_total", "counter", labels, one.refused
+        yield "radio_dropped_notifications_total", "counter", labels, one.dropped_notes
+        yield "radio_bad_frames_total", "counter", labels, one.bad_frames
 
 
 def _escaped(word: str) -> str:

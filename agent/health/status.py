@@ -14,10 +14,21 @@ METRICS_FILE = "metrics.prom"
 STALE_S = 15.0
 
 
+class AskedStatus(msgspec.Struct, frozen=True):
+    """Requests sent to find out who is there, by one driver at one line setting."""
+
+    driver: str
+    line: str
+    requests: int
+    sent_bytes: int
+
+
 class PortStatus(msgspec.Struct, frozen=True):
     """One port; `driver` is empty while nobody is understood on it.
 
-    `heard_s` is the age of the last observation, None if there was none in this session.
+    `heard_s` is the age of the last observation, None if there was none in this session. `adapter` is what is plugged
+    in, `place` the socket, `why` the evidence for the driver, `tried` the line settings at which bytes came that nobody
+    understood.
     """
 
     path: str
@@ -28,6 +39,60 @@ class PortStatus(msgspec.Struct, frozen=True):
     bad_frames: int
     skipped_bytes: int
     pinned: bool = True
+    adapter: str = ""
+    place: str = ""
+    line: str = ""
+    why: str = ""
+    tried: list[str] = []
+    asked: list[AskedStatus] = []
+
+
+class PeerStatus(msgspec.Struct, frozen=True):
+    """One device by radio. `why` it may be connected; counts are since the start of this epoch."""
+
+    address: str
+    name: str
+    driver: str
+    state: str
+    why: str
+    is_open: bool
+    is_refused: bool
+    heard_s: float | None
+    rssi_dbm: int | None
+    connects: int
+    failures: int
+    refused: int
+    notes: int
+    dropped_notes: int
+    missing: int
+    frames: int
+    bad_frames: int
+    skipped_bytes: int
+
+
+class StrangerStatus(msgspec.Struct, frozen=True):
+    """A device that a driver claims and that nobody allowed."""
+
+    address: str
+    name: str
+    driver: str
+    words: str
+    rssi_dbm: int | None
+    seen_s: float
+
+
+class RadioStatus(msgspec.Struct, frozen=True):
+    """The adapter and all that is heard by it. `rungs` counts what was done when the radio failed."""
+
+    state: str
+    window: str
+    advertisements: int
+    strange_advertisements: int
+    strangers_forgotten: int
+    rungs: dict[str, int]
+    rungs_failed: int
+    devices: list[PeerStatus]
+    strangers: list[StrangerStatus]
 
 
 class LinkStatus(msgspec.Struct, frozen=True):
@@ -109,6 +174,7 @@ class Status(msgspec.Struct, frozen=True):
     spool: SpoolStatus
     tasks: list[TaskStatus]
     relayed: list[RelayStatus] = []
+    radio: RadioStatus | None = None
 
 
 def pack(status: Status) -> bytes:
@@ -141,6 +207,7 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
             found.append(
                 (f"{port.path}: {what}", f"`wardlink drivers {port.driver}` says how to wire and set the device")
             )
+    found += _radio_problems(status.radio) if status.radio else []
     if not status.link.connected:
         found.append(
             (f"no link: {status.link.problem or 'not connected'}", status.link.hint or "data is being stored here")
@@ -160,13 +227,30 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
     return found
 
 
+def _radio_problems(radio: RadioStatus) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    if radio.state != "listening":
+        found.append((f"radio: {radio.state}", "`bluetoothctl show` says whether there is an adapter, and it is on"))
+    for one in radio.devices:
+        what = f"{one.name or one.driver} at {one.address}"
+        if one.is_refused:
+            found.append((f"{what} {one.state}", "at the bed, with the device at hand: `wardlink bond`"))
+        elif not one.is_open and one.failures and one.state not in ("waiting", "connecting"):
+            found.append((f"{what}: {one.state}", f"`wardlink drivers {one.driver}` says how to set the device"))
+        if one.dropped_notes:
+            found.append((f"{what}: {one.dropped_notes} notifications came faster than they are heard", "send the log"))
+    return found
+
+
 def summary(status: Status) -> str:
     """One line for the service manager and a glance."""
-    heard = sum(1 for port in status.ports if port.heard_s is not None and port.heard_s < STALE_S)
+    near = [one for one in status.radio.devices if one.is_open] if status.radio else []
+    ages = [*(port.heard_s for port in status.ports), *(one.heard_s for one in near)]
+    heard = sum(1 for age in ages if age is not None and age < STALE_S)
     waiting = sum(chain.waiting_envelopes for chain in status.spool.chains)
     link = "sending" if status.link.connected else "storing here"
     room = room_words(room_h(status))
-    return f"{heard} of {len(status.ports)} devices heard, {link}, {waiting} envelopes not yet held, {room}"
+    return f"{heard} of {len(ages)} devices heard, {link}, {waiting} envelopes not yet held, {room}"
 
 
 def room_h(status: Status) -> float | None:

@@ -7,10 +7,10 @@ are rivals, and then nobody is chosen: a person must pin one (DESIGN 5, rule 7).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from drivers.contract import Driver, Integrity, Numeric, Wave
+from drivers.contract import Driver, Integrity, Numeric, Output, Send, Wave
 
 FRAMES = 3
 PLAIN_BYTES = 40  # in a row, where nothing protects them
@@ -21,10 +21,14 @@ RANK = {Integrity.NONE: 0, Integrity.SUM: 1, Integrity.CRC: 2}
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`ids` has the one driver that is it; several that are equally good; or none, and then `near` has good frames."""
+    """`ids` has the one driver that is it; several that are equally good; or none, and then `near` has good frames.
+
+    `frames` is how many good frames convinced.
+    """
 
     ids: tuple[str, ...] = ()
     near: tuple[str, ...] = ()
+    frames: int = 0
 
     @property
     def is_sure(self) -> bool:
@@ -32,31 +36,52 @@ class Verdict:
 
 
 class Ear:
-    """One driver on trial."""
+    """One driver on trial. Who is asked for may send (`agent.ports.asking`): then `sends` gathers what it says."""
 
     def __init__(self, kind: type[Driver]) -> None:
         self.driver = kind()
         self.rank = RANK[kind.info.integrity]
         self.is_broken = False
+        self.is_asked = False
+        self.sends: list[Send] = []
+        self.echoes = 0  # frames that are our own requests, come back: an adapter that echoes is no device
         self._heard_bytes = 0
         self._before: int | None = None  # bytes before the first good frame of the row
         self._frames = 0
         self._speaks = False
 
     def hear(self, data: bytes, now: int) -> None:
+        """In small pieces, to see what stands between the frames."""
+        for start in range(0, len(data), PIECE_BYTES):
+            self._try(self._hear, data[start : start + PIECE_BYTES], now)
+
+    def open(self, now: int) -> None:
+        """It is asked for from now on."""
+        self.is_asked = True
+        self._try(self._open, b"", now)
+
+    def woke(self, now: int) -> None:
+        self._try(self._woke, b"", now)
+
+    def _try(self, work: Callable[[bytes, int], None], data: bytes, now: int) -> None:
         """A driver that raises is out: its bug must not decide for others."""
+        if self.is_broken:
+            return
         try:
-            for start in range(0, len(data), PIECE_BYTES):
-                self._hear(data[start : start + PIECE_BYTES], now)
+            work(data, now)
         except Exception:  # noqa: BLE001
             self.is_broken = True
 
+    def _open(self, _: bytes, now: int) -> None:
+        self._take(self.driver.on_open(now))
+
+    def _woke(self, _: bytes, now: int) -> None:
+        self._take(self.driver.on_time(now))
+
     def _hear(self, data: bytes, now: int) -> None:
-        """In small pieces, to see what stands between the frames."""
         counts = self.driver.counts
         frames, skipped = counts.frames, counts.skipped
-        said = list(self.driver.on_bytes(data, now))  # all of it: the driver counts as it goes
-        self._speaks = self._speaks or any(isinstance(one, Numeric | Wave) for one in said)
+        self._take(self.driver.on_bytes(data, now))  # all of it: the driver counts as it goes
         self._heard_bytes += len(data)
         if counts.skipped > skipped:  # a row has ended, if there was one
             self._frames, self._before = 0, None
@@ -64,10 +89,18 @@ class Ear:
             self._before = self._heard_bytes - len(data) if self._before is None else self._before
             self._frames += counts.frames - frames
 
+    def _take(self, said: Iterable[Output]) -> None:
+        for one in said:
+            if isinstance(one, Send):
+                self.sends += [one] if self.is_asked else []
+            elif isinstance(one, Numeric | Wave):
+                self._speaks = True
+
     @property
     def frames(self) -> int:
         """Good frames: all, or where nothing protects them those in a row."""
-        return 0 if self.is_broken else self.driver.counts.frames if self.rank else self._frames
+        found = self.driver.counts.frames if self.rank else self._frames
+        return 0 if self.is_broken else max(0, found - self.echoes)
 
     @property
     def explained_bytes(self) -> int:
@@ -86,22 +119,21 @@ class Trial:
     """The drivers of one line setting. `bytes` is what was heard at it."""
 
     def __init__(self, kinds: Iterable[type[Driver]]) -> None:
-        self._ears = [Ear(kind) for kind in kinds]
+        self.ears = [Ear(kind) for kind in kinds]
         self.heard_bytes = 0
 
     def hear(self, data: bytes, now: int) -> Verdict:
         self.heard_bytes += len(data)
-        for ear in self._ears:
-            if not ear.is_broken:
-                ear.hear(data, now)
+        for ear in self.ears:
+            ear.hear(data, now)
         return self.verdict()
 
     def verdict(self) -> Verdict:
-        near = tuple(ear.driver.info.id for ear in self._ears if ear.frames)
-        best = max((ear.rank for ear in self._ears if ear.is_convincing), default=None)
+        near = tuple(ear.driver.info.id for ear in self.ears if ear.frames)
+        best = max((ear.rank for ear in self.ears if ear.is_convincing), default=None)
         if best is None:
             return Verdict(near=near)
-        equals = [ear for ear in self._ears if ear.rank >= best and ear.frames]
+        equals = [ear for ear in self.ears if ear.rank >= best and ear.frames]
         return self._decide([ear for ear in equals if ear.is_convincing], equals, near)
 
     def _decide(self, convincing: Sequence[Ear], equals: Sequence[Ear], near: tuple[str, ...]) -> Verdict:
@@ -109,4 +141,5 @@ class Trial:
             return Verdict(tuple(ear.driver.info.id for ear in convincing), near)
         (first,) = convincing
         rival = max((ear.explained_bytes for ear in equals if ear is not first), default=0)
-        return Verdict((first.driver.info.id,) if first.explained_bytes > MARGIN * rival else (), near)
+        sure = first.explained_bytes > MARGIN * rival
+        return Verdict((first.driver.info.id,), near, first.frames) if sure else Verdict(near=near)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,14 +16,19 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
-class Cable(Protocol):
-    """An open port. Neither reading nor writing waits: they do what is possible now, or raise OSError."""
+class Cord(Protocol):
+    """An open way to a device. Neither reading nor writing waits: they do what is possible now, or raise OSError."""
 
     def fileno(self) -> int: ...
     def read(self, size: int = ..., /) -> bytes: ...
     def write(self, data: ReadableBuffer, /) -> int: ...
-    def become(self, line: Serial) -> None: ...
     def close(self) -> None: ...
+
+
+class Cable(Cord, Protocol):
+    """An open serial port."""
+
+    def become(self, line: Serial) -> None: ...
 
 
 class _Line(serial.Serial):
@@ -39,18 +45,38 @@ class _Line(serial.Serial):
         return os.write(self.fileno(), data)
 
     def become(self, line: Serial) -> None:
-        """Other settings, without closing: a device that is reset when its port is opened must not be."""
+        """Other settings, without closing: a device that is reset when its port is opened must not be.
+
+        What has not left yet was for the old settings, and is forgotten.
+        """
+        self.reset_output_buffer()
+        line = as_settable(self.port or "", line)
         self.apply_settings(
             {"baudrate": line.baud, "bytesize": line.bits, "parity": line.parity, "stopbits": line.stop}
         )
         if (self.dtr, self.rts) != (line.dtr, line.rts):
+            self._set_signals(line)
+
+    def _set_signals(self, line: Serial) -> None:
+        """Where there are no such wires, that is no error when a port is opened, and none here."""
+        try:
             self.dtr, self.rts = line.dtr, line.rts
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTTY):
+                raise
+
+
+def as_settable(path: str, line: Serial) -> Serial:
+    """A pseudo-terminal has no parity, and says EINVAL to whoever sets one. It has no wire, so none is missed."""
+    is_pseudo = str(Path(path).resolve()).startswith("/dev/pts/")
+    return replace(line, bits=8, parity="N", stop=1) if is_pseudo else line
 
 
 def open_line(path: str, line: Serial) -> _Line:
     """Open a port with these line settings, for us alone. Raises OSError, termios.error."""
     if not Path(path).exists():
         raise FileNotFoundError(errno.ENOENT, "no such port", path)
+    line = as_settable(path, line)
     port = _Line(None, line.baud, line.bits, line.parity, line.stop, timeout=0, write_timeout=0, exclusive=True)
     port.port = path
     port.dtr, port.rts = line.dtr, line.rts

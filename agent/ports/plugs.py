@@ -52,7 +52,16 @@ class Plugs:
         return self._found
 
 
-def plug_of(port: SysFS) -> Plug:
-    place = f"usb-{port.location}" if port.location else port.name
+def socket_of(name: str, root: Path) -> str:
+    """Which of an adapter's sockets, where one interface has several and the kernel numbers them."""
+    try:
+        number = (root / name / "device" / "port_number").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    return f"-port{number}" if number not in ("", "0") else ""
+
+
+def plug_of(port: SysFS, root: Path = Path("/sys/class/tty")) -> Plug:
+    place = f"usb-{port.location}{socket_of(port.name, root)}" if port.location else port.name
     words = (port.manufacturer, port.product)
     return Plug(port.device, place, " ".join(word for word in words if word))

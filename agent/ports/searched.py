@@ -11,26 +11,23 @@ import errno
 import logging
 import os
 import termios
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from agent.ports.ears import CHANGED, UNANSWERED, Heard, Search, Searching, Watched
 from agent.ports.line import Cable, open_line
+from agent.ports.plugs import Plug
 from agent.ports.seek import Found, Seek
-from agent.ports.serial_port import Ear, Paper, Reading, Rounds, said
-from drivers.contract import Counts, Driver, Serial
+from agent.ports.serial_port import Paper, Reading, Rounds, said
+from drivers.contract import Driver, Serial
 
-CHANGED = "another device"
-CHANGED_NS = 5_000_000_000
-CHANGED_BYTES = 60
+if TYPE_CHECKING:
+    from agent.ports.asking import Asked
+
+AGAIN = (CHANGED, UNANSWERED)
 RETRY_S = 1.0
 log = logging.getLogger("wardlink.port")
-
-
-class Heard(Ear, Protocol):
-    """An ear that can count."""
-
-    @property
-    def counts(self) -> Counts: ...
 
 
 class Blank:
@@ -40,108 +37,79 @@ class Blank:
         """Gone."""
 
 
-class Searching:
-    """The ear of the search: listens, turns the line, says nothing."""
+@dataclass(slots=True)
+class Wish:
+    """What is wanted of a search: all drivers there are, and those of them that an engineer allowed to ask here.
 
-    def __init__(self, seek: Seek, cable: Cable) -> None:
-        self._seek = seek
-        self._cable = cable
-        self._line = seek.line
-        self.found: Found | None = None
-        self.end: Callable[[], None] = lambda: None
+    `last`, `known`: the setting and the driver of last time; `talker`: who was understood here by listening since the
+    adapter was plugged in. Nobody is asked where one was.
+    """
 
-    @property
-    def wake_at(self) -> int | None:
-        return self._seek.wake_at
-
-    def opened(self, now: int) -> Iterable[bytes]:
-        return ()
-
-    def heard(self, data: bytes, now: int) -> Iterable[bytes]:
-        self.found = self._seek.heard(data, now)
-        if self.found is not None:
-            self.end()
-        self._turn()
-        return ()
-
-    def woke(self, now: int) -> Iterable[bytes]:
-        self._seek.woke(now)
-        self._turn()
-        return ()
-
-    def closed(self, now: int, reason: str) -> None:
-        """Nobody was there."""
-
-    def _turn(self) -> None:
-        if self._seek.line != self._line:
-            self._line = self._seek.line
-            self._cable.become(self._line)
-
-
-class Watched:
-    """The ear of who was found. It says nothing to a device whose identity is only evidence (DESIGN 5, rule 6)."""
-
-    def __init__(self, ear: Heard, now: int) -> None:
-        self._ear = ear
-        self._frames = self._skipped = 0
-        self._good_ns = now
-        self.end: Callable[[], None] = lambda: None
-
-    @property
-    def wake_at(self) -> int | None:
-        return self._ear.wake_at
-
-    def opened(self, now: int) -> Iterable[bytes]:
-        return ()
-
-    def heard(self, data: bytes, now: int) -> Iterable[bytes]:
-        counts = self._ear.counts
-        self._ear.heard(data, now)
-        if counts.frames > self._frames:
-            self._frames, self._skipped, self._good_ns = counts.frames, counts.skipped, now
-        elif counts.skipped - self._skipped >= CHANGED_BYTES and now - self._good_ns >= CHANGED_NS:
-            self.end()
-        return ()
-
-    def woke(self, now: int) -> Iterable[bytes]:
-        self._ear.woke(now)
-        return ()
-
-    def closed(self, now: int, reason: str) -> None:
-        self._ear.closed(now, reason)
+    kinds: Callable[[], tuple[type[Driver], ...]]
+    askable: tuple[type[Driver], ...] = ()
+    last: Serial | None = None
+    known: str = ""
+    talker: str = ""
 
 
 class SearchedPort:
-    """`last` is the setting at which somebody was understood before.
+    """`meet` gives the ear and the paper for a driver that was found.
 
-    `meet` gives the ear and the paper for a driver that was found. `is_here` says whether `path` is still the name of
-    this adapter: when several come and go together the kernel gives names anew, and another patient's device has it.
+    For people: `state`, `tried` (line settings at which nobody was understood), `asked` (what was sent), `why` (the
+    evidence for who was found last) and the `plug`.
+
+    `is_here` says whether its path is still the name of this adapter: when several come and go together the kernel
+    gives names anew, and another patient's device has it.
     """
 
     def __init__(
         self,
-        path: str,
-        kinds: Callable[[], Iterable[type[Driver]]],
+        plug: Plug,
+        wish: Wish,
         meet: Callable[[Found], tuple[Heard, Paper]],
         clock: Callable[[], int],
         rounds: Rounds,
         opener: Callable[[str, Serial], Cable] = open_line,
-        last: Serial | None = None,
     ) -> None:
+        self.plug = plug
         self.is_here: Callable[[], bool] = lambda: True
-        self.path = path
+        self.why = ""
+        self.asked: dict[tuple[str, str], Asked] = {}
+        self._tried: dict[str, None] = {}
         self._state = "waiting"
-        self._seek: Seek | None = None
-        self._last = last
-        self._kinds = kinds
+        self._search: Search | None = None
+        self._wish = wish
         self._meet = meet
         self._clock = clock
         self._rounds = rounds
         self._opener = opener
 
     @property
+    def path(self) -> str:
+        return self.plug.path
+
+    @property
+    def line(self) -> Serial | None:
+        """At which somebody was understood last."""
+        return self._wish.last
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self._tried, *(self._search.tried if self._search else ()))))
+
+    @property
     def state(self) -> str:
-        return self._state if self._seek is None else self._seek.words(self._clock())
+        if self._search is None:
+            return self._state
+        words = self._search.words(self._clock())
+        talker = self._wish.talker if self._wish.askable else ""
+        return (
+            f"{words}; nobody is asked, for {talker} spoke here by itself: plug it in anew to ask" if talker else words
+        )
+
+    def speaks_to(self, kind: type[Driver]) -> bool:
+        """Whether an engineer allowed this driver to speak here."""
+        return kind in self._wish.askable
 
     async def run(self) -> None:
         """Until cancelled. A port that is gone or taken is tried again."""
@@ -151,26 +119,39 @@ class SearchedPort:
             except (OSError, termios.error) as error:
                 self._say(f"cannot open: {said(error)}")
             finally:
-                self._seek = None
+                self._over()
             await asyncio.sleep(RETRY_S)
+
+    def _begin(self) -> Search:
+        wish, now = self._wish, self._clock()
+        if not wish.askable or wish.talker:
+            return Seek(wish.kinds(), now, wish.last)
+        from agent.ports.asking import Asker  # noqa: PLC0415  most gateways never ask
+
+        return Asker(wish.kinds(), now, wish.last, wish.askable, wish.known, self.asked)
+
+    def _over(self) -> None:
+        if self._search is not None:
+            self._tried |= dict.fromkeys(self._search.tried)
+            self._search = None
 
     async def _live(self) -> None:
         """One plugging. Raises OSError, termios.error."""
-        seek = Seek(self._kinds(), self._clock(), self._last)
+        search = self._begin()
         self._stay_here()
-        cable = await asyncio.to_thread(self._opener, self.path, seek.line)
+        cable = await asyncio.to_thread(self._opener, self.path, search.line)
         try:
             self._stay_here()
             reason = CHANGED
-            while reason == CHANGED:
-                self._seek = seek
-                found = await self._search(seek, cable)
-                self._seek = None
+            while reason in AGAIN:
+                self._search = search
+                found = await self._find(search, cable)
+                self._over()
                 if found is None:
                     return
                 reason = await self._listen(found, cable)
-                seek = Seek(self._kinds(), self._clock(), self._last)
-                cable.become(seek.line)
+                search = self._begin()
+                cable.become(search.line)
         finally:
             cable.close()
 
@@ -179,28 +160,30 @@ class SearchedPort:
         if not self.is_here():
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), self.path)
 
-    async def _search(self, seek: Seek, cable: Cable) -> Found | None:
+    async def _find(self, search: Search, cable: Cable) -> Found | None:
         """None: it was unplugged."""
-        ear = Searching(seek, cable)
+        ear = Searching(search, cable)
         reading = Reading(cable, ear, self._clock, Blank(), self._rounds)
         ear.end = lambda: reading.end("found")
+        ear.forget = reading.forget
         await reading.ended
         return ear.found
 
     async def _listen(self, found: Found, cable: Cable) -> str:
         """To who was found, from his first byte on; returns why it ended."""
-        self._last = found.line
+        wish, who = self._wish, found.kind.info.id
+        speaks = self.speaks_to(found.kind)
+        wish.last, wish.known, wish.talker, self.why = found.line, who, "" if speaks else who, found.why
         inner, paper = self._meet(found)
         reason = "fault"
         try:
-            inner.opened(found.heard[0][0])
+            ear = Watched(inner, self._clock(), speaks)
+            greeting = inner.opened(found.heard[0][0])
+            ear.greeting = () if found.is_asked else greeting  # else they were sent while asking, and were answered
             self._say("open")
-            ear = Watched(inner, self._clock())
-            for at, data in found.heard:
-                paper.write(data, at)
-                ear.heard(data, at)
+            self._tell(found, ear, inner, paper)
             reading = Reading(cable, ear, self._clock, paper, self._rounds)
-            ear.end = lambda: reading.end(CHANGED)
+            ear.end = reading.end
             reason = await reading.ended
         except asyncio.CancelledError:
             reason = "stopped"
@@ -212,6 +195,15 @@ class SearchedPort:
             self._say("waiting")
             log.warning("port closed path=%s reason=%r", self.path, reason)
         return reason
+
+    def _tell(self, found: Found, ear: Watched, inner: Heard, paper: Paper) -> None:
+        """What was heard while searching, once more, to who was found; what he wants sent was sent then."""
+        for at, data in found.heard:
+            if data:
+                paper.write(data, at)
+                ear.heard(data, at)
+            elif inner.wake_at is not None and at > inner.wake_at:
+                inner.woke(at)
 
     def _say(self, state: str) -> None:
         if state != self._state:

@@ -11,23 +11,43 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agent.ports.evidence import Trial, Verdict
-from drivers.contract import Driver, Serial
+from drivers.contract import Driver, Integrity, Serial
 
 SECOND_NS = 1_000_000_000
 PATIENCE_NS = 1_200_000_000  # from the first byte at a setting, where nobody has found a frame: a line a second is slow
+SLOW_NS = 6 * SECOND_NS  # where fewer than SLOW_BYTES came: three bytes a second are a device, too
+SLOW_BYTES = 40
 ENOUGH_BYTES = 600  # and then nobody will
-NEAR_NS = 8 * SECOND_NS  # where somebody has found one
+NEAR_NS = 8 * SECOND_NS  # where somebody has found one; since the last one, while few bytes come
+NEAR_LIMIT_NS = 60 * SECOND_NS
 UNKNOWN_NS = 20 * SECOND_NS  # NUR-01: then it is said that nobody knows this device
 KEPT_LIMIT_BYTES = 262_144
+PROOF = {
+    Integrity.NONE: "one after the other; nothing protects them",
+    Integrity.SUM: "each with its checksum",
+    Integrity.CRC: "each with its CRC",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """This driver, at these settings; `heard` is all that was read at them, with its times."""
+    """This driver, at these settings, by so many good `frames`.
+
+    `heard` is all that was read at them, with its times; where it was asked for, from the first request on, and no
+    bytes mean that the driver's `on_time` was called.
+    """
 
     kind: type[Driver]
     line: Serial
     heard: tuple[tuple[int, bytes], ...]
+    frames: int = 0
+    is_asked: bool = False
+
+    @property
+    def why(self) -> str:
+        """For a person."""
+        by = "by asking" if self.is_asked else "by listening"
+        return f"understood {by}: {self.frames} good frames at {self.line}, {PROOF[self.kind.info.integrity]}"
 
 
 class Seek:
@@ -49,6 +69,19 @@ class Seek:
         return self._settings[self._at][0]
 
     @property
+    def verdict(self) -> Verdict:
+        return self._verdict
+
+    def to_send(self) -> list[bytes]:
+        """Nothing, ever: see `agent.ports.asking` for one who may."""
+        return []
+
+    @property
+    def has_tried_all(self) -> bool:
+        """Bytes came at every setting, and nobody understood them."""
+        return len(self._tried) == len(self._settings)
+
+    @property
     def tried(self) -> tuple[str, ...]:
         """The settings at which bytes came and nobody understood them."""
         return tuple(self._tried)
@@ -58,9 +91,10 @@ class Seek:
         self._first = now if self._first is None else self._first
         self._since = now if self._since is None else self._since
         self._verdict = self._trial.hear(data, now)
+        self._notice(now)
         self._keep(data, now)
         if self._verdict.is_sure:
-            return Found(self._kind(self._verdict.ids[0]), self.line, tuple(self._heard))
+            return Found(self._kind(self._verdict.ids[0]), self.line, tuple(self._heard), self._verdict.frames)
         self.woke(now)
         return None
 
@@ -93,14 +127,26 @@ class Seek:
         self._trial = Trial(self._settings[self._at][1])
         self._heard: list[tuple[int, bytes]] = []
         self._kept_bytes = 0
+        self._best = 0
+        self._grew: int | None = None
         self._since = None
 
+    def _notice(self, now: int) -> None:
+        """A device may say three bytes a second: who finds one frame after the other goes on hearing them."""
+        best = max((ear.frames for ear in self._trial.ears), default=0)
+        if best > self._best and self._trial.heard_bytes < ENOUGH_BYTES:
+            self._grew = now
+        self._best = best
+
     def _patience(self) -> int:
-        return NEAR_NS if self._verdict.near else PATIENCE_NS
+        """Since the first byte at this setting."""
+        if not self._verdict.near:
+            return SLOW_NS if self._trial.heard_bytes < SLOW_BYTES else PATIENCE_NS
+        grew = 0 if self._grew is None or self._since is None else self._grew - self._since
+        return min(grew + NEAR_NS, NEAR_LIMIT_NS)
 
     def _note(self) -> None:
-        line = self.line
-        name = f"{line.baud} {line.bits}{line.parity}{line.stop}"
+        name = str(self.line)
         if name not in self._tried:
             self._tried.append(name)
 
@@ -116,9 +162,12 @@ class Seek:
 
 
 def settings_of(kinds: Iterable[type[Driver]]) -> list[tuple[Serial, tuple[type[Driver], ...]]]:
-    """Every line setting that a driver claims, with all who claim it; those of many drivers first."""
+    """Every line setting that a driver claims, with all who claim it; those of many drivers first.
+
+    Who has no channels says nothing by which he could be known, a barcode reader, and is not asked.
+    """
     found: dict[tuple[int, int, str, int], tuple[Serial, list[type[Driver]]]] = {}
-    for kind in kinds:
+    for kind in (kind for kind in kinds if kind.info.emits):
         for claim in kind.info.claims:
             if isinstance(claim, Serial):
                 key = (claim.baud, claim.bits, claim.parity, claim.stop)

@@ -11,10 +11,10 @@ import asyncio
 import logging
 import os
 import termios
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
-from agent.ports.line import Cable, open_line
+from agent.ports.line import Cable, Cord, open_line
 from agent.ports.tape import Tape
 from drivers.contract import Serial
 
@@ -70,8 +70,64 @@ class Rounds:
             step()
 
 
-class SerialPort:
-    """Keeps one path open and feeds one ear. `state` is for status: waiting, open, or why it could not be opened."""
+class KeptPort:
+    """Keeps one way to a device open and feeds one ear. `state` is for status: waiting, open, or why it is not.
+
+    `opening` opens it, or raises OSError; `reading` reads what was opened until it is lost.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        opening: Callable[[], Awaitable[Cord]],
+        reading: Callable[[Cord], Reading],
+        ear: Ear,
+        clock: Callable[[], int],
+    ) -> None:
+        self.path = path
+        self.state = "waiting"
+        self._opening = opening
+        self._reading = reading
+        self._ear = ear
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            cord = await self._open()
+            reason = "fault"
+            try:
+                reason = await self._reading(cord).ended
+            except asyncio.CancelledError:
+                reason = "stopped"
+                raise
+            except OSError as error:
+                reason = said(error)
+            finally:
+                cord.close()
+                self.state = "waiting"
+                self._ear.closed(self._clock(), reason)
+                log.warning("port closed path=%s reason=%r", self.path, reason)
+
+    async def _open(self) -> Cord:
+        """Wait until it is there and opens."""
+        while True:
+            try:
+                cord = await self._opening()
+            except (OSError, termios.error) as error:
+                state = f"cannot open: {said(error)}"
+                if state != self.state:
+                    self.state = state
+                    log.warning("port waits path=%s why=%r", self.path, state)
+                await asyncio.sleep(RETRY_S)
+            else:
+                self.state = "open"
+                log.info("port open path=%s", self.path)
+                return cord
+
+
+class SerialPort(KeptPort):
+    """A path and how its line is set."""
 
     def __init__(
         self,
@@ -83,48 +139,10 @@ class SerialPort:
         rounds: Rounds,
         opener: Callable[[str, Serial], Cable] = open_line,
     ) -> None:
-        self.path = path
-        self.state = "waiting"
-        self._rounds = rounds
-        self._line = line
-        self._ear = ear
-        self._clock = clock
-        self._tape = tape
-        self._opener = opener
+        async def opening() -> Cord:
+            return await asyncio.to_thread(opener, path, line)
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            port = await self._open()
-            reason = "fault"
-            try:
-                reason = await Reading(port, self._ear, self._clock, self._tape, self._rounds).ended
-            except asyncio.CancelledError:
-                reason = "stopped"
-                raise
-            except OSError as error:
-                reason = said(error)
-            finally:
-                port.close()
-                self.state = "waiting"
-                self._ear.closed(self._clock(), reason)
-                log.warning("port closed path=%s reason=%r", self.path, reason)
-
-    async def _open(self) -> Cable:
-        """Wait until the path is there and opens."""
-        while True:
-            try:
-                port = await asyncio.to_thread(self._opener, self.path, self._line)
-            except (OSError, termios.error) as error:
-                state = f"cannot open: {said(error)}"
-                if state != self.state:
-                    self.state = state
-                    log.warning("port waits path=%s why=%r", self.path, state)
-                await asyncio.sleep(RETRY_S)
-            else:
-                self.state = "open"
-                log.info("port open path=%s baud=%d", self.path, self._line.baud)
-                return port
+        super().__init__(path, opening, lambda cord: Reading(cord, ear, clock, tape, rounds), ear, clock)
 
 
 class Reading:
@@ -134,7 +152,9 @@ class Reading:
     comes out of `ended`, whose result is why the port was lost.
     """
 
-    def __init__(self, port: Cable, ear: Ear, clock: Callable[[], int], tape: Paper, rounds: Rounds) -> None:
+    gone = "unplugged"  # why it was lost where the other end is not there any more
+
+    def __init__(self, port: Cord, ear: Ear, clock: Callable[[], int], tape: Paper, rounds: Rounds) -> None:
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = self._loop.create_future()
         self.ended.add_done_callback(lambda _: self._stop())
@@ -198,15 +218,19 @@ class Reading:
             data, told = b"", False
         self._full = len(data) >= TTY_BYTES
         if not data and told:
-            self.ended.set_result("unplugged")
+            self.ended.set_result(self.gone)
             return
         if not data:
-            self._waits = True
-            self._loop.add_reader(self._fd, self._step, self._bytes_came)
+            self._wait()
             return
         now = self._clock()
         self._tape.write(data, now)
         self._send(self._ear.heard(data, now))
+
+    def _wait(self) -> None:
+        """For the first byte."""
+        self._waits = True
+        self._loop.add_reader(self._fd, self._step, self._bytes_came)
 
     def _bytes_came(self) -> None:
         self._waits = False
@@ -224,6 +248,10 @@ class Reading:
                 del self._unsent[: self._port.write(self._unsent)]
             except BlockingIOError:
                 return
+
+    def forget(self) -> None:
+        """What has not been sent yet is not sent."""
+        self._unsent.clear()
 
     def end(self, reason: str) -> None:
         """No more is read, for our own reason."""

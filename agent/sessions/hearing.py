@@ -9,26 +9,53 @@ from collections.abc import Callable, Iterable
 
 from agent.sessions.session import Session
 from agent.sessions.ward import Ward
-from drivers.contract import Counts, DeviceTime, Driver, Numeric, Output, PatientId, Send, Wave
+from drivers.contract import (
+    Counts,
+    DeviceTime,
+    Driver,
+    Identity,
+    Numeric,
+    Output,
+    PatientId,
+    Reached,
+    Read,
+    Send,
+    Subscribe,
+    Wave,
+)
 from wire.topics import Class
 
 TAIL_LIMIT_BYTES = 70_000
+Asked = Subscribe | Read | Send | Reached  # what the host of a radio does itself
 SAID_ONCE = {Class.VITAL: (Numeric, DeviceTime, PatientId), Class.WAVE: (Wave,)}
 
 
 class Hearing:
-    """One port, pinned to one kind of driver. Times are monotonic nanoseconds."""
+    """One port, pinned to one kind of driver. Times are monotonic nanoseconds.
+
+    `ask` is told what the driver asks for, with the characteristic, and how far it came; a serial line needs neither.
+    """
 
     def __init__(
-        self, ward: Ward, make: Callable[[], Driver], port: str, hurry: Callable[[], None] = lambda: None
+        self,
+        ward: Ward,
+        make: Callable[[], Driver],
+        port: str,
+        hurry: Callable[[], None] = lambda: None,
+        ask: Callable[[Asked], None] = lambda asked: None,
     ) -> None:
         self.port = port
         self.session: Session | None = None
         self._ward = ward
         self._make = make
         self._hurry = hurry
+        self._ask = ask
         self._driver = make()
         self._tail = b""
+
+    @property
+    def driver(self) -> Driver:
+        return self._driver
 
     @property
     def driver_id(self) -> str:
@@ -47,13 +74,15 @@ class Hearing:
             self._begin(now)
         return self._take(self._driver.on_open(now), now)
 
-    def heard(self, data: bytes, now: int) -> list[bytes]:
+    def heard(self, data: bytes, now: int, source: str = "") -> list[bytes]:
         self._tail = (self._tail + data)[-TAIL_LIMIT_BYTES:]
-        answers = self._take(self._driver.on_bytes(data, now), now)
+        answers = self._take(self._driver.on_bytes(data, now, source), now)
         self._tail = self.half_frame()
         return answers
 
-    def resume(self, data: bytes, now: int, is_safe: Callable[[int, int], bool] = lambda now, cls: False) -> None:
+    def resume(
+        self, data: bytes, now: int, is_safe: Callable[[int, int], bool] = lambda now, cls: False, source: str = ""
+    ) -> None:
         """Hear again what an earlier process had read and not made durable; the session goes on when the port opens.
 
         `is_safe(now, class)`: that class of it was durable, so its samples or readings are not said again; states are,
@@ -64,7 +93,7 @@ class Hearing:
         good = False
         try:
             self._tail = (self._tail + data)[-TAIL_LIMIT_BYTES:]
-            said = list(self._driver.on_bytes(data, now))
+            said = list(self._driver.on_bytes(data, now, source))
             told = [kinds for cls, kinds in SAID_ONCE.items() if is_safe(now, cls)]
             self._take([one for one in said if not any(isinstance(one, kinds) for kinds in told)], now)
             self._tail = self.half_frame()
@@ -93,10 +122,35 @@ class Hearing:
 
     def _take(self, outputs: Iterable[Output], now: int) -> list[bytes]:
         assert self.session is not None, "a port speaks before it is open"
-        sends = self.session.hear(outputs, now // 1000)
+        outputs = list(outputs)  # the driver counts as it goes: all of it first
+        asked = [one for one in outputs if isinstance(one, Asked)]
+        sends = self._split(outputs, now) if any(type(one) is Identity for one in outputs) else []
+        sends += self.session.hear(outputs, now // 1000)
         if self.session.urgent:
             self._hurry()
-        return [self._allowed(send) for send in sends]
+        allowed = [self._allowed(send) for send in sends]
+        for one in asked:
+            self._ask(one)
+        return allowed
+
+    def _split(self, outputs: list[Output], now: int) -> list[Send]:
+        """Who gives another serial number is another device: what comes after it is of a session of its own.
+
+        The driver goes on: it has begun to read the other's frames. What stands is said again, for a driver says a
+        state when it changes, and it holds what the line says now. Leaves in `outputs` what is of the last device.
+        """
+        assert self.session is not None
+        sends: list[Send] = []
+        before: list[Output] = []
+        for one in outputs:
+            if isinstance(one, Identity) and self.session.is_other(one):
+                sends += self.session.hear(before, now // 1000)
+                before = self.session.standing()
+                self._ward.close(self.session, now // 1000, "another device")
+                self.session = self._ward.open(self._driver, self.port, now // 1000)
+            before.append(one)
+        outputs[:] = before
+        return sends
 
     def _allowed(self, send: Send) -> bytes:
         assert self._driver.info.allows(send.data), f"{self.driver_id}: {send.data.hex()} is not on its allow-list"

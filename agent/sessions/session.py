@@ -19,6 +19,9 @@ from drivers.contract import (
     Numeric,
     Output,
     PatientId,
+    Phase,
+    Reached,
+    Read,
     Scale,
     Send,
     Status,
@@ -43,6 +46,7 @@ from wire.records import (
 )
 
 STREAMS_LIMIT_COUNT = 512
+STANDING_LIMIT_COUNT = 512
 TEXT_LIMIT_LETTERS = 200
 NUMBER_LIMIT_BITS = 61  # a bundle holds 64, and readers add and subtract
 DIGITS_LIMIT_COUNT = 18
@@ -63,18 +67,40 @@ class Session:
         self.refused_streams = 0
         self._next_stream = next_stream
         self._identity = Identity()
+        self._standing: dict[tuple[str, str, str], Output] = {}
+        self._known: dict[tuple[bool, bool], Identity] = {}  # by whether maker and model were said with it
         self._streams: dict[tuple[str, Scale | str], StreamInfo] = {}
         self._tracks: dict[int, Track] = {}
         self._current: dict[str, tuple[Scale, Track]] = {}  # of each channel; comparing scales each time is dear
         self._gaps: list[StreamGap] = []
         self._records: list[Record] = [SessionAt(t, number, "open", "")]
-        self._skipped = 0
+        self._skipped = driver.counts.skipped
         self._line = Line(0, number, 0, 0, 0)
+
+    def standing(self) -> list[Output]:
+        """Alarms and states that were said and not taken back, for the session that goes on with this driver."""
+        return list(self._standing.values())
+
+    def _stand(self, said: Alarm | Status) -> None:
+        key = type(said).__name__, said.code, said.channel
+        if said.phase is Phase.OFF:
+            self._standing.pop(key, None)
+        elif len(self._standing) < STANDING_LIMIT_COUNT:
+            self._standing[key] = said
+
+    def is_other(self, said: Identity) -> bool:
+        """Whether this is another device than the one of this session: another serial number, said in the same way.
+
+        Some say first how they are addressed, and later what stands on their label: that is one device.
+        """
+        was = self._known.get((bool(said.maker), bool(said.model)))
+        return was is not None and said.is_one and was.is_one and was.serial != said.serial
 
     def hear(self, outputs: Iterable[Output], t: int) -> list[Send]:
         """Take a driver's outputs that are of time `t` (microseconds); returns what it wants sent."""
         others: list[Output] = []
         sends: list[Send] = []
+        asked = 0
         outputs = list(outputs)  # the driver counts as it goes: all of it first
         self._watch_line(t)
         for output in outputs:
@@ -82,11 +108,13 @@ class Session:
                 self._wave(output, t)
             elif isinstance(output, Send):
                 sends.append(output)
-            elif not isinstance(output, Subscribe):
+            elif isinstance(output, Subscribe | Read | Reached):
+                asked += 1
+            else:
                 others.append(output)
         for output in others:  # after the waves, so that the streams of neighbouring waves are numbered in a row
             self._say(output, t)
-        if len(outputs) > len(sends):
+        if len(outputs) > len(sends) + asked:
             self.heard = t
         return sends
 
@@ -123,9 +151,11 @@ class Session:
                     self._records.append(NumericAt(t, info.stream, value, why))
             case Alarm():
                 self.urgent = True
+                self._stand(output)
                 code, text, channel = map(_short, (output.code, output.text, output.channel))
                 self._records.append(AlarmAt(t, self.number, code, text, output.priority, output.phase, channel))
             case Status():
+                self._stand(output)
                 code, text, channel = map(_short, (output.code, output.text, output.channel))
                 self._records.append(StatusAt(t, self.number, code, output.phase, text, channel))
             case DeviceTime():
@@ -135,6 +165,7 @@ class Session:
             case Identity():
                 self.changed = self.changed or output != self._identity
                 self._identity = output
+                self._known[bool(output.maker), bool(output.model)] = output
             case PatientId():
                 self._records.append(PatientIdAt(t, self.number, _short(output.code), _short(output.name)))
 

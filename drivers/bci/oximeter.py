@@ -19,6 +19,7 @@ another device does. The run waits in the buffer, so that its samples are not lo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,6 +29,7 @@ from drivers.contract import Driver, Mark, Numeric, Output, Phase, Scale, Status
 from drivers.framing import MORE, Bad, Frame, Framer, Skip
 
 FRAME_BYTES = 5
+NEXT = re.compile(rb"[\x80-\xFF][\x00-\x7F]{3}[\x00-\x64\x7F][\x80-\xFF]")  # a frame, and the next begins
 RUN_FRAMES = 8
 LOST_BYTES = RUN_FRAMES * FRAME_BYTES  # so much without a frame, and a run is asked for again
 SPO2_LIMIT, NO_SPO2, NO_RATE = 100, 127, 255
@@ -63,6 +65,11 @@ def pulse_rate(frame: bytes) -> int:
     return (frame[2] & 0x40) << 1 | frame[3]
 
 
+def words(frame: bytes) -> tuple[int, int, int, int]:
+    """All that flags and numbers are made of; the rest of a frame is beep, strength, pleth and bar."""
+    return frame[0] & 0x30, frame[2] & 0x70, frame[3], frame[4]
+
+
 class FiveByteOximeter(Driver):
     dialect: ClassVar[Dialect]
 
@@ -72,6 +79,10 @@ class FiveByteOximeter(Driver):
         self._known = False
         self._lost_bytes = 0
         self._on: frozenset[Flag] = frozenset()
+        self._is_off = False
+        self._words = (0, 0, 0, 0)
+        rate = Fraction(self.dialect.frames_a_second)
+        self._wide, self._narrow = Scale(rate, "1", bits=7), Scale(rate, "1", bits=4)
         self._beeps = False
         self._told: dict[str, Numeric] = {}
         self._frames = 0
@@ -94,6 +105,8 @@ class FiveByteOximeter(Driver):
     def _look(self, buffer: bytearray) -> Frame | Skip | Bad:
         if buffer[0] < 0x80:
             return Skip(next((at for at, byte in enumerate(buffer) if byte >= 0x80), len(buffer)))
+        if self._known and NEXT.match(buffer):
+            return Frame(FRAME_BYTES, bytes(buffer[:FRAME_BYTES]))
         wanted = FRAME_BYTES * (1 if self._known else RUN_FRAMES) + 1
         for at in range(1, min(wanted, len(buffer))):
             if (buffer[at] >= 0x80) != (at % FRAME_BYTES == 0):
@@ -102,10 +115,7 @@ class FiveByteOximeter(Driver):
                 return self._refuse(buffer, "no SpO2", at)
         if len(buffer) < wanted:
             return MORE
-        frame = bytes(buffer[:FRAME_BYTES])
-        if not self._known and not is_steady(buffer):
-            return Skip(FRAME_BYTES)
-        return Frame(FRAME_BYTES, frame)
+        return Frame(FRAME_BYTES, bytes(buffer[:FRAME_BYTES])) if is_steady(buffer) else Skip(FRAME_BYTES)
 
     def _refuse(self, buffer: bytearray, reason: str, at: int) -> Skip | Bad:
         """Damage where the stream is known; else only a byte that does not begin it."""
@@ -119,8 +129,11 @@ class FiveByteOximeter(Driver):
         marks: list[Mark] = []
         for frame in self._framer.feed(data):
             if frame[0] not in self.dialect.not_readings:
-                out += self._states(frame)
-                out += self._changed(frame)
+                if self._frames % self.dialect.frames_a_second == 0 or words(frame) != self._words:
+                    out += self._states(frame)
+                    out += self._changed(frame)
+                    self._words = words(frame)
+                self._frames += 1
                 marks += self._marks(frame, len(frames))
                 frames.append(frame)
         if frames:
@@ -129,13 +142,13 @@ class FiveByteOximeter(Driver):
 
     def _states(self, frame: bytes) -> Iterator[Status]:
         was, self._on = self._on, frozenset(flag for flag in self.dialect.flags if frame[flag.at] & flag.bit)
+        self._is_off = any(flag.withholds for flag in self._on)
         for flag in self.dialect.flags if was != self._on else ():
             if (flag in was) != (flag in self._on):
                 yield Status(flag.code, Phase.ON if flag in self._on else Phase.OFF, channel=flag.channel)
 
     def _changed(self, frame: bytes) -> Iterator[Numeric]:
         again = self._frames % self.dialect.frames_a_second == 0
-        self._frames += 1
         for numeric in (
             self._numeric("spo2", "%", frame[4], frame[4] in self.dialect.no_spo2),
             self._numeric("spo2.pr", "/min", pulse_rate(frame), pulse_rate(frame) in self.dialect.no_rate),
@@ -155,16 +168,15 @@ class FiveByteOximeter(Driver):
         beeped, self._beeps = self._beeps, bool(frame[0] & 0x40)
         if self._beeps and not beeped:
             yield Mark(at, "beat")
-        if any(flag.withholds for flag in self._on):
+        if self._is_off:
             yield Mark(at, "sensor-off")
         if frame[1] in self.dialect.no_pleth:
             yield Mark(at, "invalid")
 
     def _waves(self, frames: list[bytes], marks: tuple[Mark, ...]) -> Iterator[Wave]:
-        rate = Fraction(self.dialect.frames_a_second)
-        yield Wave("pleth", tuple(frame[1] for frame in frames), Scale(rate, "1", bits=7), marks=marks)
-        yield Wave("spo2.bar", tuple(frame[2] & 0x0F for frame in frames), Scale(rate, "1", bits=4))
-        yield Wave("spo2.signal", tuple(frame[0] & 0x0F for frame in frames), Scale(rate, "1", bits=4))
+        yield Wave("pleth", tuple([frame[1] for frame in frames]), self._wide, marks=marks)
+        yield Wave("spo2.bar", tuple([frame[2] & 0x0F for frame in frames]), self._narrow)
+        yield Wave("spo2.signal", tuple([frame[0] & 0x0F for frame in frames]), self._narrow)
 
 
 def is_steady(buffer: bytearray) -> bool:

@@ -15,8 +15,19 @@ from drivers.contract import Numeric, Why
 
 Value = int | Decimal | Why
 
+Limit = int | Decimal
+
 TIME_BYTES = 7
 WRITTEN_OUT = 7  # the largest exponent of an SFLOAT
+
+
+def uuid(short: int) -> str:
+    """The full identifier of a number the Bluetooth SIG assigned."""
+    return f"0000{short:04x}-0000-1000-8000-00805f9b34fb"
+
+
+def number(field: bytes | bytearray) -> int:
+    return int.from_bytes(field, "little")
 
 
 def sfloat(data: bytes) -> Value:
@@ -66,12 +77,12 @@ def written(data: bytes) -> str:
     return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}"
 
 
-def lies(value: Value, least: int, most: int) -> bool:
+def lies(value: Value, least: Limit, most: Limit) -> bool:
     """Whether it is a number within the limits, or a special value."""
     return isinstance(value, Why) or least <= value <= most
 
 
-def reading(channel: str, unit: str, value: Value, most: int, doubt: Why | None = None, least: int = 0) -> Numeric:
+def reading(channel: str, unit: str, value: Value, most: Limit, doubt: Why | None = None, least: Limit = 0) -> Numeric:
     """A number outside its limits is none. The device's own doubt says more than a bare NaN."""
     if isinstance(value, Why):
         return Numeric(channel, None, unit, doubt if doubt and value is Why.UNAVAILABLE else value)

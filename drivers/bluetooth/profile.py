@@ -4,6 +4,9 @@ A value begins with flags that say which fields follow, so its length is known: 
 refused. A recording holds the values of one characteristic (the first of the profile) end to end, without their
 boundaries: there the flags give the length, and a value must also look like one (`is_evident`), because neither a
 checksum nor a marker protects it.
+
+Beside its profile a device has companions (`drivers.bluetooth.companions`), and what it pushes from its memory is said
+once (`drivers.bluetooth.memory`).
 """
 
 from __future__ import annotations
@@ -13,16 +16,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from drivers.bluetooth.companions import Companions
+from drivers.bluetooth.memory import Memory
 from drivers.bluetooth.numbers import TIME_BYTES, moment, written
+from drivers.bluetooth.numbers import uuid as uuid  # noqa: PLC0414  every profile needs it
 from drivers.contract import DeviceTime, Driver, Output, Phase, Status, Subscribe
 from drivers.framing import MORE, Frame, Framer, Skip
 
 UNKNOWN_USER = 0xFF
-
-
-def uuid(short: int) -> str:
-    """The full identifier of a number the Bluetooth SIG assigned."""
-    return f"0000{short:04x}-0000-1000-8000-00805f9b34fb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +57,23 @@ class Shape:
 
 
 class Profile(Driver, ABC):
-    """One service. `shapes` are its characteristics; a recording holds the first one."""
+    """One service. `shapes` are the characteristics that tell values; a recording holds the first one.
+
+    `answers` are those that are read or answer a request, with the lengths they may have. `stored` are results that may
+    come from the device's memory, with the flag of their time stamp.
+    """
 
     shapes: ClassVar[Mapping[str, Shape]]
+    answers: ClassVar[Mapping[str, tuple[int, ...]]] = {}
+    stored: ClassVar[Mapping[str, int]] = {}
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         super().__init__(options)
         self._recorded = next(iter(self.shapes))
         self._framer = Framer(self._cut, self.counts)
         self._states: dict[str, str] = {}
+        self._companions = Companions(self.info.id)
+        self._memory: Memory | None = None
 
     @abstractmethod
     def is_evident(self, value: bytes) -> bool:
@@ -73,6 +82,14 @@ class Profile(Driver, ABC):
     @abstractmethod
     def tell(self, value: bytes, source: str) -> Iterable[Output]:
         """What a value of the right length says."""
+
+    def begin(self, now: int) -> Iterable[Output]:
+        """What the profile asks for once it hears."""
+        return ()
+
+    def hear(self, value: bytes, source: str) -> Iterable[Output]:
+        """What an answer of a right length says."""
+        return ()
 
     def size_of(self, value: bytes | bytearray, source: str, whole: bool) -> int:
         """Bytes of the value that begins so, 0 if more must come to know, -1 if none does.
@@ -85,22 +102,57 @@ class Profile(Driver, ABC):
         return len(self._framer)
 
     def on_open(self, now: int) -> Iterable[Output]:
-        return [Subscribe(characteristic) for characteristic in self.shapes]
+        return [*map(Subscribe, self.shapes), *self.begin(now), *self._companions.asked()]
 
     def on_bytes(self, data: bytes, now: int, source: str = "") -> Iterable[Output]:
-        values = self._notification(data, source) if source else self._framer.feed(data)
-        return [output for value in values for output in self.tell(value, source or self._recorded)]
-
-    def _notification(self, data: bytes, source: str) -> list[bytes]:
-        why = "other characteristic"
-        if source in self.shapes:
-            why = "" if self.size_of(data, source, whole=True) == len(data) > 0 else "length"
+        if not source:
+            return [output for value in self._framer.feed(data) for output in self._told(value, self._recorded)]
+        why = self.fault(data, source)
         if why:
             self.counts.refuse(why)
             self.counts.skipped += len(data)
             return []
         self.counts.frames += 1
-        return [data]
+        if source in self.shapes:
+            return list(self._told(data, source))
+        return list(self.hear(data, source) if source in self.answers else self._companions.tell(data, source))
+
+    def fault(self, data: bytes, source: str) -> str:
+        """Why a value is none of ours, "" where it is one."""
+        if source in self.shapes:
+            fits = self.size_of(data, source, whole=True) == len(data) > 0
+        elif source in self.answers:
+            fits = len(data) in self.answers[source]
+        elif self._companions.is_one(source):
+            fits = self._companions.fits(data, source)
+        else:
+            return "other characteristic"
+        return "" if fits else "length"
+
+    def _told(self, value: bytes, source: str) -> Iterator[Output]:
+        """What a value says, if it was not said in an earlier connection."""
+        if not self.stamp_of(value, source):
+            yield from self.tell(value, source)
+            return
+        self._memory = self._memory or Memory(self.reached)  # not at the opening: bytes of before a crash come first
+        if self._memory.knows(self.essence(value, source)):
+            self.note("said before")
+            return
+        yield from self.tell(value, source)
+        yield self._memory.keep(self.essence(value, source))
+
+    def stamp_of(self, value: bytes, source: str) -> str:
+        """The whole date and time of a result that may come from the device's memory, else ""."""
+        stamp = self.shapes[source].fields(value).get(self.stored[source]) if source in self.stored else None
+        return moment(stamp) if stamp else ""
+
+    def essence(self, value: bytes, source: str) -> bytes:
+        """What of a stored result is the same each time it is sent."""
+        return value
+
+    def note(self, reason: str) -> None:
+        """A good value that is not told, counted."""
+        self.counts.reasons[reason] = self.counts.reasons.get(reason, 0) + 1
 
     def _cut(self, buffer: bytearray) -> Frame | Skip:
         size = self.size_of(buffer, self._recorded, whole=False)

@@ -47,6 +47,7 @@ from drivers.framing import MORE, Bad, Frame, Framer, Skip, find
 
 START = b"\xaa\x55"
 TOKENS = b"\x0f\xf0"
+STATES_LIMIT_COUNT = 64  # damage makes up kinds of frames
 MOST_BYTES = 64  # of func to crc; the longest seen is 11
 NUMBERS, PLETH, WHO_0F, WORK = b"\x0f\x01", b"\x0f\x02", b"\x0f\x03", b"\x0f\x21"
 WHO_F0, SERIAL_NUMBER, BATTERY = b"\xf0\x01", b"\xf0\x02", b"\xf0\x03"
@@ -176,7 +177,7 @@ class CreativePc60(Driver):
             return
         if len(data) < LEAST_BYTES.get(kind, 256):
             code = f"frame {kind.hex().upper()}"
-            if code not in self._states:  # once: it may come often
+            if code not in self._states and len(self._states) < STATES_LIMIT_COUNT:  # once: it may come often
                 yield from self._state(code, data.hex().upper())
         elif kind == NUMBERS:
             yield from self._numbers(data)

@@ -12,7 +12,11 @@ reserved: left out), and against the worked values of Nordic's BLE library. The 
 
 Moved body, loose cuff and wrong position make the pressures questionable; an irregular pulse is a state of the patient
 and no doubt. A monitor sends its stored results when it is connected, with nothing to tell them from a new one but
-their time: it is told before the values, and whoever uses them must look at it.
+their time: it is told before the values, and whoever uses them must look at it. A result that was said in an earlier
+connection is not said again (`drivers.bluetooth.memory`); one without a whole date and time is said each time.
+A&D monitors have a service of their own beside this one (233BF000), which sets their clock, ends the connection or
+clears the memory: never written. The maker's app sets the clock within five seconds; whether a monitor sends its
+results to a host that does not is not proven.
 Not protected: no checksum. A recording is read where the three pressures fit each other and more is there.
 A user is a place in the monitor's memory.
 """
@@ -41,14 +45,15 @@ SHAPE = Shape(1, 6, ((STAMP, 7), (PULSE, 2), (USER, 1), (STATUS, 2)))
 class GattBloodPressure(Profile):
     info = Info(
         id="gatt_blood_pressure",
-        models=("Bluetooth blood pressure monitors (service 1810)",),
+        models=("Bluetooth blood pressure monitors (service 1810)", "A&D UA-651BLE"),
         claims=(Ble(uuid(0x1810)),),
-        emits=(*CHANNELS, "nibp.pr", CUFF_CHANNEL),
+        emits=(*CHANNELS, "nibp.pr", CUFF_CHANNEL, "gatt_blood_pressure:battery"),
         integrity=Integrity.NONE,
         wiring="Bluetooth LE: most monitors must be paired once (hold their Bluetooth button) and show up only for "
         "seconds after a measurement. Set the monitor's clock: stored results are told from new ones by their time.",
     )
     shapes: ClassVar[Mapping[str, Shape]] = {RESULT: SHAPE, CUFF: SHAPE}
+    stored: ClassVar[Mapping[str, int]] = {RESULT: STAMP}
 
     def is_evident(self, value: bytes) -> bool:
         fields = SHAPE.fields(value)

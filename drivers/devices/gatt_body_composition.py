@@ -9,8 +9,10 @@ Source: Bluetooth BCS 1.0.0, section 3.2, and the GATT Specification Supplement.
 and two of a BF788 (ble-scale-sync at 38f1b9bb, its test, from recordings of its users).
 
 The BF788 sent 35 values with nothing but a metabolism beside the one that was measured: no body has 0 of any of these,
-so 0 stands for no value. The fields of a measurement in two packets are told as they come. Masses but the weight are
-what the scale computes from its user's profile: a user is a place in its memory, and no identity.
+so 0 stands for no value. The fields of a measurement in two packets are told as they come. What was said in an earlier
+connection is not said again (`drivers.bluetooth.memory`), but for a second packet that carries no time.
+Masses but the weight are what the scale computes from its user's profile: a user is a place in its memory, and no
+identity.
 Not protected: no checksum. A recording is read where at least three fields follow the fat, and the fat is below 75 %.
 Not known: which frequency and path the impedance has, per which time the metabolism is (the document says kJ).
 """
@@ -21,7 +23,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import ClassVar
 
-from drivers.bluetooth.numbers import is_stamp
+from drivers.bluetooth.numbers import is_stamp, number
 from drivers.bluetooth.profile import Profile, Shape, uuid
 from drivers.contract import Ble, Info, Integrity, Numeric, Output, Why
 
@@ -49,21 +51,18 @@ FIELDS: dict[int, tuple[str, Steps]] = {
 SHAPE = Shape(2, 2, ((STAMP, 7), (USER, 1), *((flag, 2) for flag in FIELDS if flag)), unused=0xE000)
 
 
-def number(field: bytes) -> int:
-    return int.from_bytes(field, "little")
-
-
 class GattBodyComposition(Profile):
     info = Info(
         id="gatt_body_composition",
         models=("Bluetooth body composition scales (service 181B)", "Beurer BF720", "Beurer BF788"),
         claims=(Ble(uuid(0x181B)),),
-        emits=tuple(channel for channel, _ in FIELDS.values()),
+        emits=(*(channel for channel, _ in FIELDS.values()), "gatt_body_composition:battery"),
         integrity=Integrity.NONE,
         wiring="Bluetooth LE: pair the scale once if the host asks for it; it shows up when somebody stands on it, and "
         "measures bare feet only. Beurer scales send values only after their app let the user in.",
     )
     shapes: ClassVar[Mapping[str, Shape]] = {MEASUREMENT: SHAPE}
+    stored: ClassVar[Mapping[str, int]] = {MEASUREMENT: STAMP}
 
     def is_evident(self, value: bytes) -> bool:
         fields = SHAPE.fields(value)

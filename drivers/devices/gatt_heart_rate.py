@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import ClassVar
 
-from drivers.bluetooth.numbers import reading
+from drivers.bluetooth.numbers import number, reading
 from drivers.bluetooth.profile import Profile, Shape, uuid
 from drivers.contract import Ble, Info, Integrity, Numeric, Output, Why
 
@@ -38,16 +38,12 @@ FULL = 0xFFFF
 RATE, INTERVAL, SPENT = "ecg.hr", "mdc:147240", "gatt_heart_rate:energy"  # MDC_ECG_TIME_PD_RR_GL
 
 
-def number(field: bytes | bytearray) -> int:
-    return int.from_bytes(field, "little")
-
-
 class GattHeartRate(Profile):
     info = Info(
         id="gatt_heart_rate",
         models=("Bluetooth heart rate sensors (service 180D)",),
         claims=(Ble(uuid(0x180D)),),
-        emits=(RATE, INTERVAL, SPENT),
+        emits=(RATE, INTERVAL, SPENT, "gatt_heart_rate:battery"),
         integrity=Integrity.NONE,
         wiring="Bluetooth LE, no pairing as a rule: put the sensor on (moisten a strap's electrodes), it advertises "
         "while it is worn. Many sensors take one connection at a time: close the maker's app.",

@@ -15,8 +15,12 @@ whatever stands in it. Early, validated and fully qualified data are states, no 
 a zero that nothing explains is questionable.
 A recording is read only where values carry a status: without one, five bytes with small numbers would do.
 Not protected: no checksum, no counter. Not known: reserved bits (left out), what the amplitude index is in clinical
-words (own channel, it need not be a perfusion index). Stored spot checks are history and are not asked for (2A52);
-sent unasked they carry `not-updated`. Many finger clips that advertise 1822 speak something else.
+words (own channel, it need not be a perfusion index). Many finger clips that advertise 1822 speak something else.
+
+Stored spot checks are asked for when the oximeter is connected (all of them: the service knows no other request, and
+they have no numbers), `drivers.bluetooth.memory` says each once: by its time, and each time where it has none or the
+clock is not set. With the bit `data-from-storage` they carry `not-updated`; else only the time before them tells.
+Sent: 01 01 to the control point 2A52, which reports. Nothing that deletes (02).
 """
 
 from __future__ import annotations
@@ -24,9 +28,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
-from drivers.bluetooth.numbers import Value, lies, reading, sfloat
+from drivers.bluetooth.numbers import TIME_BYTES, Value, lies, number, reading, sfloat
 from drivers.bluetooth.profile import Profile, Shape, uuid
-from drivers.contract import Ble, Info, Integrity, Numeric, Output, Why
+from drivers.bluetooth.records import ANSWER_BYTES, RACP, every, refusal
+from drivers.contract import Ble, Info, Integrity, Numeric, Output, Send, Subscribe, Why
 
 CONTINUOUS, SPOT = uuid(0x2A5F), uuid(0x2A5E)
 FAST, SLOW, STATUS = 0x01, 0x02, 0x0C
@@ -97,10 +102,6 @@ PAIRS[SLOW] = ("gatt_oximeter:spo2_slow", "gatt_oximeter:pr_slow")
 INDEX = "gatt_oximeter:pulse_amplitude_index"
 
 
-def number(field: bytes) -> int:
-    return int.from_bytes(field, "little")
-
-
 def first_of(table: dict[str, Why], said: set[str]) -> Why | None:
     return next((why for name, why in table.items() if name in said), None)
 
@@ -123,15 +124,33 @@ class GattOximeter(Profile):
         id="gatt_oximeter",
         models=("Bluetooth pulse oximeters (service 1822)", "ChoiceMMed"),
         claims=(Ble(uuid(0x1822)),),
-        emits=(*(channel for pair in PAIRS.values() for channel in pair), INDEX),
+        emits=(*(channel for pair in PAIRS.values() for channel in pair), INDEX, "gatt_oximeter:battery"),
         integrity=Integrity.NONE,
         wiring="Bluetooth LE; pair it if the host asks for it, and close the maker's app: one connection at a time. "
         "Put the finger in and it advertises. Set the oximeter's clock with the maker's app if its time is wanted.",
+        sends=frozenset((every(),)),
     )
     shapes: ClassVar[Mapping[str, Shape]] = {
         CONTINUOUS: Shape(1, 4, ((0x01, 4), (0x02, 4), (0x04, 2), (0x08, 3), (0x10, 2)), unused=0xE0),
         SPOT: Shape(1, 4, ((STAMP, 7), (0x02, 2), (0x04, 3), (0x08, 2))),
     }
+
+    answers: ClassVar[Mapping[str, tuple[int, ...]]] = {RACP: (ANSWER_BYTES,)}
+    stored: ClassVar[Mapping[str, int]] = {SPOT: STAMP}
+
+    def begin(self, now: int) -> Iterable[Output]:
+        return (Subscribe(RACP), Send(every(), RACP))
+
+    def hear(self, value: bytes, source: str) -> Iterable[Output]:
+        return self.state("stored-records-refused", refusal(value) or None)
+
+    def stamp_of(self, value: bytes, source: str) -> str:
+        is_set = source != SPOT or not value[0] & CLOCK_NOT_SET
+        return super().stamp_of(value, source) if is_set else ""
+
+    def essence(self, value: bytes, source: str) -> bytes:
+        """Numbers and time: a status may say at one time that it is ongoing, at another that it is from storage."""
+        return value[1 : 5 + TIME_BYTES]
 
     def is_evident(self, value: bytes) -> bool:
         fields = self.shapes[CONTINUOUS].fields(value)

@@ -9,7 +9,8 @@ thermometer with what it showed (Stack Overflow 54834439), and against the worke
 The type chooses the channel; one that no document names leaves the temperature without a site and is told as a state.
 An intermediate temperature has its own channel: it is no result. Some thermometers tell their type only in 2A1D, which
 must be read: they stay without a site. Limits 0-100 degrees Celsius, 32-212 Fahrenheit.
-A thermometer sends stored results when it is connected; only their time, told before them, shows it.
+A thermometer sends stored results when it is connected; only their time, told before them, shows it. A result that was
+said in an earlier connection is not said again (`drivers.bluetooth.memory`).
 Not protected: no checksum. A recording is read where a temperature may be of a body and more than it is there.
 """
 
@@ -45,14 +46,15 @@ SHAPE = Shape(1, 4, ((STAMP, 7), (TYPE, 1)), unused=0xF8)
 class GattThermometer(Profile):
     info = Info(
         id="gatt_thermometer",
-        models=("Bluetooth thermometers (service 1809)",),
+        models=("Bluetooth thermometers (service 1809)", "A&D UT-201BLE"),
         claims=(Ble(uuid(0x1809)),),
-        emits=(UNKNOWN, *SITES.values(), STILL_MEASURING),
+        emits=(UNKNOWN, *SITES.values(), STILL_MEASURING, "gatt_thermometer:battery"),
         integrity=Integrity.NONE,
         wiring="Bluetooth LE: pair it once if the host asks for it; most thermometers show up only for some seconds "
         "after a measurement. Set the thermometer's clock: stored results are told from new ones by their time.",
     )
     shapes: ClassVar[Mapping[str, Shape]] = {RESULT: SHAPE, INTERMEDIATE: SHAPE}
+    stored: ClassVar[Mapping[str, int]] = {RESULT: STAMP}
 
     def is_evident(self, value: bytes) -> bool:
         fields = SHAPE.fields(value)

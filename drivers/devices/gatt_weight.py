@@ -8,7 +8,8 @@ what they showed: three of an A&D UC-352BLE (openScale at 0a251157, its test), o
 219), one each of a Beurer BF720 and a BF788 (ble-scale-sync at 38f1b9bb, its test).
 
 A weight of 0 is a reading (nobody stands on the scale), a BMI or a height of 0 is none. A scale sends what it stored
-when it is connected; only the time, told before the values, shows it. A user is a place in the scale's memory: some
+when it is connected; only the time, told before the values, shows it. A weight that was said in an earlier connection
+is not said again (`drivers.bluetooth.memory`). A user is a place in the scale's memory: some
 scales send a user's weights only after a consent with that user's PIN (2A9F), which this driver does not give.
 Not protected: no checksum. A recording is read where values carry a whole date and time.
 """
@@ -19,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import ClassVar
 
-from drivers.bluetooth.numbers import moment
+from drivers.bluetooth.numbers import moment, number
 from drivers.bluetooth.profile import Profile, Shape, uuid
 from drivers.contract import Ble, Info, Integrity, Numeric, Output, Why
 
@@ -32,10 +33,6 @@ KILOGRAMS, POUNDS_STEP = (Decimal("0.005"), "kg"), (Decimal("0.01"), "[lb_av]")
 METRES, INCHES = (Decimal("0.001"), "m"), (Decimal("0.1"), "[in_i]")
 
 
-def number(field: bytes) -> int:
-    return int.from_bytes(field, "little")
-
-
 def size(channel: str, raw: int, step: Decimal, unit: str) -> Numeric:
     """What no living body has 0 of: there it stands for no value."""
     return Numeric(channel, raw * step, unit) if raw else Numeric(channel, None, unit, Why.UNAVAILABLE)
@@ -46,12 +43,13 @@ class GattWeight(Profile):
         id="gatt_weight",
         models=("Bluetooth scales (service 181D)", "A&D UC-352BLE", "Beurer BF600", "Beurer BF720", "Beurer BF788"),
         claims=(Ble(uuid(0x181D)),),
-        emits=("body.weight", "body.bmi", "body.height"),
+        emits=("body.weight", "body.bmi", "body.height", "gatt_weight:battery"),
         integrity=Integrity.NONE,
         wiring="Bluetooth LE: pair the scale once if the host asks for it; it shows up when somebody stands on it. Set "
         "the scale's clock: stored weights are told from new ones by their time.",
     )
     shapes: ClassVar[Mapping[str, Shape]] = {WEIGHT: SHAPE}
+    stored: ClassVar[Mapping[str, int]] = {WEIGHT: STAMP}
 
     def is_evident(self, value: bytes) -> bool:
         fields = SHAPE.fields(value)

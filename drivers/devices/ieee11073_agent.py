@@ -12,20 +12,20 @@ PHD guide (bits of the states); the example APDUs of signove/antidote at dbb2742
 is known to come from a device: proven on those examples, among them an extended cuff and scale, and on made APDUs.
 Three of the examples have a length or a count that does not fit: they are refused.
 
-Sent, four fixed APDUs: association accepted (configuration known, or not), release answered, and one request for the
-agent's own attributes. Readings and configurations are NOT confirmed: a confirmation repeats the agent's invoke id
-(65536 of each kind, no short list), and it makes the agent forget what it kept, which this program must not cause.
-So an agent tells its reading, waits for the confirmation (3 s by the standard), aborts, and comes again; some show
-this as a failed transfer and keep the reading. The same reading (same stamp and value) is said once. An agent with a
-configuration of its own is first asked for it: it tells it, aborts, and when it comes again its configuration is known
-and it may tell readings. Beside another manager that confirms, or for unconfirmed reports, nothing of this is felt.
+Sent: four fixed APDUs (association accepted, configuration known or not; release answered; one request for the agent's
+own attributes), and confirmations, which repeat the agent's invoke id and handle: a configuration is accepted, a report
+is confirmed once all of its readings were said. A report that the configuration does not explain, and kept records in a
+PM-store, are not confirmed: the agent keeps them, aborts after its time (3 s), and comes again. A confirmed reading is
+the gateway's: an agent may forget it then, and a power cut in the same second would lose it. Where an agent tells a
+reading again (same stamp and value) it is said once, and confirmed again.
 
 Each reading's time stamp is told as the DeviceTime before it: when it was measured, which for a kept reading is not
 now. Where one report has several readings of a channel, the newest is a reading and the others a status. A person id
 is a status: it is a button on the device, no patient. Identity.serial is the system id until the agent tells a serial.
 
 Not protected: no checksum; an APDU counts if each of its lengths and counts fits, and a report if it fits the
-configuration. Not known: how real agents go on where nothing is confirmed, configuration 0190 beyond one program.
+configuration. Not known: real agents' answers to the confirmations, which are the standard's examples with the numbers
+of the report (the time in them is 0, as there), configuration 0190 beyond one program.
 Left out: kept records in a PM-store (a status), wave samples, compound observations with states of their own.
 """
 
@@ -48,6 +48,7 @@ from drivers.contract import (
 )
 from drivers.framing import Framer
 from drivers.ieee11073.apdu import (
+    CONFIRMATIONS,
     LIMIT_BYTES,
     RELEASE,
     Associate,
@@ -56,6 +57,7 @@ from drivers.ieee11073.apdu import (
     Got,
     Other,
     Reported,
+    confirmed,
     cut,
     parse,
 )
@@ -94,9 +96,10 @@ class Ieee11073Agent(Driver):
         emits=("spo2", *(f"{family}.*" for family in FAMILIES), "nibp", "mdc:*", f"{DRIVER_ID}:*"),
         integrity=Integrity.NONE,
         wiring="These devices have no serial port: a bridge takes the agent's Bluetooth HDP or USB PHDC channel"
-        " (or TCP) and passes its APDUs on unchanged, both ways, at 115200 8N1. Readings are not confirmed: the device"
-        " may say that sending failed and keep them.",
+        " (or TCP) and passes its APDUs on unchanged, both ways, at 115200 8N1. Readings are confirmed: the"
+        " device may forget them then.",
         sends=frozenset((ACCEPTED, ACCEPTED_UNKNOWN, RELEASED, ASK_WHO)),
+        masked=tuple(CONFIRMATIONS.values()),
     )
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
@@ -133,8 +136,11 @@ class Ieee11073Agent(Driver):
                     self._learned[config_id] = things
                 self._things = {thing.handle: thing for thing in things}
                 yield from self._state("configuration", Phase.ON, f"{config_id:04X}")
+                if answer := confirmed(body):
+                    yield Send(answer)
+                    yield Send(ASK_WHO)
             case Reported() as report:
-                yield from self._report(report)
+                yield from self._report(report, confirmed(body))
             case Got(attributes):
                 yield from self._who(dict(attributes))
             case Other(what):
@@ -171,7 +177,7 @@ class Ieee11073Agent(Driver):
             self._time = clock
             yield DeviceTime(clock)
 
-    def _report(self, report: Reported) -> Iterator[Output]:
+    def _report(self, report: Reported, answer: bytes) -> Iterator[Output]:
         for seen in report.seen:
             if seen.is_own:
                 yield from self._who(dict(seen.attributes or ()))
@@ -187,6 +193,8 @@ class Ieee11073Agent(Driver):
                 newest[key] = max(newest.get(key, ""), one.stamp)
         for one in found:
             yield from self._observed(one, newest)
+        if answer:
+            yield Send(answer)
 
     def _observed(self, one: Observation, newest: dict[tuple[int | None, str], str]) -> Iterator[Output]:
         if one.unread:

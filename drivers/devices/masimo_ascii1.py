@@ -32,7 +32,6 @@ from decimal import Decimal
 
 from drivers.contract import (
     Alarm,
-    DeviceTime,
     Driver,
     Identity,
     Info,
@@ -44,7 +43,8 @@ from drivers.contract import (
     Status,
     Why,
 )
-from drivers.framing import MORE, Bad, Frame, Framer, Skip
+from drivers.framing import Framer, Lines
+from drivers.moments import clock
 
 LINE_LIMIT_BYTES = 320
 LINE = re.compile(
@@ -128,6 +128,10 @@ def fields_of(line: str) -> dict[str, str] | None:
     return fields if whole and len(fields) == len(pairs) + 1 else None
 
 
+def wrong(line: str) -> str | None:
+    return "unknown line" if fields_of(line) is None else None
+
+
 def reason(bits: int, table: Mapping[int, Why]) -> Why | None:
     return next((why for bit, why in table.items() if bits & bit), None)
 
@@ -161,8 +165,7 @@ class MasimoAscii1(Driver):
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         super().__init__(options)
-        self._framer = Framer(self._cut, self.counts)
-        self._in_step = False
+        self._framer = Framer(Lines(wrong, LINE_LIMIT_BYTES), self.counts)
         self._identity = Identity()
         self._had_value: set[str] = set()
         self._on: frozenset[tuple[str, int]] = frozenset()
@@ -170,23 +173,6 @@ class MasimoAscii1(Driver):
 
     def pending(self) -> int:
         return len(self._framer)
-
-    def _cut(self, buffer: bytearray) -> Frame | Skip | Bad:
-        """A line with the line ends before it and the first one behind it. The line we come in on may be a piece."""
-        start = next((at for at, byte in enumerate(buffer[: LINE_LIMIT_BYTES + 1]) if byte not in b"\r\n"), len(buffer))
-        end = next((at for at in range(start, min(len(buffer), LINE_LIMIT_BYTES)) if buffer[at] in b"\r\n"), None)
-        if end is None:
-            if len(buffer) < LINE_LIMIT_BYTES:
-                return MORE
-            return self._refuse("too long", LINE_LIMIT_BYTES)
-        line = bytes(buffer[start:end])
-        if fields_of(line.decode("latin-1")) is None:
-            return self._refuse("unknown line", end)
-        self._in_step = True
-        return Frame(end + 1, line)
-
-    def _refuse(self, why: str, size: int) -> Skip | Bad:
-        return Bad(why, size) if self._in_step else Skip(size)
 
     def on_bytes(self, data: bytes, now: int, source: str = "") -> Iterable[Output]:
         out: list[Output] = []
@@ -197,7 +183,7 @@ class MasimoAscii1(Driver):
         return out
 
     def _reading(self, fields: dict[str, str]) -> Iterator[Output]:
-        yield DeviceTime(fields["date"])
+        yield from clock(fields["date"])
         yield from self._who(fields.get("SN", "-"))
         exceptions = int(fields["EXC"], 16)
         for name in CHANNELS:

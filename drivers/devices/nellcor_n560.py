@@ -26,7 +26,6 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from drivers.contract import (
     Alarm,
-    DeviceTime,
     Driver,
     Identity,
     Info,
@@ -38,7 +37,8 @@ from drivers.contract import (
     Status,
     Why,
 )
-from drivers.framing import MORE, Bad, Frame, Framer, Skip
+from drivers.framing import Framer, Lines
+from drivers.moments import clock
 
 LINE_LIMIT_BYTES = 256
 NUMBERS_END = 40  # the column behind the last digit of PA; the numbers are set flush right
@@ -62,6 +62,13 @@ ABSENT = {  # the strongest reason first
 AMPLITUDE = "nellcor_n560:PA"
 
 
+def wrong(line: str) -> str | None:
+    """Why a line is none of the monitor's, or None."""
+    if not any(form.fullmatch(line) for form in (DATA, MODEL, MODE, TITLES)):
+        return "unknown line"
+    return "cut short" if line[:1].isdigit() and len(line) < NUMBERS_END else None
+
+
 class NellcorN560(Driver):
     info = Info(
         id="nellcor_n560",
@@ -75,36 +82,13 @@ class NellcorN560(Driver):
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         super().__init__(options)
-        self._framer = Framer(self._cut, self.counts)
-        self._in_step = False
+        self._framer = Framer(Lines(wrong, LINE_LIMIT_BYTES), self.counts)
         self._on: frozenset[tuple[str, str]] = frozenset()
         self._texts: dict[str, str] = {}
         self._identity = Identity()
 
     def pending(self) -> int:
         return len(self._framer)
-
-    def _cut(self, buffer: bytearray) -> Frame | Skip | Bad:
-        """A line with the line ends before it and the first one behind it. The line we come in on may be a piece."""
-        start = next((at for at, byte in enumerate(buffer[: LINE_LIMIT_BYTES + 1]) if byte not in b"\r\n"), len(buffer))
-        end = next((at for at in range(start, min(len(buffer), LINE_LIMIT_BYTES)) if buffer[at] in b"\r\n"), None)
-        if end is None:
-            if len(buffer) < LINE_LIMIT_BYTES:
-                return MORE
-            return self._refuse("too long", LINE_LIMIT_BYTES)
-        line = bytes(buffer[start:end])
-        text = line.decode("latin-1")
-        if not any(form.fullmatch(text) for form in (DATA, MODEL, MODE, TITLES)):
-            return self._refuse("unknown line", end)
-        if text[:1].isdigit() and len(text) < NUMBERS_END:
-            return self._refuse("cut short", end)
-        self._in_step = True
-        return Frame(end + 1, line)
-
-    def _refuse(self, why: str, size: int) -> Skip | Bad:
-        if self._in_step:
-            return Bad(why, size)
-        return Skip(size)
 
     def on_bytes(self, data: bytes, now: int, source: str = "") -> Iterable[Output]:
         out: list[Output] = []
@@ -138,7 +122,7 @@ class NellcorN560(Driver):
         day, month, year = found[1], found[2].upper(), int(found[3])
         if month in MONTHS:
             full = year + (1900 if year >= 90 else 2000)
-            yield DeviceTime(f"{full}-{MONTHS.index(month) + 1:02d}-{day}T{found[4]}")
+            yield from clock(f"{full}-{MONTHS.index(month) + 1:02d}-{day}T{found[4]}")
         else:
             yield from self._text("month", found[2])
 

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from drivers.contract import DeviceTime, Driver, Info, Integrity, Numeric, Output, Phase, Serial, Status, Why
 from drivers.framing import MORE, Bad, Frame, Framer, Skip, find
+from drivers.moments import existing
 
 START = b"\x00\x02\x00\x0d"
 DATA_AT = 6
@@ -57,10 +58,8 @@ def time_of(data: bytes) -> str:
     digits = data[:7].hex() if data[0] == 0x20 else "".join(f"{byte:02d}" for byte in data[:7])
     if not digits.isdecimal() or len(digits) != 14 or not digits.startswith("20"):
         return ""
-    month, day, hour, minute, second = (int(digits[at : at + 2]) for at in range(4, 14, 2))
-    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 60):
-        return ""
-    return f"{digits[:4]}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}"
+    month, day, hour, minute, second = (digits[at : at + 2] for at in range(4, 14, 2))
+    return existing(f"{digits[:4]}-{month}-{day}T{hour}:{minute}:{second}")
 
 
 def reading(channel: str, unit: str, value: int, most: int, none: int, measured: bool) -> Numeric:

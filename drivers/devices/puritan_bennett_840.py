@@ -8,11 +8,15 @@ What the fields are stands in `drivers.puritan_bennett.fields`.
 
 Source: 840 Ventilator System Operator's and Technical Reference Manual, "Serial port protocol", as OpenICE quotes it
 (mdpnp/mdpnp at 55a7c7e4, BSD-2); the frame of MISCA as the manual of the 980, which has the same, prints it.
-Proven on reports made by these rules only: no recording was found.
+Proven on four real reports: both kinds of one 840 (samples in the MD PnP program's pb840.cpp, 2011), one of another
+840 with an alarm and one of a 980 (a parser's and a test's constants, 2023). In all of them the number of bytes is that
+of the text between STX and ETX.
 
-Not protected: there is no checksum. A report is good if it is printable, has the fields it announces, and the bytes it
-announces or up to three less, as it is not known whether STX, ETX and CR count. A flipped digit is not seen.
-Not known: how an unknown value is written besides blanks (what is no number is told as invalid); all words of the
+Not protected: there is no checksum. A report is good if it is printable and has the fields and the bytes it announces:
+a lost byte is seen, a flipped digit is not.
+The 980 answers SNDF in the same form; its alarms from field 137 on have no name that we know (`field 137`).
+Not known: whether 0.0 in the fields of a manoeuvre (pause, NIF, vital capacity) is a result or says that none was done;
+how an unknown value is written besides blanks (what is no number is told as invalid); all words of the
 alarm fields (NORMAL, RESET and blanks are no alarm; LOW, MEDIUM, HIGH are its urgency; any other word is an alarm of
 unknown urgency). The code of an alarm is the manual's name of its field, the text is the device's word. In MISCF
 `vent.tidal_vol` is exhaled, `vent.peep` monitored, `o2.fio2` delivered, `resp.rr` total. The port's other mode,
@@ -25,6 +29,7 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
+from drivers import moments
 from drivers.contract import (
     Alarm,
     DeviceTime,
@@ -49,7 +54,7 @@ LAYOUTS = layouts(f"{DRIVER_ID}:")
 
 START = b"MISC"
 LIMIT_BYTES = 2048
-UNCOUNTED_BYTES = 3  # STX, ETX and CR
+NAMED_ALARMS = 137  # of other models; from this field on they are the 840's own
 REPORT = re.compile(rb"(MISC[AF]) *, *(\d{1,4}) *, *(\d{1,3}) *,\x02([ -~]*)\x03")
 NUMBER = re.compile(r"-? *(\d+\.?\d*|\.\d+)")
 DATE = re.compile(r"([A-Z]{3}) (\d\d) (\d{4})")
@@ -91,7 +96,7 @@ def cut(buffer: bytearray) -> Frame | Skip | Bad:
     count = len(fields_of(found[4]))
     if count != int(found[3]) or count not in LAYOUTS[found[1].decode("ascii")].counts:
         return Bad("fields", end + 1)
-    if not 0 <= int(found[2]) - len(found[4]) <= UNCOUNTED_BYTES:
+    if int(found[2]) != len(found[4]):
         return Bad("length", end + 1)
     return Frame(end + 1, line)
 
@@ -106,7 +111,7 @@ def reading(channel: str, text: str, unit: str) -> Numeric:
 class PuritanBennett840(Driver):
     info = Info(
         id=DRIVER_ID,
-        models=("Puritan Bennett 840",),
+        models=("Puritan Bennett 840", "Puritan Bennett 980"),
         claims=(Serial(9600), Serial(19200), Serial(38400)),
         emits=(
             *("resp.rr", "vent.tidal_vol", "vent.p_max", "vent.p_mean", "vent.peep", "o2.fio2"),
@@ -163,7 +168,12 @@ class PuritanBennett840(Driver):
                 yield from self._read(reading(channel, fields[field], unit))
         for field, code in layout.states.items():
             yield from self._state(code, fields.get(field, ""))
-        yield from self._alarmed({name: fields.get(field, "") for field, name in layout.alarms.items()})
+        is_840 = self._identity.model == "840"
+        words = {
+            name if is_840 or field < NAMED_ALARMS else f"field {field}": fields.get(field, "")
+            for field, name in layout.alarms.items()
+        }
+        yield from self._alarmed(words)
 
     def _read(self, numeric: Numeric) -> Iterator[Numeric]:
         """Readings in every report; what is adjusted, and that there is no value, when it changes."""
@@ -204,4 +214,4 @@ class PuritanBennett840(Driver):
 def clock(date: str, time: str) -> Iterator[DeviceTime]:
     day = DATE.fullmatch(date.upper())
     if day and day[1] in MONTHS and TIME.fullmatch(time):
-        yield DeviceTime(f"{day[3]}-{MONTHS.index(day[1]) + 1:02d}-{day[2]}T{time}")
+        yield from moments.clock(f"{day[3]}-{MONTHS.index(day[1]) + 1:02d}-{day[2]}T{time}")

@@ -13,9 +13,10 @@ Source: glucometer-protocols "TaiDoc TD-42xx" and glucometerutils td42xx (MIT, t
 and the analyte bits: advmeds-service/advmeds-bluetooth-lib at 0e830803, read only. No recording is known: the date
 word of the tests is probably of a meter, the frames are made by the rules.
 
-Sent: commands 22, 23, 24, 25, 26 and 2B, which read. Never 33 (set clock), 50 (power off), 52 (clear memory), nor 43
-and 49, which TD-3140 and TD-8201 want and nobody explains. A record is history: one more than ten minutes away from
-the meter's own clock, or without a time, carries `not-updated`; its time stands in the status `record`.
+Sent: commands 22, 23, 24, 25, 26 and 2B, which read. Never 33 (set clock), 43 (it starts a measurement: so an app for
+the FORA TNG BP, TransafeRx, calls it), 50 (power off), 52 (clear memory), nor 49, which nobody explains.
+A record is history: one more than ten minutes away from the meter's own clock, or without a time, carries
+`not-updated`; its time stands in the status `record`.
 Not known: meal 3 (told as questionable; perhaps a control solution), d1 of a pressure (256 mmHg more on FORA D40), d2
 of a glucose, units of other analytes (told raw in a status), whether a meter shows whole blood or plasma
 (`gluc.cap_wb` is used).

@@ -1,23 +1,28 @@
-"""Viatom / Lepu LP-BP2W blood pressure monitor over Bluetooth LE: it tells cuff pressure and result while it measures.
+"""Viatom / Lepu BP2 blood pressure monitors over Bluetooth LE: asked once a second what they do.
 
     A5 | command | its complement | 00 host, 01 device | sequence | length u16 LE | data | CRC-8 (07, start 0) over all
-    08 pushed while it measures: type, battery state, battery %, then by type
-       0 cuff inflated: pressure u16 · 1 result: systolic, diastolic, mean, heart rate, u16 each · 2 ECG · 3 ECG ended
     E1 who is it: firmware at 3, model at 9 (8), clock at 24 (year u16, month .. second), serial at 37 (length, text)
+    08 what it does: 0 state · 1 battery state · 2 battery % · 3 battery mV u16 · 5 number in a series, 6 wait
+       9 type: 0 cuff, 1 result, 2 ECG, 3 ECG ended, FF nothing · 10 data (20) · 30 n u16 · n samples i16
+       data of 0: deflating, pressure i16 x 100, pulse seen, heart rate u16
+       data of 1: deflated, pressure, systolic u16, diastolic u16, mean u16, heart rate u16, outcome (0 good)
 
-Source: chalimov/viatom_bp2_ha at e4723cf5 (MIT), LP-BP2W_PROTOCOL.md, sections 3, 7, 9 and 10, tried on a real device.
-The answer to E1 in the capture is that device's (its serial number blanked); pushes are made by the rules.
+Source: chalimov/viatom_bp2_ha at e4723cf5 (MIT): LP-BP2W_PROTOCOL.md for the frame, and its log of a real monitor,
+whose answers to E1 and 08 are in the capture (serial number blanked). That document puts a result at 3; its own log
+proves it at 13, as the maker's library has it (LepuBle: Bp2BleRtData, shared by BP2, BP2A, BP2T and LP-BP2W).
+No answer of the real monitor while its cuff is full was at hand: type 0 is by the library alone.
 
-Sent: E1, until it is answered. By the document it is safe; 04, 09, 0A, 24, 25, 39, E2 and E3 inflate the cuff, reset
-or erase: none is in this file. A command that is not E1 is never tried. Stored results are not asked for.
-A result is pushed for as long as it is shown: it is said once. Not known: battery state, ECG samples behind types 2
-and 3 (told as a status), error results (a systolic of 0 or not above the diastolic is told as invalid).
+Sent: E1 until it is answered, then 08. By the document both are safe; 04, 09, 0A, 24, 25, 39, E2 and E3 inflate the
+cuff, reset or erase: none is in this file. Stored results are not asked for.
+A result has no time and stands for as long as it is shown: it is said once, and never when it stands already in the
+first answer after connecting, for it may be old. Not known: the samples (cuff or ECG; ECG is told as a state only).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 
 from drivers.contract import (
     Ble,
@@ -38,13 +43,28 @@ from drivers.devices.viatom_o2ring import NOTIFY, RING, WRITE, checksum
 from drivers.framing import MORE, Bad, Frame, Framer, Skip, find
 
 MARKER, HOST, DEVICE = b"\xa5", 0, 1
-WHO, PUSH = 0xE1, 0x08
+WHO, DOES = 0xE1, 0x08
 HEAD_BYTES, LIMIT_BYTES = 7, 2048
+SHORTEST = 30
 CUFF, RESULT = 0, 1
-MODES = {0: "measuring", 1: "result", 2: "ECG measuring", 3: "ECG ended"}
+STATES = {
+    0: "asleep",
+    1: "history",
+    2: "charging",
+    3: "ready",
+    4: "measuring",
+    5: "measured",
+    6: "ECG measuring",
+    7: "ECG ended",
+    15: "series: measuring",
+    16: "series: waiting",
+    17: "series: ended",
+}
+OUTCOMES = {1: "cannot analyse", 2: "moved", 3: "weak signal"}
 FIELDS = (("nibp.sys", "mm[Hg]"), ("nibp.dia", "mm[Hg]"), ("nibp.map", "mm[Hg]"), ("nibp.pr", "/min"))
 PRESSURE, BATTERY = "viatom_bp2w:cuff", "viatom_bp2w:battery"
-PATIENCE_NS = 5_000_000_000
+SECOND_NS = 1_000_000_000
+PATIENCE_NS = 5 * SECOND_NS
 
 
 def request(command: int) -> bytes:
@@ -52,7 +72,7 @@ def request(command: int) -> bytes:
     return head + bytes((checksum(head),))
 
 
-ASK_WHO = request(WHO)
+ASK_WHO, ASK_DOES = request(WHO), request(DOES)
 
 
 def cut(buffer: bytearray) -> Frame | Skip | Bad:
@@ -76,71 +96,96 @@ def cut(buffer: bytearray) -> Frame | Skip | Bad:
 class ViatomBp2w(Driver):
     info = Info(
         id="viatom_bp2w",
-        models=("Viatom LP-BP2W",),
-        claims=(Ble(RING, "LP-BP2W"), Ble(RING, "BP2W")),
+        models=("Viatom LP-BP2W", "Viatom BP2, BP2A, BP2T (by the maker's library)"),
+        claims=(Ble(RING, "LP-BP2W"), Ble(RING, "BP2")),
         emits=(*(channel for channel, _ in FIELDS), PRESSURE, BATTERY),
         integrity=Integrity.CRC,
         wiring="Bluetooth LE, no pairing; close the maker's app. Connect before measuring: results are told as they "
         "are made, stored ones are not read.",
-        sends=frozenset((ASK_WHO,)),
+        sends=frozenset((ASK_WHO, ASK_DOES)),
     )
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         super().__init__(options)
         self._framer = Framer(cut, self.counts)
-        self._mode = ""
+        self._reset()
+
+    def _reset(self) -> None:
+        self._knows = False
+        self._waits = True
+        self._state = ""
         self._battery = -1
-        self._pressure: int | None = None
-        self._result = b""
+        self._has_pressure = False
+        self._result: bytes | None = None
+        self._is_first = True
+        self._outcome = ""
 
     def pending(self) -> int:
         return len(self._framer)
 
     def on_open(self, now: int) -> Iterable[Output]:
-        return [Subscribe(NOTIFY), *self.on_time(now)]
+        self._reset()
+        return [Subscribe(NOTIFY), *self._ask(now)]
+
+    def _ask(self, now: int) -> Iterable[Output]:
+        self._waits = True
+        self.wake_at = now + PATIENCE_NS
+        return (Send(ASK_DOES if self._knows else ASK_WHO, WRITE),)
 
     def on_time(self, now: int) -> Iterable[Output]:
-        self.wake_at = now + PATIENCE_NS
-        return (Send(ASK_WHO, WRITE),)
+        """Time for the next question; a monitor that did not answer the last one is asked who it is."""
+        self._knows = self._knows and not self._waits
+        return self._ask(now)
 
     def on_bytes(self, data: bytes, now: int, source: str = "") -> Iterable[Output]:
         out: list[Output] = []
         for body in self._framer.feed(data):
             if body[0] == WHO:
-                self.wake_at = None
                 out += who(body[1:])
-            elif body[0] == PUSH and len(body) >= 4:
-                out += self._push(body[1], body[3], body[4:])
+            elif body[0] == DOES and len(body) > SHORTEST:
+                out += self._does(body[1:])
+            else:
+                continue
+            self._knows, self._waits = True, False
+            self.wake_at = now + SECOND_NS
         return out
 
-    def _push(self, kind: int, battery: int, d: bytes) -> Iterator[Output]:
-        mode = MODES.get(kind, f"type {kind:02X}")
-        if mode != self._mode:
-            self._mode = mode
-            yield Status("mode", Phase.ON, mode)
-        if battery != self._battery:
-            self._battery = battery
-            yield Numeric(BATTERY, battery, "%")
-        if kind == CUFF and len(d) >= 2:
-            self._result = b""
-            self._pressure = d[0] | d[1] << 8
-            yield Numeric(PRESSURE, self._pressure, "mm[Hg]")
-        elif self._pressure is not None:
-            self._pressure = None
+    def _does(self, d: bytes) -> Iterator[Output]:
+        state = STATES.get(d[0], f"state {d[0]:02X}")
+        if state != self._state:
+            self._state = state
+            yield Status("mode", Phase.ON, state)
+        if d[2] != self._battery:
+            self._battery = d[2]
+            yield Numeric(BATTERY, d[2], "%")
+        if d[9] == CUFF:
+            self._has_pressure = True
+            yield Numeric(PRESSURE, Decimal(int.from_bytes(d[11:13], "little", signed=True)) / 100, "mm[Hg]")
+        elif self._has_pressure:
+            self._has_pressure = False
             yield Numeric(PRESSURE, None, "mm[Hg]", Why.UNAVAILABLE)
-        if kind == RESULT and len(d) >= 8 and d[:8] != self._result:
-            self._result = d[:8]
-            yield from result(d)
+        if d[9] != RESULT:
+            self._result = None
+            if self._outcome:
+                yield Status("outcome", Phase.OFF, self._outcome)
+                self._outcome = ""
+        elif d[13:22] != self._result:
+            self._result = d[13:22]
+            if not self._is_first:
+                yield from self._tell(d[13:21], d[21])
+        self._is_first = False
 
-
-def result(d: bytes) -> Iterator[Numeric]:
-    values = [d[at] | d[at + 1] << 8 for at in (0, 2, 4, 6)]
-    is_good = 0 < values[1] < values[0]
-    for (channel, unit), value in zip(FIELDS, values, strict=True):
-        if is_good and value:
-            yield Numeric(channel, value, unit)
-        else:
-            yield Numeric(channel, None, unit, Why.INVALID)
+    def _tell(self, d: bytes, outcome: int) -> Iterator[Output]:
+        values = [d[at] | d[at + 1] << 8 for at in (0, 2, 4, 6)]
+        is_good = outcome == 0 and 0 < values[1] < values[0]
+        for (channel, unit), value in zip(FIELDS, values, strict=True):
+            if is_good and value:
+                yield Numeric(channel, value, unit)
+            else:
+                yield Numeric(channel, None, unit, Why.INVALID)
+        if outcome:
+            self._outcome = OUTCOMES.get(outcome, f"fault {outcome:02X}")
+            yield Status("outcome", Phase.ON, self._outcome)
 
 
 def who(d: bytes) -> Iterator[Output]:

@@ -24,7 +24,6 @@ from fractions import Fraction
 
 from drivers.contract import (
     Ble,
-    DeviceTime,
     Driver,
     Identity,
     Info,
@@ -41,6 +40,7 @@ from drivers.contract import (
     Why,
 )
 from drivers.framing import MORE, Bad, Frame, Framer, Skip, find
+from drivers.moments import clock
 
 RING = "14839ac4-7d7e-415c-9a42-167340cf2339"
 WRITE = "8b00ace7-eb0b-49b0-bbe9-9aee0a26e1a3"
@@ -175,7 +175,7 @@ class ViatomO2ring(Driver):
             self._identity = identity
             yield identity
         if found := TIME.fullmatch(fields.get("CurTIME", "")):
-            yield DeviceTime(f"{found[1]}T{found[2]}")
+            yield from clock(f"{found[1]}T{found[2]}")
 
     def _values(self, d: bytes) -> Iterator[Output]:
         spo2, rate = d[0], d[1] | d[2] << 8

@@ -14,6 +14,7 @@ Source: Draeger RS 232 MEDIBUS Protocol Definition rev. 6.00, "MEDIBUS Realtime-
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,6 +26,7 @@ from drivers.draeger.values import NUMBER
 from drivers.framing import MORE, Bad, Frame, Framer, Skip
 
 SYNC, SYNC_COMMAND, FOUR_HIGH_BITS = 0xD0, 0xC0, 0xF0
+SYNCS = re.compile(rb"[\xD0-\xDF]")
 VALUE, TWO_HIGH_BITS, SIX_LOW_BITS = 0x80, 0xC0, 0x3F
 CYCLE, CORRUPT = 0xC6, 0xCF
 CYCLES = {0xC0: "inspiration", 0xC1: "expiration"}
@@ -40,6 +42,9 @@ class Curve:
     code: int
     scale: Scale
     greatest: int
+
+    def __hash__(self) -> int:
+        return self.code  # each sample asks for it, and hashing fractions is dear
 
     @property
     def channel(self) -> str:
@@ -128,13 +133,13 @@ class Records:
         return whole
 
     def _cut(self, buffer: bytearray) -> Frame | Skip | Bad:
-        window = buffer[:RECORD_LIMIT_BYTES]
-        end = next((at for at in range(1, len(window)) if window[at] & FOUR_HIGH_BITS == SYNC), None)
-        if not self._streams or window[0] & FOUR_HIGH_BITS != SYNC:
-            return Skip(end or len(window))
-        if end is None and len(window) < RECORD_LIMIT_BYTES:
+        size = min(len(buffer), RECORD_LIMIT_BYTES)
+        found = SYNCS.search(buffer, 1, size)
+        end = found.start() if found else size
+        if not self._streams or buffer[0] & FOUR_HIGH_BITS != SYNC:
+            return Skip(end)
+        if found is None and size < RECORD_LIMIT_BYTES:
             return MORE
-        end = end or RECORD_LIMIT_BYTES
         why = self._wrong(bytes(buffer[:end]))
         if why:
             self._note("gap")

@@ -10,13 +10,15 @@ Source: Draeger RS 232 MEDIBUS Protocol Definition rev. 6.00, "MEDIBUS Commands"
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from drivers.framing import MORE, Bad, Frame, Skip
 
 COMMAND, RESPONSE, END = 0x1B, 0x01, 0x0D
 SUSPEND, RESUME, CANCEL = 0x11, 0x13, 0x18
-NEVER_INSIDE = (COMMAND, RESPONSE, CANCEL)
+STARTS = re.compile(b"[%c%c]" % (COMMAND, RESPONSE))
+NEVER_INSIDE = re.compile(b"[%c%c%c]" % (COMMAND, RESPONSE, CANCEL))
 LIMIT_BYTES = 4096
 SHORTEST_BYTES = 5
 
@@ -65,12 +67,12 @@ def response(code: int) -> bytes:
 def cut(buffer: bytearray) -> Frame | Skip | Bad:
     """The body is the start byte, the code and the data. Another start inside a message ends the search in it."""
     if buffer[0] not in (COMMAND, RESPONSE):
-        return Skip(next((at for at, byte in enumerate(buffer) if byte in (COMMAND, RESPONSE)), len(buffer)))
+        start = STARTS.search(buffer)
+        return Skip(start.start() if start else len(buffer))
     end = buffer.find(END, 0, LIMIT_BYTES)
     until = end if end > 0 else min(len(buffer), LIMIT_BYTES)
-    again = next((at for at in range(1, until) if buffer[at] in NEVER_INSIDE), None)
-    if again is not None:
-        return Bad("cut short", again)
+    if again := NEVER_INSIDE.search(buffer, 1, until):
+        return Bad("cut short", again.start())
     if end < 0:
         return MORE if len(buffer) < LIMIT_BYTES else Bad("too long")
     if end + 1 < SHORTEST_BYTES:

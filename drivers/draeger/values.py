@@ -32,6 +32,7 @@ from drivers.draeger.slow import (
     TEXTS,
     Message,
 )
+from drivers.moments import clock
 
 PAGES = {
     MEASURED_1: ("", "1"), MEASURED_2: ("", "2"), LOW_1: ("low-", "1"), LOW_2: ("low-", "2"),
@@ -179,7 +180,5 @@ def date(data: bytes) -> Iterator[DeviceTime]:
     found = DATE_FORM.fullmatch(data.decode("latin-1").upper())
     if found is None or found[5] not in MONTHS:
         return
-    hour, minute, day = int(found[1]), int(found[2]), int(found[4])
-    if hour < 24 and minute < 60 and 1 <= day <= 31:
-        clock = f"{hour:02d}:{minute:02d}" + (f":{found[3]}" if found[3] else "")
-        yield DeviceTime(f"20{found[6]}-{MONTHS[found[5]]:02d}-{day:02d}T{clock}")
+    day = f"20{found[6]}-{MONTHS[found[5]]:02d}-{int(found[4]):02d}"
+    yield from clock(f"{day}T{int(found[1]):02d}:{found[2]}" + (f":{found[3]}" if found[3] else ""))

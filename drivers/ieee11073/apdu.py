@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from drivers.contract import Masked
 from drivers.framing import MORE, Bad, Frame, Skip
 from drivers.ieee11073.fields import Fields, MalformedError, attribute
 from drivers.ieee11073.objects import Thing, thing
@@ -27,6 +28,8 @@ PHD = 0x5079  # data-proto-id-20601
 VERSION_1 = b"\x80\0\0\0"
 LIMIT_BYTES = 9216  # the largest APDU of the four specializations (10404)
 LEAST_DATA_BYTES = 12
+CONFIRMED = 0x0201
+INVOKE, HANDLE, EVENT, CONFIG_ID = slice(6, 8), slice(12, 14), slice(18, 20), slice(22, 24)  # of a report
 START = re.compile(rb"[\xe2\xe4\xe6\xe7](?:\0|\Z)")
 
 
@@ -197,3 +200,29 @@ def _observations(info: Fields, form: str, source: int) -> tuple[Seen, ...]:
     if form in (MP_VAR, MP_FIXED, MP_GROUPED):
         return tuple(seen for people in info.items(of_person) for seen in people)
     return info.items(one)
+
+
+def _confirmation(event: int, reply_bytes: int) -> Masked:
+    """What confirms one kind of event: free are the invoke id, the handle and, of a configuration, its number."""
+    body = CONFIRMED.to_bytes(2, "big") + (10 + reply_bytes).to_bytes(2, "big") + bytes(6) + event.to_bytes(2, "big")
+    body = bytes(2) + body + reply_bytes.to_bytes(2, "big") + bytes(reply_bytes)
+    data = bytes((DATA, 0)) + (len(body) + 2).to_bytes(2, "big") + len(body).to_bytes(2, "big") + body
+    free = bytearray(len(data))
+    for field in (INVOKE, HANDLE) + ((CONFIG_ID,) if reply_bytes else ()):
+        free[field] = b"\xff\xff"
+    return Masked(data, bytes(free))
+
+
+CONFIRMATIONS = {event: _confirmation(event, 0) for event in FORMS} | {CONFIG: _confirmation(CONFIG, 4)}
+
+
+def confirmed(data: bytes) -> bytes:
+    """What confirms a report (a configuration is accepted); nothing where it wants no answer, or is of another kind."""
+    mask = CONFIRMATIONS.get(int.from_bytes(data[EVENT], "big"))
+    if data[0] != DATA or data[8:10] != CONFIRMED_REPORT.to_bytes(2, "big") or mask is None:
+        return b""
+    answer = bytearray(mask.data)
+    for field in (INVOKE, HANDLE, CONFIG_ID):
+        if any(mask.free[field]):
+            answer[field] = data[field]
+    return bytes(answer)

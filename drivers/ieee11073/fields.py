@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
 from drivers.contract import Why
+from drivers.moments import existing
 
 SPECIAL_12 = {
     0x7FF: Why.UNAVAILABLE,  # NaN
@@ -95,12 +95,7 @@ def moment(data: bytes) -> str:
     digits = data.hex()
     if len(digits) != 16 or not digits.isdecimal():
         return ""
-    date = f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}T{digits[8:10]}:{digits[10:12]}:{digits[12:14]}"
-    try:
-        datetime.fromisoformat(date)
-    except ValueError:
-        return ""
-    return date
+    return existing(f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}T{digits[8:10]}:{digits[10:12]}:{digits[12:14]}")
 
 
 def text(data: bytes) -> str:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from drivers.contract import Identity, Numeric, Scale, Why
+from drivers.moments import existing
 from drivers.philips import codes
 
 TICKS_HERTZ = Fraction(8000)  # RelativeTime counts 1/8 ms
@@ -60,8 +61,7 @@ def moment(data: bytes) -> str:
     digits = data[:7].hex()
     if len(digits) < 14 or not digits.isdecimal():
         return ""
-    date = f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"
-    return f"{date}T{digits[8:10]}:{digits[10:12]}:{digits[12:14]}"
+    return existing(f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}T{digits[8:10]}:{digits[10:12]}:{digits[12:14]}")
 
 
 def label(data: bytes, at: int) -> tuple[str, int]:

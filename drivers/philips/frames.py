@@ -13,7 +13,7 @@ from binascii import crc_hqx
 from collections.abc import Iterator
 
 from drivers.contract import Counts
-from drivers.framing import MORE, Bad, Frame, Framer, Skip, find
+from drivers.framing import MORE, Bad, Cut, Frame, Framer, Skip, find
 from drivers.philips.messages import MalformedError, Message, parse
 
 START, END, ESCAPE = 0xC0, 0xC1, 0x7D
@@ -81,8 +81,9 @@ def _checked(body: bytes, size: int) -> Frame | Bad:
 class Reader:
     """Turns bytes into messages. A frame whose content does not add up is refused like one with a wrong FCS."""
 
-    def __init__(self, counts: Counts) -> None:
-        self._framer = Framer(self._cut, counts, FRAME_LIMIT_BYTES)
+    def __init__(self, counts: Counts, cut: Cut = cut_payload) -> None:
+        self._framer = Framer(self._whole, counts, FRAME_LIMIT_BYTES)
+        self._cut = cut
         self._message: Message | None = None
 
     def feed(self, data: bytes) -> Iterator[Message]:
@@ -90,8 +91,8 @@ class Reader:
             assert self._message is not None
             yield self._message
 
-    def _cut(self, buffer: bytearray) -> Frame | Skip | Bad:
-        found = cut_payload(buffer)
+    def _whole(self, buffer: bytearray) -> Frame | Skip | Bad:
+        found = self._cut(buffer)
         if isinstance(found, Frame):
             try:
                 self._message = parse(found.body)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tty
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from drivers import capture
 
 ROOT = Path(__file__).parents[2]
+CAPTURES = Path(__file__).parents[1] / "captures"
 IVY = ROOT / "tests" / "captures" / "ivy_450c" / "simulator-hr80.cap"
 WARDLINK = (sys.executable, "-m", "agent.cli.entry")
 STREAM_BYTES = 64 << 20
@@ -94,3 +96,62 @@ def test_a_recording_ends_in_its_time_and_says_how_much(tmp_path) -> None:
     assert recorded.returncode == 0
     assert "bytes" in json.loads(said)
     assert capture.parse(out).header["driver"] == "contec_v7"
+
+
+MASIMO = CAPTURES / "masimo_ascii1" / "rad8-2016.cap"
+
+
+def recorded(*words: object, says: bytes) -> tuple[int, str, str]:
+    host, device = os.openpty()
+    tty.setraw(device)
+    os.write(host, says)
+    ran = program(
+        "record",
+        "--seconds",
+        "0.3",
+        *words,
+        os.ttyname(device),
+        "-",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    out, said = ran.communicate(timeout=20)
+    os.close(host)
+    os.close(device)
+    return ran.returncode, out, said
+
+
+def test_a_device_is_recorded_without_knowing_whose_it_is_from_its_first_byte() -> None:
+    data = b"".join(data for _, data in capture.parse(MASIMO.read_text()).chunks())
+    code, out, _ = recorded(says=data)
+    story = capture.parse(out)
+    assert code == 0
+    assert story.header["driver"] == "masimo_ascii1"
+    assert story.header["line"] == "9600 8N1"
+    assert story.header["found"].startswith("understood by listening: ")
+    assert story.header["patient"].startswith("none was said by the driver")
+    assert b"".join(data for _, data in story.chunks()) == data
+
+
+def test_an_unknown_device_is_recorded_at_a_chosen_speed_and_that_it_may_hold_a_name_is_said() -> None:
+    code, out, said = recorded("--baud", "19200", "--parity", "E", says=b"Mensah Kofi\r\n" * 9)
+    header = capture.parse(out).header
+    assert (code, header["driver"], header["line"]) == (0, "unknown", "19200 8E1")
+    assert "MAY HOLD A PATIENT'S IDENTITY" in header["patient"]
+    assert "MAY HOLD A PATIENT'S IDENTITY" in said
+    code, out, said = recorded("--search", "0.3", says=b"Mensah Kofi\r\n" * 9)
+    assert (code, out) == (1, "")
+    assert "hint: `--baud 9600`" in said
+
+
+def test_a_name_that_the_driver_says_is_not_in_the_recording() -> None:
+    story = capture.parse((CAPTURES / "contec_v7" / "cms60c-finger-in.cap").read_text())
+    data = b"".join(data for _, data in story.chunks())
+    owner = bytes.fromhex("F5F3E5F2")  # "user" as the device says it
+    assert owner in data
+    code, out, _ = recorded("--driver", "contec_v7", says=data)
+    kept = b"".join(data for _, data in capture.parse(out).chunks())
+    assert code == 0
+    assert (len(kept), owner in kept) == (len(data), False)
+    assert "filled with X in" in out

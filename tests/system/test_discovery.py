@@ -15,11 +15,11 @@ import pytest
 from agent import clock
 from agent.cli.entry import main
 from agent.config import Config, SpoolSizes
-from agent.discovery import Discovery
+from agent.discovery import Discovery, Rules
 from agent.gateway import Gateway
 from agent.lab import keyring
+from agent.ports.ears import CHANGED_BYTES, CHANGED_NS
 from agent.ports.plugs import LOOKS_LIMIT, Plug, Plugs, plug_of
-from agent.ports.searched import CHANGED_BYTES, CHANGED_NS
 from agent.ports.serial_port import Rounds
 from agent.sessions.ward import Ward
 from agent.spool import read_folder
@@ -80,7 +80,7 @@ class Bench:
         self.supervisor = Supervisor()
         world = World(now=lambda: clock.now() + self.late_ns, plugged=self._plugged)
         self.discovery = Discovery(
-            self.ward, self.tapes, world, folder, frozenset(), self.bell.ring, Rounds(), self.supervisor.once
+            self.ward, self.tapes, world, folder, Rules(), self.bell.ring, Rounds(), self.supervisor.once
         )
 
     def _plugged(self) -> tuple[Plug, ...]:
@@ -249,7 +249,7 @@ def test_a_device_that_nobody_understands_is_named_after_twenty_seconds(bench, t
 
 def test_pinned_ports_are_left_to_their_drivers(bench, tmp_path) -> None:
     cable = Cable(tmp_path / "ttyUSB0")
-    found = replace(bench.discovery, pinned=frozenset({str(cable.path)}))
+    found = replace(bench.discovery, rules=Rules(frozenset({str(cable.path)})))
     bench.plugs = (Plug(str(cable.path.resolve()), "usb-1"),)
     found.look()
     assert list(found.heard()) == []

@@ -22,6 +22,7 @@ from drivers.contract import (
     PatientId,
     Phase,
     Reached,
+    Read,
     Scale,
     Send,
     Status,
@@ -29,6 +30,7 @@ from drivers.contract import (
     Wave,
     Why,
 )
+from tests.bless import annotated
 
 HEAD = "driver: echo\ndevice: a device\ncaptured: 2026-01-02\norigin: made\nstory: one: and two"
 
@@ -105,6 +107,7 @@ SCALE = Scale(Fraction(200), "mV", Fraction(1, 50), Fraction(100), 8, "DIAG")
         (PatientId("123"), "patient '123'"),
         (PatientId("123", "A B"), "patient '123' 'A B'"),
         (Subscribe("2a5f"), "subscribe 2a5f"),
+        (Read(capture.full("2a19")), "read 2a19"),
         (Send(b"\x01\xff"), "send 01FF"),
     ],
 )
@@ -193,3 +196,9 @@ def test_masked_bytes_are_free_only_where_the_mask_says() -> None:
     assert not any(map(Reader.info.allows, (b"\x02\x07", b"\x01", b"\x01\x07\x00", b"")))
     with pytest.raises(AssertionError, match="free bits"):
         Masked(b"\x01\x01", b"\x00\xff")
+
+
+def test_blessing_keeps_each_comment_before_its_bytes_over_radio_too() -> None:
+    before = ["0.1 <2a18 01", "# about two", "0.2 < 02", "# the end"]
+    told = ["0.0 = subscribe 2a18", "0.1 <2a18 01", "0.1 = status free off", "0.2 < 02"]
+    assert list(annotated(told, before)) == [*told[:3], "# about two", told[3], "# the end"]

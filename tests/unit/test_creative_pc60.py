@@ -10,7 +10,16 @@ import pytest
 
 from drivers.capture import play
 from drivers.contract import Ble, Counts, Identity, Mark, Numeric, Output, Phase, Send, Status, Subscribe, Wave, Why
-from drivers.devices.creative_pc60 import ASK_WHO, NOTIFY, NUS, SWITCH_ON, WRITE, CreativePc60, command
+from drivers.devices.creative_pc60 import (
+    ASK_WHO,
+    NOTIFY,
+    NUS,
+    STATES_LIMIT_COUNT,
+    SWITCH_ON,
+    WRITE,
+    CreativePc60,
+    command,
+)
 
 SECOND_NS = 1_000_000_000
 NO_FINGER, SEARCHING = 2, 4
@@ -153,6 +162,11 @@ def test_unknown_and_short_frames_are_told_once_and_raw_light_never() -> None:
         Status("frame 0F42", Phase.ON, "07"),
         Status("frame 0F01", Phase.ON, "6146"),
     ]
+
+
+def test_made_up_kinds_of_frames_do_not_fill_the_memory() -> None:
+    said = heard(*(frame(kind, 7) for kind in range(0x40, 0x100)))
+    assert len(said) == STATES_LIMIT_COUNT
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.contract import Counts
-from drivers.framing import MORE, Bad, Frame, Framer, Skip, find
+from drivers.framing import MORE, Bad, Frame, Framer, Lines, Skip, find
 
 START = b"\xaa\x55"
 
@@ -111,3 +111,25 @@ def test_any_chunking_gives_the_same_frames_and_counts(parts: list[bytes], sizes
     assert parted == whole
     bodies, counts, waiting = whole
     assert sum(len(body) + 4 for body in bodies) + counts.skipped + waiting == len(data)
+
+
+def lines(data: bytes, limit_bytes: int = 20) -> tuple[list[bytes], Counts, int]:
+    counts = Counts()
+    framer = Framer(Lines(lambda line: None if line.startswith("ok") else "no", limit_bytes), counts)
+    return [body for byte in data for body in framer.feed(bytes([byte]))], counts, len(framer)
+
+
+def test_a_line_is_a_frame_with_the_line_ends_before_it() -> None:
+    assert lines(b"ok 1\r\n\r\nok 2\rok") == ([b"ok 1", b"ok 2"], Counts(frames=2), 2)
+
+
+def test_what_comes_before_the_first_good_line_is_skipped_and_what_comes_later_is_refused() -> None:
+    found, counts, waiting = lines(b"piece\nok\nwrong\nok\n")
+    assert (found, waiting) == ([b"ok", b"ok"], 0)
+    assert (counts.frames, counts.skipped, counts.reasons) == (2, 10, {"no": 1})
+
+
+def test_a_line_without_end_is_given_up_at_its_limit() -> None:
+    found, counts, _ = lines(b"ok\n" + b"x" * 40 + b"\nok\n")
+    assert found == [b"ok", b"ok"]
+    assert counts.reasons == {"too long": 2}

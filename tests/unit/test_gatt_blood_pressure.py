@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from drivers.contract import DeviceTime, Numeric, Output, Phase, Status, Subscribe, Why
+from drivers.bluetooth.companions import Companions
+from drivers.contract import DeviceTime, Numeric, Output, Phase, Reached, Status, Subscribe, Why
 from drivers.devices.gatt_blood_pressure import CUFF, CUFF_CHANNEL, RESULT, GattBloodPressure
 
 REAL = bytes.fromhex("DEF6F416F3FF07E4070114082B00B2F2018000")
@@ -14,7 +15,9 @@ NORDIC_FULL = bytes.fromhex("1E8A00580078000000041114293B3C00012700")
 
 def heard(*values: bytes, source: str = RESULT) -> list[Output]:
     driver = GattBloodPressure()
-    return [output for value in values for output in driver.on_bytes(value, 0, source)]
+    return [
+        output for value in values for output in driver.on_bytes(value, 0, source) if not isinstance(output, Reached)
+    ]
 
 
 def numerics(said: list[Output]) -> list[Numeric]:
@@ -130,5 +133,9 @@ def test_a_recording_says_the_same_as_the_values() -> None:
 
 
 def test_subscribes_and_sends_nothing() -> None:
-    assert list(GattBloodPressure().on_open(0)) == [Subscribe(RESULT), Subscribe(CUFF)]
+    assert list(GattBloodPressure().on_open(0)) == [
+        Subscribe(RESULT),
+        Subscribe(CUFF),
+        *Companions("").asked(),
+    ]
     assert not GattBloodPressure.info.sends

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from drivers.contract import DeviceTime, Numeric, Output, Phase, Status, Subscribe, Why
+from drivers.bluetooth.companions import Companions
+from drivers.contract import DeviceTime, Numeric, Output, Phase, Reached, Status, Subscribe, Why
 from drivers.devices.gatt_body_composition import FIELDS, MEASUREMENT, GattBodyComposition
 
 BF720 = bytes.fromhex("9803C200DF1A9701CC2FCA21A811")
@@ -13,7 +14,9 @@ BF788_EMPTY = bytes.fromhex("9803000096230000000000000000")
 
 def heard(*values: bytes, source: str = MEASUREMENT) -> list[Output]:
     driver = GattBodyComposition()
-    return [output for value in values for output in driver.on_bytes(value, 0, source)]
+    return [
+        output for value in values for output in driver.on_bytes(value, 0, source) if not isinstance(output, Reached)
+    ]
 
 
 def numerics(said: list[Output]) -> list[Numeric]:
@@ -102,5 +105,8 @@ def test_a_recording_says_the_same_as_the_values() -> None:
 
 
 def test_subscribes_and_sends_nothing() -> None:
-    assert list(GattBodyComposition().on_open(0)) == [Subscribe(MEASUREMENT)]
+    assert list(GattBodyComposition().on_open(0)) == [
+        Subscribe(MEASUREMENT),
+        *Companions("").asked(),
+    ]
     assert not GattBodyComposition.info.sends

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from drivers.bluetooth.companions import Companions
 from drivers.contract import Numeric, Output, Phase, Status, Subscribe, Why
 from drivers.devices.gatt_heart_rate import INTERVAL, MEASUREMENT, RATE, SPENT, GattHeartRate
 
@@ -103,5 +104,5 @@ def test_other_streams_are_no_heart(noise: bytes) -> None:
 
 
 def test_subscribes_and_sends_nothing() -> None:
-    assert list(GattHeartRate().on_open(0)) == [Subscribe(MEASUREMENT)]
+    assert list(GattHeartRate().on_open(0)) == [Subscribe(MEASUREMENT), *Companions("").asked()]
     assert not GattHeartRate.info.sends

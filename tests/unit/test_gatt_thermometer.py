@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from drivers.contract import DeviceTime, Numeric, Output, Phase, Status, Subscribe, Why
+from drivers.bluetooth.companions import Companions
+from drivers.contract import DeviceTime, Numeric, Output, Phase, Reached, Status, Subscribe, Why
 from drivers.devices.gatt_thermometer import INTERMEDIATE, RESULT, SITES, STILL_MEASURING, GattThermometer
 
 SHOWN = {
@@ -18,7 +19,9 @@ NORDIC = bytes.fromhex("06B00E00FEDC070C050B321B04")
 
 def heard(*values: bytes, source: str = RESULT) -> list[Output]:
     driver = GattThermometer()
-    return [output for value in values for output in driver.on_bytes(value, 0, source)]
+    return [
+        output for value in values for output in driver.on_bytes(value, 0, source) if not isinstance(output, Reached)
+    ]
 
 
 @pytest.mark.parametrize("value", SHOWN)
@@ -96,5 +99,9 @@ def test_a_recording_says_the_same_as_the_values() -> None:
 
 
 def test_subscribes_and_sends_nothing() -> None:
-    assert list(GattThermometer().on_open(0)) == [Subscribe(RESULT), Subscribe(INTERMEDIATE)]
+    assert list(GattThermometer().on_open(0)) == [
+        Subscribe(RESULT),
+        Subscribe(INTERMEDIATE),
+        *Companions("").asked(),
+    ]
     assert not GattThermometer.info.sends

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from drivers.contract import DeviceTime, Numeric, Output, Phase, Status, Subscribe, Why
+from drivers.bluetooth.companions import Companions
+from drivers.contract import DeviceTime, Numeric, Output, Phase, Reached, Status, Subscribe, Why
 from drivers.devices.gatt_weight import WEIGHT, GattWeight
 
 BF600 = bytes.fromhex("0EF22FE507071715211F02D400A406")
@@ -12,7 +13,9 @@ BF600 = bytes.fromhex("0EF22FE507071715211F02D400A406")
 
 def heard(*values: bytes, source: str = WEIGHT) -> list[Output]:
     driver = GattWeight()
-    return [output for value in values for output in driver.on_bytes(value, 0, source)]
+    return [
+        output for value in values for output in driver.on_bytes(value, 0, source) if not isinstance(output, Reached)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -90,5 +93,5 @@ def test_a_recording_says_the_same_as_the_values() -> None:
 
 
 def test_subscribes_and_sends_nothing() -> None:
-    assert list(GattWeight().on_open(0)) == [Subscribe(WEIGHT)]
+    assert list(GattWeight().on_open(0)) == [Subscribe(WEIGHT), *Companions("").asked()]
     assert not GattWeight.info.sends

@@ -5,10 +5,10 @@ import pytest
 from agent.sessions.hearing import Hearing
 from agent.sessions.ward import Ward
 from agent.supervisor import Supervisor
-from drivers.contract import Alarm, Numeric, Phase, Send
+from drivers.contract import Alarm, Identity, Numeric, Phase, Send, Status
 from tests.puppet import Puppet, wave
 from wire import codec
-from wire.records import NumericAt, SessionAt
+from wire.records import NumericAt, SessionAt, StatusAt
 from wire.topics import Class
 
 SPO2 = Numeric("spo2", 97, "%")
@@ -132,3 +132,36 @@ def test_a_failing_driver_loses_nothing_it_had_said(port: Port) -> None:
         port.hearing.heard(b"raise", 2000)
     port.hearing.closed(3000, "fault")
     assert port.said(NumericAt) == [NumericAt(1, 0, 97)]
+
+
+def test_another_serial_number_is_another_session_and_what_stands_is_said_again(port: Port) -> None:
+    probe = Status("probe-off", Phase.ON)
+    port.hearing.opened(0)
+    port.drivers[-1].says = [Identity(model="A", serial="1234"), Status("search", Phase.ON), probe]
+    port.hearing.heard(b"x", 1000)
+    port.drivers[-1].says = [Status("search", Phase.OFF), SPO2, Identity(model="A", serial="5678"), SPO2]
+    port.hearing.heard(b"x", 2000)
+    said = port.ward.take(3)[0]
+    assert [(s.session, s.phase, s.reason) for s in said if isinstance(s, SessionAt)] == [
+        (0, "open", ""), (0, "closed", "another device"), (1, "open", ""),
+    ]  # fmt: skip
+    assert [(s.session, s.code) for s in said if isinstance(s, StatusAt) and s.phase == "on"] == [
+        (0, "search"), (0, "probe-off"), (1, "probe-off"),
+    ]  # fmt: skip
+    assert len({s.stream for s in said if isinstance(s, NumericAt)}) == 2
+
+
+def test_who_says_first_an_address_and_then_a_label_is_one_device(port: Port) -> None:
+    port.hearing.opened(0)
+    for serial, model in (("1122334455", ""), ("DE124567", "Scale"), ("1122334455", ""), ("DE124567", "Scale")):
+        port.drivers[-1].says = [Identity(model=model, serial=serial), SPO2]
+        port.hearing.heard(b"x", 1000)
+    assert [s.session for s in port.said(SessionAt)] == [0]
+
+
+def test_a_serial_number_that_every_device_has_splits_nothing(port: Port) -> None:
+    port.hearing.opened(0)
+    for serial in ("0000000000", "0000012345", "0000000000", "user"):
+        port.drivers[-1].says = [Identity(serial=serial), SPO2]
+        port.hearing.heard(b"x", 1000)
+    assert [s.session for s in port.said(SessionAt)] == [0]

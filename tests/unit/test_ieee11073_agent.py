@@ -108,13 +108,57 @@ def test_no_such_time(data: str) -> None:
     assert moment(bytes.fromhex("2026060112305999")) == "2026-06-01T12:30:59"
 
 
-def test_only_four_fixed_apdus_can_be_sent_and_none_confirms_or_sets() -> None:
+def test_only_four_fixed_apdus_and_confirmations_can_be_sent_and_none_sets() -> None:
     assert Ieee11073Agent.info.sends == {ACCEPTED, ACCEPTED_UNKNOWN, RELEASED, ASK_WHO}
     assert ASK_WHO[8:10] == b"\x01\x03"
     example = bytes.fromhex("E300002C0003507900268000000080008000000000000000800000000008")
     assert ACCEPTED_UNKNOWN.startswith(example)
     assert len(ACCEPTED) == len(ACCEPTED_UNKNOWN) == 48
     assert not sent(heard(fixed((1, "0062")), message(0x0101, bytes(20)))[0])
+    allows = Ieee11073Agent.info.allows
+    confirmation = bytes.fromhex("E700001200100000 0201000A0000000000000D1D0000")
+    assert allows(confirmation)
+    for choice in range(0x10000):
+        if choice != 0x0201:
+            assert not allows(confirmation[:8] + choice.to_bytes(2, "big") + confirmation[10:])
+    for kind in (0x0C1B, 0x0D21, 0):
+        assert not allows(confirmation[:18] + kind.to_bytes(2, "big") + confirmation[20:])
+
+
+def test_confirmations_are_the_standards_examples() -> None:
+    measured = event(0x0D1D, b"\xf0\0\0\0" + listed())
+    measured = measured[:6] + bytes.fromhex("4321") + measured[8:]
+    assert apdu.confirmed(measured).hex().upper() == "E7000012001043210201000A0000000000000D1D0000"
+    configured = event(0x0D1C, b"\x40\0" + listed())
+    configured = configured[:6] + bytes.fromhex("7654") + configured[8:]
+    assert apdu.confirmed(configured).hex().upper() == "E7000016001476540201000E0000000000000D1C000440000000"
+    assert apdu.confirmed(event(0x0D1D, b"", 0x0100)) == apdu.confirmed(RELEASE) == apdu.confirmed(agent(0x190)) == b""
+
+
+@pytest.mark.parametrize("kind", [*apdu.FORMS, apdu.CONFIG])
+def test_every_kind_is_confirmed_with_its_numbers_and_no_other(kind: int) -> None:
+    report = bytearray(event(kind, b"\xff\xfe" + bytes(8)))
+    report[6:8], report[12:14] = b"\xab\xcd", b"\x01\x02"
+    answer = apdu.confirmed(bytes(report))
+    assert Ieee11073Agent.info.allows(answer)
+    assert (answer[6:8], answer[12:14], answer[18:20]) == (b"\xab\xcd", b"\x01\x02", kind.to_bytes(2, "big"))
+    assert answer[22:] == (b"\xff\xfe\0\0" if kind == apdu.CONFIG else b"")
+    assert answer[3] == len(answer) - 4
+
+
+def test_what_is_not_said_is_not_confirmed() -> None:
+    known, unknown = fixed((1, "0061"), (10, "0048")), fixed((9, "0061"))
+    assert sent(heard(agent(0x190), known)[0])[2:] == [apdu.confirmed(known)]
+    assert sent(heard(agent(0x190), unknown)[0])[2:] == []
+    assert sent(heard(agent(0x190), fixed((1, "0061"), (10, "0048"), choice=0x0100))[0])[2:] == []
+    assert sent(heard(agent(0x190), event(apdu.SEGMENT, bytes(20)))[0])[2:] == []
+    said, _ = heard(agent(0x190), known)
+    assert said.index(Send(apdu.confirmed(known))) > max(at for at, one in enumerate(said) if isinstance(one, Numeric))
+
+
+def test_a_reading_that_comes_again_is_confirmed_again() -> None:
+    weight = fixed((1, "FF0002702007020112100000"))
+    assert sent(heard(agent(0x5DC), weight, weight)[0]).count(apdu.confirmed(weight)) == 2
 
 
 def test_a_standard_configuration_is_accepted_and_the_agent_asked_who_it_is() -> None:
@@ -163,16 +207,18 @@ def test_nothing_is_said_where_the_configuration_does_not_explain_it() -> None:
     assert not numerics(heard(fixed((1, "0061")))[0])
 
 
-def test_a_configuration_of_its_own_is_known_when_the_agent_comes_again() -> None:
+def test_a_configuration_of_its_own_is_accepted_and_known_when_the_agent_comes_again() -> None:
     thing = bytes.fromhex("00060005") + listed(
         named(0x092F, bytes.fromhex("00024BB8")),
         named(0x0996, bytes.fromhex("0220")),
         named(0x0A55, listed(bytes.fromhex("0A4C0002"))),
     )
     told = event(0x0D1C, b"\x40\0" + listed(thing))
-    said, driver = heard(agent(0x4000), told, ABORT, agent(0x4000), fixed((5, "0062")))
-    assert sent(said) == [ACCEPTED_UNKNOWN, ACCEPTED, ASK_WHO]
-    assert numerics(said) == [("spo2", 98, None)]
+    report = fixed((5, "0062"))
+    said, driver = heard(agent(0x4000), told, report, ABORT, agent(0x4000), report)
+    accepted, answered = apdu.confirmed(told), apdu.confirmed(report)
+    assert sent(said) == [ACCEPTED_UNKNOWN, accepted, ASK_WHO, answered, ACCEPTED, ASK_WHO, answered]
+    assert numerics(said) == [("spo2", 98, None)] * 2
     assert sent(driver.on_bytes(agent(0x4000, "1111111111111111"), 0)) == [ACCEPTED_UNKNOWN]
 
 

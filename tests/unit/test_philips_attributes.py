@@ -133,6 +133,7 @@ def test_every_channel_of_the_vocabulary_may_be_said() -> None:
 
 def test_moments() -> None:
     assert moment(bytes.fromhex("2021042211472600")) == "2021-04-22T11:47:26"
+    assert moment(bytes.fromhex("2021023111472600")) == ""
     assert moment(b"\xff" * 8) == moment(bytes.fromhex("20210422")) == ""
 
 

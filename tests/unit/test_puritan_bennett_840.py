@@ -1,4 +1,4 @@
-"""puritan_bennett_840 against reports made by the field tables of the manual; there are no recorded bytes."""
+"""puritan_bennett_840 against reports made by the field tables of the manual; the real ones are a capture."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -11,7 +11,7 @@ from drivers.puritan_bennett.fields import FIRST_FIELD
 from drivers.vocabulary import codes
 
 SECOND_NS = 1_000_000_000
-WIDTHS = {"MISCF": {6: 18, 7: 12, 8: 9, 53: 18, 55: 9, 66: 9, 156: 9}, "MISCA": {6: 18, 8: 12, 62: 12}}
+WIDTHS = {"MISCF": {6: 18, 7: 12, 8: 9, 53: 18, 55: 9, 66: 9, 156: 9}, "MISCA": {6: 18, 8: 12, 62: 12, 100: 9}}
 COUNTS = {"MISCF": 169, "MISCA": 97}
 CALM = dict.fromkeys(range(106, 137), "NORMAL")
 
@@ -34,6 +34,7 @@ def numerics(said: Iterable[Output]) -> dict[str, Numeric]:
 
 def test_the_long_report_is_as_long_as_the_manual_says() -> None:
     assert report("MISCF", {}).startswith(b"MISCF,1225,169,\x02")
+    assert report("MISCA", {}).startswith(b"MISCA,706,97 ,\x02")
 
 
 @pytest.mark.parametrize(
@@ -125,16 +126,29 @@ def test_who_when_and_states() -> None:
     assert later[0] == Status("mode", Phase.OFF, "A/C")
 
 
-@pytest.mark.parametrize("uncounted", range(4))
 @pytest.mark.parametrize("last", ["", ","])
-def test_ways_to_count_that_the_manual_leaves_open(uncounted: int, last: str) -> None:
-    assert heard(report("MISCF", CALM, uncounted=uncounted, last=last))[1].counts == Counts(frames=1)
+def test_ways_to_end_that_the_manual_leaves_open(last: str) -> None:
+    assert heard(report("MISCF", CALM, last=last))[1].counts == Counts(frames=1)
+
+
+def test_a_lost_byte_is_seen_wherever_it_was() -> None:
+    whole = report("MISCF", CALM | {70: "14", 71: "0.462"})
+    for at in range(whole.index(b"\x02"), len(whole) - 1):
+        assert heard(whole[:at] + whole[at + 1 :])[1].counts.frames == 0, at
+
+
+def test_alarms_of_a_980_that_the_840_names_otherwise_have_their_number() -> None:
+    words = {6: "980 35B0000000", 110: "HIGH", 137: "LOW"}
+    told = [one.code for one in heard(report("MISCF", CALM | words))[0] if isinstance(one, Alarm)]
+    assert told == ["high inspiratory pressure", "field 137"]
+    told = [one.code for one in heard(report("MISCF", CALM | words | {6: "840 35"}))[0] if isinstance(one, Alarm)]
+    assert told == ["high inspiratory pressure", "technical malfunction A5"]
 
 
 @pytest.mark.parametrize(
     ("hurt", "reason"),
     [
-        (report("MISCF", {}, uncounted=4), "length"),
+        (report("MISCF", {}, uncounted=1), "length"),
         (report("MISCF", {}, uncounted=-1), "length"),
         (report("MISCF", {}, count=140), "fields"),
         (report("MISCF", {9: "A,B"}), "fields"),

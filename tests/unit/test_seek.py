@@ -11,11 +11,11 @@ from agent.ports.evidence import Trial
 from agent.ports.seek import ENOUGH_BYTES, NEAR_NS, PATIENCE_NS, SECOND_NS, UNKNOWN_NS, Seek, settings_of
 from drivers import capture, registry
 from drivers.contract import Driver, Info, Integrity, Numeric, Serial
+from tests import claims
+from tests.claims import TWINS
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 KINDS = [kind for kind in registry.all_drivers() if any(isinstance(claim, Serial) for claim in kind.info.claims)]
-# One protocol under two names, each at line settings of its own: on one line they are rivals.
-TWINS = {"berry_bci": "contec_v5", "contec_v5": "berry_bci"}
 
 
 def stories() -> list:
@@ -136,7 +136,7 @@ def test_while_nothing_comes_the_line_stays_and_that_is_said() -> None:
 def test_bytes_that_nobody_understands_turn_the_line_and_after_twenty_seconds_that_is_said() -> None:
     one = seek(Sure)
     first = one.line
-    assert one.heard(b"zzz", 5) is None
+    assert one.heard(b"zzz" * 20, 5) is None
     assert one.wake_at == 5 + PATIENCE_NS
     one.woke(5 + PATIENCE_NS)
     assert one.line != first
@@ -159,3 +159,45 @@ def test_where_a_frame_was_found_there_is_time_for_more() -> None:
 
 def test_the_setting_of_last_time_is_the_first() -> None:
     assert Seek([Sure, Loose], 0, Serial(19200)).line == Serial(19200)
+
+
+def searched(line: Serial, said: list[tuple[int, bytes]]) -> tuple[str, float]:
+    """Who is found, and after how many seconds: at `line` a device speaks, at other settings it is noise."""
+    random = Random(3)
+    one = Seek(KINDS, 0)
+    for at, data in said:
+        if one.wake_at is not None and at > one.wake_at:
+            one.woke(at)
+        found = one.heard(data if str(one.line) == str(line) else random.randbytes(len(data)), at)
+        if found is not None:
+            return found.kind.info.id, at / SECOND_NS
+    return "", 0.0
+
+
+def test_a_device_of_three_bytes_a_second_is_found() -> None:
+    said = [(second * SECOND_NS, bytes.fromhex("804861")) for second in range(120)]
+    assert searched(Serial(9600), said) == ("nonin_numeric", 18.0)
+
+
+def test_a_device_of_one_line_in_five_seconds_is_found() -> None:
+    line = b"02/24/18 04:48:53 SN=0000000000 SPO2=097% BPM=080 PI=04.96% SPCO=--.-% SPMET=--.-% DESAT=-- PIDELTA=+-- "
+    said = [(second * 5 * SECOND_NS, line + b"ALARM=0000 EXC=000800\r\n") for second in range(60)]
+    assert searched(Serial(9600), said)[0] == "masimo_ascii1"
+
+
+@pytest.mark.parametrize("cuts", [1])
+def test_every_recording_that_is_long_enough_is_claimed_by_its_own_driver(cuts: int) -> None:
+    """`python -m tests.claims` tries more cuts, and says how many bytes it takes."""
+    wrong = []
+    for one in claims.recordings():
+        found = claims.row(one, claims.tally(one, cuts, Random(one.name)))
+        if "others" in found or "rivals" in found or found.get("why_nobody") == "rivals":
+            wrong.append(found)
+    assert not wrong
+
+
+def test_too_short_to_convince_is_said_with_its_reason() -> None:
+    (one,) = (found for found in claims.recordings() if found.name == "nonin_numeric/format-8")
+    found = claims.row(one, claims.tally(one, 2, Random(1)))
+    assert (found["own_percent"], found["others_percent"]) == (0.0, 0.0)
+    assert found["why_nobody"] == "fewer than 40 bytes in a row"

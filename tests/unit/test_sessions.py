@@ -18,8 +18,11 @@ from drivers.contract import (
     Numeric,
     PatientId,
     Phase,
+    Read,
     Scale,
+    Send,
     Status,
+    Subscribe,
     Wave,
     Why,
 )
@@ -200,6 +203,13 @@ def test_a_session_ends_with_its_account(scene) -> None:
     records = scene.take()[0]
     assert records[-2:] == [Line(7, 0, 5, 0, 5), SessionAt(7, 0, "closed", "unplugged\ufffd[2J")]
     assert scene.take() == ([], [])
+
+
+def test_what_is_asked_is_nothing_heard(scene) -> None:
+    scene.hear(5, Subscribe("2a9d"), Read("2a19"), Send(b"\x01"))
+    assert scene.session.heard is None
+    scene.hear(7, Read("2a19"), Numeric("spo2", 97, "%"))
+    assert scene.session.heard == 7
 
 
 def test_the_lines_worth_is_said_when_it_changed(scene) -> None:

@@ -23,10 +23,14 @@ const notices = new Notices(at("notices"), at("notices-state"));
 const dated = new Dated(at("dated"));
 const state = { bed: null, epoch: null, connected: false, problem: "", dropped: 0, live: null, early: [] };
 
+// A device is its serial number, wherever it is plugged in; where it says none that tells it from its twins, its socket.
+const isOne = (serial) => serial.length >= 4 && new Set(serial).size > 1 && /[0-9]/.test(serial);
+const device = (stream) => (isOne(stream.serial) ? ["serial", stream.serial] : ["port", stream.port]);
+
 // A device that was plugged in again, or changed its scale, has a new stream for the same channel: that one is shown.
 function newest(streams) {
   const last = new Map();
-  for (const stream of streams) last.set(JSON.stringify([stream.driver, stream.serial, stream.port, stream.channel]), stream);
+  for (const stream of streams) last.set(JSON.stringify([stream.driver, ...device(stream), stream.channel]), stream);
   return [...last.values()];
 }
 

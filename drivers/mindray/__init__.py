@@ -1,0 +1,1 @@
+"""What Mindray monitors say in HL7: numbers, waves, alarms, who and where."""
