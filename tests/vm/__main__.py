@@ -15,6 +15,7 @@ import argparse
 import datetime
 import json
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ TESTS = ("python", "-m", "pytest", "-p", "no:cacheprovider", "-v", "tests/vm")
 
 def main() -> int:
     args, more = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the guest is ended, too
     try:
         machine = build(args)
     except (BuildError, OSError) as error:
