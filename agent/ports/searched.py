@@ -150,8 +150,9 @@ class SearchedPort:
                 if found is None:
                     return
                 reason = await self._listen(found, cable)
-                search = self._begin()
-                cable.become(search.line)
+                if reason in AGAIN:  # else there is no line any more that could be set
+                    search = self._begin()
+                    cable.become(search.line)
         finally:
             cable.close()
 
