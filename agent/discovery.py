@@ -19,7 +19,7 @@ import msgspec
 from agent.config import Config, askable
 from agent.health import notify
 from agent.ports.ears import Heard
-from agent.ports.plugs import FOUND, Plug
+from agent.ports.plugs import FOUND, HOT, Plug
 from agent.ports.searched import SearchedPort, Wish
 from agent.ports.seek import Found
 from agent.ports.serial_port import Paper, Rounds
@@ -146,8 +146,14 @@ class Discovery:
             wish.talker = known.driver if known.is_here and not known.is_asked else ""
         meet = partial(self._meet, spot)
         spot.port = SearchedPort(plug, wish, meet, self.world.now, self.rounds, self.world.open_line)
+        spot.port.is_here = partial(self._is_here, plug)
         log.info("plugged path=%s place=%s adapter=%r", plug.path, plug.place, plug.adapter)
         spot.task = asyncio.create_task(spot.port.run(), name=f"port {spot.place}")
+
+    def _is_here(self, plug: Plug) -> bool:
+        """Whether the name is still this adapter's, as far as the kernel gives names anew."""
+        names = {one.path: one for one in self.world.plugged()}
+        return names.get(plug.path, None if plug.path.startswith(HOT) else plug) == plug
 
     def _meet(self, spot: Spot, found: Found) -> tuple[Heard, Paper]:
         """The driver is known: he goes on where one like him was heard, or a new hearing begins."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from serial.tools.list_ports_linux import SysFS, comports
 
 FOUND = "found.json"  # in the runtime folder: who was understood at which place
+LOOKS_LIMIT = 5  # at one a second; a machine whose /sys never tells is believed then
 HOT = ("/dev/ttyUSB", "/dev/ttyACM")  # what comes and goes; a board's own UART is pinned, or not ours
 
 
@@ -25,17 +27,28 @@ class Plug:
 
 
 class Plugs:
-    """Call it for what is plugged in, by path. /sys is read only where /dev has changed."""
+    """Call it for what is plugged in, by path. /sys is read only where /dev has changed, and while it lags behind: an
+    adapter whose place it does not tell yet is left out, for LOOKS_LIMIT looks.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, dev: Path = Path("/dev"), ports: Callable[[], list[SysFS]] = comports) -> None:
+        self._dev = dev
+        self._ports = ports
         self._nodes: list[tuple[str, int]] = []
         self._found: tuple[Plug, ...] = ()
+        self._looks = 0
 
     def __call__(self) -> tuple[Plug, ...]:
-        nodes = sorted((entry.path, entry.inode()) for entry in os.scandir("/dev") if entry.path.startswith(HOT))
+        found = ((entry.name, entry.inode()) for entry in os.scandir(self._dev))
+        nodes = sorted(node for node in found if f"/dev/{node[0]}".startswith(HOT))
         if nodes != self._nodes:
-            found = [plug_of(port) for port in comports() if port.device.startswith(HOT)]
-            self._nodes, self._found = nodes, tuple(sorted(found, key=lambda plug: plug.path))
+            self._nodes, self._looks = nodes, LOOKS_LIMIT
+        if self._looks:
+            ports = [port for port in self._ports() if port.device.startswith(HOT)]
+            placed = [port for port in ports if port.location]
+            self._looks = 0 if len(placed) == len(nodes) else self._looks - 1
+            told = placed if self._looks else ports
+            self._found = tuple(sorted(map(plug_of, told), key=lambda plug: plug.path))
         return self._found
 
 

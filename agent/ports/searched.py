@@ -7,7 +7,9 @@ that another device stands at the other end of the cable, and the search begins 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import termios
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,6 +57,9 @@ class SearchedPort:
 
     For people: `state`, `tried` (line settings at which nobody was understood), `asked` (what was sent), `why` (the
     evidence for who was found last) and the `plug`.
+
+    `is_here` says whether its path is still the name of this adapter: when several come and go together the kernel
+    gives names anew, and another patient's device has it.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class SearchedPort:
         opener: Callable[[str, Serial], Cable] = open_line,
     ) -> None:
         self.plug = plug
+        self.is_here: Callable[[], bool] = lambda: True
         self.why = ""
         self.asked: dict[tuple[str, str], Asked] = {}
         self._tried: dict[str, None] = {}
@@ -132,8 +138,10 @@ class SearchedPort:
     async def _live(self) -> None:
         """One plugging. Raises OSError, termios.error."""
         search = self._begin()
+        self._stay_here()
         cable = await asyncio.to_thread(self._opener, self.path, search.line)
         try:
+            self._stay_here()
             reason = CHANGED
             while reason in AGAIN:
                 self._search = search
@@ -142,10 +150,16 @@ class SearchedPort:
                 if found is None:
                     return
                 reason = await self._listen(found, cable)
-                search = self._begin()
-                cable.become(search.line)
+                if reason in AGAIN:  # else there is no line any more that could be set
+                    search = self._begin()
+                    cable.become(search.line)
         finally:
             cable.close()
+
+    def _stay_here(self) -> None:
+        """Before it is opened, so that no other is disturbed; and after, when the name can be another's no more."""
+        if not self.is_here():
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), self.path)
 
     async def _find(self, search: Search, cable: Cable) -> Found | None:
         """None: it was unplugged."""

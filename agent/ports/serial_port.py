@@ -271,5 +271,6 @@ class Reading:
 
 
 def said(error: Exception) -> str:
-    number = getattr(error, "errno", None)
+    """The system's own words; termios keeps its number in its arguments."""
+    number = getattr(error, "errno", None) or next(iter(error.args), None)
     return os.strerror(number) if isinstance(number, int) else str(error)

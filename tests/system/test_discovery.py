@@ -8,6 +8,7 @@ import os
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,7 +19,7 @@ from agent.discovery import Discovery, Rules
 from agent.gateway import Gateway
 from agent.lab import keyring
 from agent.ports.ears import CHANGED_BYTES, CHANGED_NS
-from agent.ports.plugs import Plug, plug_of
+from agent.ports.plugs import LOOKS_LIMIT, Plug, Plugs, plug_of
 from agent.ports.serial_port import Rounds
 from agent.sessions.ward import Ward
 from agent.spool import read_folder
@@ -177,6 +178,41 @@ def test_two_of_a_kind_are_told_apart_by_their_places_and_found_again_there(benc
     asyncio.run(story())
     ports = [catalogue.port for catalogue in bench.records(Catalogue)]
     assert sorted(ports) == ["usb-1", "usb-2", "usb-2"]
+
+
+def test_a_name_that_another_adapter_has_now_is_not_opened(bench, tmp_path) -> None:
+    """The kernel gives names anew when several adapters come back together; nobody is heard under another's place."""
+
+    async def story():
+        cable = Cable(tmp_path / "ttyUSB0")
+        bench.plugs = (Plug(str(cable.path), "usb-1"),)
+        async with looking(bench):
+            cable.say(MASIMO)
+            await bench.bell.until(lambda: bench.drivers() == ["masimo_ascii1"])
+            cable.unplug()
+            await bench.bell.until(lambda: bench.drivers() == [])
+            bench.plugs = (Plug(str(cable.path), "usb-2"),)
+            another = Cable(tmp_path / "ttyUSB0")
+            another.say(MASIMO)
+            await bench.bell.until(lambda: bench.states() == ["cannot open: No such device"])
+            another.unplug()
+
+    asyncio.run(story())
+    assert {catalogue.port for catalogue in bench.records(Catalogue)} == {"usb-1"}
+
+
+def test_an_adapter_whose_place_is_not_told_yet_is_left_out_and_looked_at_again(tmp_path) -> None:
+    (tmp_path / "ttyUSB0").touch()
+    told = SimpleNamespace(device="/dev/ttyUSB0", name="ttyUSB0", location=None, manufacturer="FTDI", product="FT232R")
+    plugs = Plugs(tmp_path, lambda: [told])
+    assert plugs() == plugs() == ()
+    told.location = "1-1.2"
+    assert plugs() == (Plug("/dev/ttyUSB0", "usb-1-1.2", "FTDI FT232R"),)
+    told.location = None
+    (tmp_path / "ttyUSB1").touch()
+    seen = [plugs() for _ in range(LOOKS_LIMIT)]
+    assert seen[:-1] == [()] * (LOOKS_LIMIT - 1)
+    assert seen[-1] == (Plug("/dev/ttyUSB0", "ttyUSB0", "FTDI FT232R"),)
 
 
 def test_what_a_killed_process_had_read_is_heard_again_by_the_right_driver(bench, tmp_path) -> None:

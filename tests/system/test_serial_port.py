@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import termios
 import tty
 from collections.abc import Callable, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -11,7 +12,7 @@ import pytest
 
 from agent import clock
 from agent.ports.line import open_line
-from agent.ports.serial_port import Rounds, SerialPort
+from agent.ports.serial_port import Rounds, SerialPort, said
 from agent.ports.tape import Tape
 from agent.sessions.hearing import Hearing
 from agent.sessions.ward import Ward
@@ -263,3 +264,8 @@ def test_a_driver_that_fails_is_contained_and_the_others_go_on(tmp_path) -> None
     story(work)
     for cable in cables:
         cable.unplug()
+
+
+def test_a_failure_is_told_in_the_systems_words() -> None:
+    assert said(OSError(5, "x")) == said(termios.error(5, "x")) == "Input/output error"
+    assert said(ValueError("no such speed")) == "no such speed"
