@@ -12,14 +12,15 @@ from collections.abc import Iterator
 
 from drivers.contract import DeviceTime, Identity, Output, PatientId, Phase, Status
 from drivers.hl7.messages import Message
+from drivers.moments import existing
 
 MEDICAL_RECORD = "2301"  # what the monitor's page calls the patient's number, in PDS
 
 
 def moment(text: str) -> str:
     """YYYYMMDDHHMMSS, whatever follows, as ISO text without a zone; empty for none."""
-    found = re.match(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", text)
-    return "{}-{}-{}T{}:{}:{}".format(*found.groups()) if found and int(found[1]) else ""
+    found = re.match(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", text, re.ASCII)
+    return existing("{}-{}-{}T{}:{}:{}".format(*found.groups())) if found else ""
 
 
 class Speaker:
