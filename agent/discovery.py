@@ -166,6 +166,7 @@ class Discovery:
         may_ask = spot.port is not None and spot.port.speaks_to(found.kind)
         self._known[spot.place] = Known(found.kind.info.id, settings, may_ask)
         self._remember(spot.place)
+        self.hurry()  # a nurse waits for the first reading
         log.info("found driver=%s place=%s why=%r", found.kind.info.id, spot.place, found.why)
         return spot.hearing, spot.tape
 

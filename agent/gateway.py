@@ -135,6 +135,7 @@ class Gateway:
         ports = {f"port {port.path}": port.run for port, _ in self.ports}
         listening = asyncio.create_task(self.supervisor.run(ports))  # first: the kernel keeps little for a line
         await self._begin()
+        bell = self.world.bell(partial(self.supervisor.once, "discovery", self._look)) if self._searches else None
         organs = {"data path": self._beat, "uplink": self.uplink.run, "status": self._show}
         if any(chain.unread_files for chain in self.keeping.spool.stat().classes.values()):
             organs["unread files"] = partial(self._look_again, stop)
@@ -144,6 +145,8 @@ class Gateway:
         finally:
             notify.stopping()
             await _end(listening)
+            if bell is not None:
+                bell.close()
             if self.discovery is not None:
                 await self.discovery.close()
             if self.radio is not None:

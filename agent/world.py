@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from agent import clock, memory
 from agent.health import notify
 from agent.ports.line import Cable, open_line
-from agent.ports.plugs import Plug, Plugs
+from agent.ports.plugs import Bell, Plug, Plugs
 from agent.spool.files import Disk, Files
 from agent.spool.terms import Limits
 from agent.uplink.link import Link
@@ -62,6 +62,7 @@ class World:
     entropy: Callable[[int], bytes] = os.urandom
     driver: Callable[[str], type[Driver]] = registry.driver
     plugged: Callable[[], tuple[Plug, ...]] = field(default_factory=Plugs)
+    bell: Callable[[Callable[[], None]], Bell] = Bell
     open_line: Callable[[str, Serial], Cable] = open_line
     air: Callable[[], Air] = bluez
     dial: Dial = Link

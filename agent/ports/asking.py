@@ -203,6 +203,11 @@ class Asker:
             self._say(self._turn.woke(now))
             self._step(now)
 
+    def misread(self, now: int) -> None:
+        """While listening only: who is asked may be noisy and is given his time."""
+        if self._turn is None:
+            self._seek.misread(now)
+
     def words(self, now: int) -> str:
         if self._turn is None:
             asked = ", ".join(dict.fromkeys(driver for driver, _ in self._asked))

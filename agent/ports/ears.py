@@ -19,6 +19,7 @@ CHANGED_NS = 5_000_000_000
 CHANGED_BYTES = 60
 UNANSWERED = "it does not answer any more"
 UNANSWERED_NS = 30_000_000_000
+SETTLE_NS = 150_000_000  # what the adapter still held of the old settings has come by then
 
 
 class Heard(Ear, Protocol):
@@ -39,6 +40,7 @@ class Search(Protocol):
     def tried(self) -> tuple[str, ...]: ...
     def heard(self, data: bytes, now: int) -> Found | None: ...
     def woke(self, now: int) -> None: ...
+    def misread(self, now: int) -> None: ...
     def words(self, now: int) -> str: ...
     def to_send(self) -> list[bytes]: ...
 
@@ -50,6 +52,8 @@ class Searching:
         self._search = search
         self._cable = cable
         self._line = search.line
+        self._misread = cable.misread
+        self._settled_ns = 0
         self.found: Found | None = None
         self.end: Callable[[], None] = lambda: None
         self.forget: Callable[[], None] = lambda: None
@@ -59,28 +63,35 @@ class Searching:
         return self._search.wake_at
 
     def opened(self, now: int) -> Iterable[bytes]:
+        self._settled_ns = now + SETTLE_NS
         return ()
 
     def heard(self, data: bytes, now: int) -> Iterable[bytes]:
+        misread, before = self._cable.misread, self._misread
         self.found = self._search.heard(data, now)
         if self.found is not None:
             self.end()
-        self._turn()
+        elif now < self._settled_ns:
+            self._misread = misread
+        elif misread > before and self._search.line == self._line:
+            self._search.misread(now)
+        self._turn(now)
         return self._search.to_send()
 
     def woke(self, now: int) -> Iterable[bytes]:
         self._search.woke(now)
-        self._turn()
+        self._turn(now)
         return self._search.to_send()
 
     def closed(self, now: int, reason: str) -> None:
         """Nobody was there."""
 
-    def _turn(self) -> None:
+    def _turn(self, now: int) -> None:
         if self._search.line != self._line:
             self._line = self._search.line
             self.forget()
             self._cable.become(self._line)
+            self._misread, self._settled_ns = self._cable.misread, now + SETTLE_NS
 
 
 class Watched:

@@ -54,6 +54,11 @@ class Keyboard:
     def write(self, data: ReadableBuffer, /) -> int:
         raise OSError(errno.EPERM, "a keyboard is not spoken to")
 
+    @property
+    def misread(self) -> int:
+        """Keys are not misread."""
+        return 0
+
     def become(self, line: Serial) -> None:
         """It has no settings."""
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import struct
+import termios
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -14,6 +17,10 @@ from drivers.contract import Serial
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+TIOCGICOUNT = 0x545D
+COUNTS = struct.Struct("@20i")  # cts dsr rng dcd rx tx frame overrun parity brk buf_overrun, and nine to come
+FRAME, PARITY = 6, 8
 
 
 class Cord(Protocol):
@@ -30,6 +37,10 @@ class Cable(Cord, Protocol):
 
     def become(self, line: Serial) -> None: ...
 
+    @property
+    def misread(self) -> int:
+        """How often the kernel saw bytes with a wrong stop or parity bit; 0 for ever where nobody tells it."""
+
 
 class _Line(serial.Serial):
     """pyserial throws away what the kernel holds when it opens a port; those are a patient's samples."""
@@ -44,12 +55,22 @@ class _Line(serial.Serial):
     def write(self, data: ReadableBuffer, /) -> int:
         return os.write(self.fileno(), data)
 
+    @property
+    def misread(self) -> int:
+        """Of `struct serial_icounter_struct` (linux/serial.h): frame and parity."""
+        try:
+            counts: tuple[int, ...] = COUNTS.unpack(fcntl.ioctl(self.fileno(), TIOCGICOUNT, bytes(COUNTS.size)))
+        except OSError:  # a pseudo-terminal, or an adapter whose driver counts nothing
+            return 0
+        return counts[FRAME] + counts[PARITY]
+
     def become(self, line: Serial) -> None:
         """Other settings, without closing: a device that is reset when its port is opened must not be.
 
-        What has not left yet was for the old settings, and is forgotten.
+        What has not left yet, and what has not been read yet, was of the old settings, and is forgotten.
         """
         self.reset_output_buffer()
+        termios.tcflush(self.fileno(), termios.TCIFLUSH)
         line = as_settable(self.port or "", line)
         self.apply_settings(
             {"baudrate": line.baud, "bytesize": line.bits, "parity": line.parity, "stopbits": line.stop}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +13,8 @@ from serial.tools.list_ports_linux import SysFS, comports
 
 FOUND = "found.json"  # in the runtime folder: who was understood at which place
 LOOKS_LIMIT = 5  # at one a second; a machine whose /sys never tells is believed then
+CHANGES = 0x004 | 0x100 | 0x200  # IN_ATTRIB, IN_CREATE, IN_DELETE
+CHANGES_BYTES = 65536
 HOT = ("/dev/ttyUSB", "/dev/ttyACM")  # what comes and goes; a board's own UART is pinned, or not ours
 
 
@@ -24,6 +28,30 @@ class Plug:
     path: str
     place: str
     adapter: str = ""
+
+
+class Bell:
+    """Rings when something in /dev comes, goes, or may be opened by others: udev gives rights after the name.
+
+    Costs nothing while nothing changes. Where the system has no inotify to give it stays silent: whoever waits looks
+    once a second anyhow.
+    """
+
+    def __init__(self, ring: Callable[[], None], dev: Path = Path("/dev")) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._ring = ring
+        self._fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        if self._fd >= 0 and libc.inotify_add_watch(self._fd, os.fsencode(dev), CHANGES) >= 0:
+            asyncio.get_running_loop().add_reader(self._fd, self._heard)
+
+    def _heard(self) -> None:
+        os.read(self._fd, CHANGES_BYTES)
+        self._ring()
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            asyncio.get_running_loop().remove_reader(self._fd)
+            os.close(self._fd)
 
 
 class Plugs:

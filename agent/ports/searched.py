@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from agent.ports.asking import Asked
 
 AGAIN = (CHANGED, UNANSWERED)
-RETRY_S = 1.0
+RETRY_S = 0.3
 log = logging.getLogger("wardlink.port")
 
 

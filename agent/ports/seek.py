@@ -1,8 +1,9 @@
 """The search for whoever speaks on a line: which settings to listen at, for how long, and what to say meanwhile. Pure.
 
 Nothing is sent while searching (REQUIREMENTS NUR-02). A line at the wrong speed still brings bytes, only no frames: the
-settings are changed when bytes have come that nobody understands. While nothing comes there is nothing to learn, and
-the port stays as it is. Times are monotonic nanoseconds.
+settings are changed when bytes have come that nobody understands, at once where the adapter says that their stop or
+parity bits are wrong. While nothing comes there is nothing to learn, and the port stays as it is. Times are monotonic
+nanoseconds.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ PATIENCE_NS = 1_200_000_000  # from the first byte at a setting, where nobody ha
 SLOW_NS = 6 * SECOND_NS  # where fewer than SLOW_BYTES came: three bytes a second are a device, too
 SLOW_BYTES = 40
 ENOUGH_BYTES = 600  # and then nobody will
+MISREAD_BYTES = 8  # of which some had a wrong stop or parity bit
 NEAR_NS = 8 * SECOND_NS  # where somebody has found one; since the last one, while few bytes come
 NEAR_LIMIT_NS = 60 * SECOND_NS
 UNKNOWN_NS = 20 * SECOND_NS  # NUR-01: then it is said that nobody knows this device
@@ -109,9 +111,17 @@ class Seek:
             return
         nobody = not self._verdict.near and self._trial.heard_bytes >= ENOUGH_BYTES
         if nobody or now - self._since >= self._patience():
-            self._note()
-            self._at = (self._at + 1) % len(self._settings)
-            self._enter()
+            self._next()
+
+    def misread(self, now: int) -> None:
+        """The bits of what was heard do not fit this setting: it is given up, unless somebody found a frame at it."""
+        if not self._verdict.near and self._trial.heard_bytes >= MISREAD_BYTES:
+            self._next()
+
+    def _next(self) -> None:
+        self._note()
+        self._at = (self._at + 1) % len(self._settings)
+        self._enter()
 
     def words(self, now: int) -> str:
         """What a nurse or an engineer may know of it."""

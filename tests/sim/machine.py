@@ -39,6 +39,13 @@ class Life:
     could_not_note: bool = False  # the disk refused to write down what it lost, and then the process was gone
 
 
+class Silent:
+    """Nothing is ever plugged in at this bed."""
+
+    def close(self) -> None:
+        """It never rang."""
+
+
 class Machine:
     """Off, or running one gateway, or about to. `place` is the world."""
 
@@ -246,6 +253,7 @@ class Machine:
             ready=lambda status: self.watch.ready(self.gateway),
             progress=lambda status: self.watch.progress(self.gateway),
             settle=lambda: None,
+            bell=lambda ring: Silent(),
         )
 
     def _open_line(self, path: str, line) -> object:

@@ -20,6 +20,7 @@ from agent.gateway import Gateway
 from agent.lab import keyring
 from agent.ports.ears import CHANGED_BYTES, CHANGED_NS
 from agent.ports.plugs import LOOKS_LIMIT, Plug, Plugs, plug_of
+from agent.ports.plugs import Bell as DevBell
 from agent.ports.serial_port import Rounds
 from agent.sessions.ward import Ward
 from agent.spool import read_folder
@@ -307,3 +308,24 @@ def test_probing_by_hand_says_who_it_is_or_what_was_tried(tmp_path, capsys) -> N
     assert main(["probe", str(cable.path), "--seconds", "0.3", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["tried"] == ["9600 8N1"]
     cable.unplug()
+
+
+def test_the_bell_rings_when_a_name_comes_may_be_opened_and_goes(tmp_path) -> None:
+    async def story():
+        awaited, rung = Bell(), []
+
+        def ring() -> None:
+            rung.append(sorted(node.name for node in tmp_path.iterdir()))
+            awaited.ring()
+
+        bell = DevBell(ring, tmp_path)
+        node = tmp_path / "ttyUSB0"
+        for change in (node.touch, lambda: node.chmod(0o660), node.unlink):
+            before = len(rung)
+            change()
+            await awaited.until(lambda before=before: len(rung) > before)
+        bell.close()
+        return rung
+
+    rung = asyncio.run(story())
+    assert (rung[0], rung[-1]) == (["ttyUSB0"], [])

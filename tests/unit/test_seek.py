@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from agent.ports.ears import SETTLE_NS, Searching
 from agent.ports.evidence import Trial
 from agent.ports.seek import ENOUGH_BYTES, NEAR_NS, PATIENCE_NS, SECOND_NS, UNKNOWN_NS, Seek, settings_of
 from drivers import capture, registry
@@ -203,3 +204,53 @@ def test_too_short_to_convince_is_said_with_its_reason() -> None:
     found = claims.row(one, claims.tally(one, 2, Random(1)))
     assert (found["own_percent"], found["others_percent"]) == (0.0, 0.0)
     assert found["why_nobody"] == "fewer than 40 bytes in a row"
+
+
+def test_a_line_whose_bits_are_wrong_is_left_at_once_and_not_where_somebody_is_understood() -> None:
+    seek = Seek(KINDS, 0)
+    first = seek.line
+    seek.heard(b"\x93" * 7, 0)
+    seek.misread(0)
+    assert seek.line == first, "a few bytes while a plug is being pushed in prove nothing"
+    seek.heard(b"\x93", 0)
+    seek.misread(0)
+    assert seek.line != first
+    assert seek.tried == (str(first),)
+    again = Seek(KINDS, 0)
+    text = (CAPTURES / "masimo_ascii1" / "rad8-2018.cap").read_text(encoding="utf-8")
+    for at, data in capture.parse(text).chunks():
+        if at < 2 * SECOND_NS:
+            again.heard(data, at)
+    assert again.verdict.near
+    again.misread(0)
+    assert again.line == first
+
+
+class Misreading:
+    """A cable whose kernel counts wrong bits."""
+
+    def __init__(self) -> None:
+        self.misread = 0
+        self.lines: list[Serial] = []
+
+    def become(self, line: Serial) -> None:
+        self.lines.append(line)
+
+
+def test_what_the_adapter_still_held_of_the_old_setting_is_not_held_against_the_new_one() -> None:
+    cable, seek = Misreading(), Seek(KINDS, 0)
+    ear = Searching(seek, cable)
+    ear.opened(0)
+    now, first = SETTLE_NS, seek.line
+    cable.misread += 1
+    ear.heard(b"\x93" * 20, now)
+    (second,) = cable.lines
+    assert second != first
+    cable.misread += 1
+    ear.heard(b"\x93" * 20, now + SETTLE_NS - 1)
+    assert cable.lines == [second]
+    ear.heard(b"\x93" * 20, now + SETTLE_NS)
+    assert cable.lines == [second], "no wrong bit since"
+    cable.misread += 1
+    ear.heard(b"\x93" * 20, now + SETTLE_NS)
+    assert len(cable.lines) == 2
