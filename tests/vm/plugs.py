@@ -46,6 +46,7 @@ class Lane:
     socket: int
     device: dict[str, Any]
     began: float | None = None
+    turns: int = 0
 
     @property
     def name(self) -> str:
@@ -141,7 +142,8 @@ class Plugs(Round):
     """Each socket has another device than last time."""
 
     def _next_device(self, lane: Lane) -> None:
-        lane.device = DEVICES[(self._begun // len(self._lanes) + lane.socket) % len(DEVICES)]
+        lane.turns += 1
+        lane.device = DEVICES[(lane.turns + lane.socket) % len(DEVICES)]
 
 
 def judge(sessions: list[Session]) -> Iterator[str]:
