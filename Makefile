@@ -5,10 +5,12 @@ PY := $(VENV)/bin/python
 WARDLINK_CORPUS ?= $(wildcard ../shared/devices/captures)
 WARDLINK_RECORDS ?= $(wildcard ../shared/records)
 HARNESS ?= $(wildcard ../shared/bench)
-export WARDLINK_CORPUS WARDLINK_RECORDS
+WARDLINK_UML ?= $(wildcard ../shared/vm/linux.uml.xz)
+export WARDLINK_CORPUS WARDLINK_RECORDS WARDLINK_UML
 SYSTEM := mosquitto pkg-config libsystemd-dev gcc python3-dev python3-venv
 FOR_TESTS := postgresql nodejs chromium
 FOR_CRASH := fuse3 e2fsprogs iproute2
+FOR_VM := mmdebstrap debian-archive-keyring e2fsprogs gcc make flex bison bc xz-utils
 KILLS ?= 10000
 POINTS ?= 10000
 SEEDS ?= 1000
@@ -18,7 +20,7 @@ EVIDENCE := docs/evidence
 ARGS ?=
 PINS := --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
-.PHONY: demo test check bench bless figures crash sim chaos torture pages fuzz claims radio screenshot requirements clean
+.PHONY: demo test check bench bless figures crash sim chaos torture pages fuzz claims radio vm screenshot requirements clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready  ## real ECG through real programs, on this machine
@@ -51,6 +53,9 @@ sim: $(VENV)/.ready  ## gateway and centre on virtual time: make sim SEED=7, mak
 
 chaos: $(VENV)/.ready  ## real programs, a network and a broker that fail: make chaos ENVELOPES=2000
 	$(PY) -m tests.chaos --envelopes $(ENVELOPES) --seed 1 --out $(EVIDENCE)/chaos.jsonl $(ARGS)
+
+vm: $(VENV)/.ready $(VENV)/.for_vm  ## the gateway in a Debian guest: real udev, ftdi_sio, systemd, bluetoothd (docs/vm.md)
+	$(PY) -m tests.vm run $(ARGS)
 
 torture: $(VENV)/.ready $(VENV)/.for_crash  ## the same bad days for others' stores and ours, side by side
 	$(PY) -m bench.torture $(ARGS)
@@ -90,6 +95,10 @@ $(VENV)/.system:
 
 $(VENV)/.for_tests: | $(VENV)/.system
 	@sh packages.sh $(FOR_TESTS)
+	touch $@
+
+$(VENV)/.for_vm: | $(VENV)/.system
+	@sh packages.sh $(FOR_VM)
 	touch $@
 
 $(VENV)/.for_crash: | $(VENV)/.system

@@ -49,6 +49,7 @@ class Ear:
         self._before: int | None = None  # bytes before the first good frame of the row
         self._frames = 0
         self._speaks = False
+        self._was_long = False
 
     def hear(self, data: bytes, now: int) -> None:
         """In small pieces, to see what stands between the frames."""
@@ -88,6 +89,7 @@ class Ear:
         elif counts.frames > frames:
             self._before = self._heard_bytes - len(data) if self._before is None else self._before
             self._frames += counts.frames - frames
+            self._was_long = self._was_long or self.explained_bytes >= PLAIN_BYTES
 
     def _take(self, said: Iterable[Output]) -> None:
         for one in said:
@@ -107,6 +109,11 @@ class Ear:
         """How much of what was heard stands in those."""
         unknown = self.driver.counts.skipped if self.rank else self._before
         return 0 if unknown is None else max(0, self._heard_bytes - unknown - self.driver.pending())
+
+    @property
+    def is_near(self) -> bool:
+        """It understands, or did for so long that one damaged line says nothing against it."""
+        return not self.is_broken and (self.frames > 0 or self._was_long)
 
     @property
     def is_convincing(self) -> bool:
@@ -129,7 +136,7 @@ class Trial:
         return self.verdict()
 
     def verdict(self) -> Verdict:
-        near = tuple(ear.driver.info.id for ear in self.ears if ear.frames)
+        near = tuple(ear.driver.info.id for ear in self.ears if ear.is_near)
         best = max((ear.rank for ear in self.ears if ear.is_convincing), default=None)
         if best is None:
             return Verdict(near=near)

@@ -30,6 +30,11 @@ def _stories():
             yield pytest.param(kind, capture.parse(path.read_text(encoding="utf-8")), id=f"{kind.info.id}/{path.stem}")
 
 
+def story_of(driver_id: str, name: str) -> list[tuple[int, bytes]]:
+    text = (CAPTURES / driver_id / f"{name}.cap").read_text(encoding="utf-8")
+    return list(capture.parse(text).chunks())
+
+
 def lines_of(kind):
     return [claim for claim in kind.info.claims if isinstance(claim, Serial)]
 
@@ -217,8 +222,7 @@ def test_a_line_whose_bits_are_wrong_is_left_at_once_and_not_where_somebody_is_u
     assert seek.line != first
     assert seek.tried == (str(first),)
     again = Seek(KINDS, 0)
-    text = (CAPTURES / "masimo_ascii1" / "rad8-2018.cap").read_text(encoding="utf-8")
-    for at, data in capture.parse(text).chunks():
+    for at, data in story_of("masimo_ascii1", "rad8-2018"):
         if at < 2 * SECOND_NS:
             again.heard(data, at)
     assert again.verdict.near
@@ -254,3 +258,14 @@ def test_what_the_adapter_still_held_of_the_old_setting_is_not_held_against_the_
     cable.misread += 1
     ear.heard(b"\x93" * 20, now + SETTLE_NS)
     assert len(cable.lines) == 2
+
+
+def test_a_damaged_line_now_and_then_does_not_lose_the_right_setting() -> None:
+    """Masimo's lines have no checksum: three in a row are wanted, and each fourth is damaged."""
+    line = max((data for _, data in story_of("masimo_ascii1", "rad8-2018")), key=len)
+    seek, found = Seek(KINDS, 0), None
+    for second in range(12):
+        said = line if second % 4 != 2 else line[:60] + b"\xff" + line[61:]
+        found = found or seek.heard(said, second * SECOND_NS)
+    assert found is not None
+    assert (found.kind.info.id, seek.tried) == ("masimo_ascii1", ())

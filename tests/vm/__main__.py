@@ -16,6 +16,7 @@ import datetime
 import json
 import platform
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -68,7 +69,11 @@ def _figures(machine: Machine, args: argparse.Namespace, more: list[str], share:
         return code or 1
     seconds = round(time.monotonic() - began)
     date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    line = json.dumps({"date": date, "campaign": args.verb, "seconds": seconds, **json.loads(found.read_text())})
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=TREE, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    head = {"date": date, "campaign": args.verb, "seconds": seconds, "commit": commit}
+    line = json.dumps({**head, **json.loads(found.read_text())})
     print(line)
     if args.out is not None:
         with args.out.open("a", encoding="utf-8") as out:

@@ -47,6 +47,7 @@ class Lane:
     socket: int
     device: dict[str, Any]
     began: float | None = None
+    turns: int = 0
 
     @property
     def name(self) -> str:
@@ -144,7 +145,8 @@ class Plugs(Round):
     devices = DEVICES
 
     def _next_device(self, lane: Lane) -> None:
-        lane.device = self.devices[(self._begun // len(self.lanes) + lane.socket) % len(self.devices)]
+        lane.turns += 1
+        lane.device = self.devices[(lane.turns + lane.socket) % len(self.devices)]
 
 
 class SlowPlugs(Plugs):
