@@ -6,6 +6,8 @@ over /dev/vhci; peripherals appear, say what a capture says, and misbehave when 
 {"do": "hide", "name": "a"}   switched off: says nothing more, and ends its link      {"do": "show", "name": "a"}
 {"do": "leave", "name": "a"}  out of range                                            {"do": "return", "name": "a"}
 {"do": "drop", "name": "a"}   ends its link                   {"do": "forget", "name": "a"}  loses its bonds
+{"do": "say", "name": "a", "hex": "0C62"}   notifies these bytes, of any length
+{"do": "flood", "name": "a", "count": 500}   as many strangers advertise as it does, each from an address of its own
 {"do": "air", "name": "a", "loss": 0.3, "rssi_dbm": -90, "delay_s": 0.2}
 {"do": "look", "name": "a"}   {"do": "unplug-adapter"}
 """
@@ -20,6 +22,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bumble import ll
+from bumble.hci import Address
 from bumble.transport import open_transport
 
 from agent.lab.by_radio import face_of
@@ -30,6 +34,7 @@ from tests.vm.talk import answer_lines
 
 ADAPTER = "F0:F1:F2:00:00:01/P"
 CAPTURES = Path(__file__).parents[1] / "captures"
+FLOOD_S = 0.005
 REST_NS = 1_000_000_000  # between the end of a tale and its beginning
 
 
@@ -108,10 +113,21 @@ class Radio:
                 await device.peripheral.drop()
             case "forget":
                 await device.peripheral.forget()
+            case "say":
+                await device.peripheral.say(device.peripheral.face.characteristics[0], bytes.fromhex(asked["hex"]))
+            case "flood":
+                await self._flood(device, asked["count"])
             case "air":
                 for what in asked.keys() & {"loss", "rssi_dbm", "delay_s"}:
                     setattr(device.antenna, what, asked[what])
         return device.look()
+
+    async def _flood(self, device: Device, count: int) -> None:
+        data = device.peripheral.device.advertising_data
+        for number in range(count):
+            address = Address(f"C1:00:00:00:{number >> 8 & 0xFF:02X}:{number & 0xFF:02X}")
+            self._room.send_advertising_pdu(device.antenna, ll.AdvInd(address, data))
+            await _until(asyncio.get_running_loop().time() + FLOOD_S)
 
 
 async def _until(when: float) -> None:

@@ -236,6 +236,7 @@ class BluezAir:
         except AirError as error:
             if "DoesNotExist" not in str(error):
                 raise
+        self._afresh()
 
     async def power(self) -> None:
         await self._bus.power(False)

@@ -156,7 +156,7 @@ class Host:
         """What is left of the old bond stands in the way of a new one."""
         await self._remove(peer.known.address)
         self._to_bond.add(peer.known.address)
-        peer.hurry()
+        peer.begin_anew()
 
     def wants_bond(self, peer: Peer) -> bool:
         return self.is_window_open and (not peer.known.bonded or peer.known.address in self._to_bond)

@@ -77,6 +77,11 @@ class Peer:
         self._is_hurried = True
         self._stirred.set()
 
+    def begin_anew(self) -> None:
+        """Its old bond is gone, and what was heard before that is no reason to connect: the stack forgot it, too."""
+        self.seen_ns, self.is_refused, self._failures = None, False, 0
+        self.hurry()
+
     def stumble(self, words: str) -> None:
         """Its task failed; the next one begins with a pause."""
         self.tally.failures += 1
@@ -114,9 +119,9 @@ class Peer:
             self.is_refused = True
             self.tally.refused += 1
         words = LOST_BOND if self.is_refused else str(error)
-        if words != self._told:
-            self._told = words
-            log.warning("device fails address=%s driver=%s why=%r", self.known.address, self.known.driver, words)
+        if str(error) != self._told:
+            self._told = str(error)
+            log.warning("device fails address=%s driver=%s why=%r", self.known.address, self.known.driver, str(error))
         self.state = words
         self.host.went_wrong(self, error)
         return words
