@@ -72,7 +72,10 @@ class Plugs:
         if nodes != self._nodes:
             self._nodes, self._looks = nodes, LOOKS_LIMIT
         if self._looks:
-            ports = [port for port in self._ports() if port.device.startswith(HOT)]
+            try:
+                ports = [port for port in self._ports() if port.device.startswith(HOT)]
+            except (OSError, TypeError, ValueError):  # an adapter left while pyserial read about it: at the next look
+                return self._found
             placed = [port for port in ports if port.location]
             self._looks = 0 if len(placed) == len(nodes) else self._looks - 1
             told = placed if self._looks else ports

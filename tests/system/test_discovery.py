@@ -329,3 +329,19 @@ def test_the_bell_rings_when_a_name_comes_may_be_opened_and_goes(tmp_path) -> No
 
     rung = asyncio.run(story())
     assert (rung[0], rung[-1]) == (["ttyUSB0"], [])
+
+
+def test_an_adapter_that_leaves_while_it_is_looked_at_is_looked_for_again(tmp_path) -> None:
+    """pyserial makes a number of what /sys no longer says."""
+    told = [SimpleNamespace(device="/dev/ttyUSB0", location="1-1.2", name="ttyUSB0", manufacturer="", product="")]
+    leaves = [True]
+
+    def ports():
+        if leaves:
+            int(leaves.pop() and None)
+        return told
+
+    (tmp_path / "ttyUSB0").touch()
+    plugs = Plugs(tmp_path, ports)
+    assert plugs() == ()
+    assert [plug.place for plug in plugs()] == ["usb-1-1.2"]
