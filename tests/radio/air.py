@@ -145,6 +145,7 @@ class BumbleAir:
         self.done: list[str] = []  # what was done to mend it
         self.failing_connects = 0
         self._seen: Callable[[Seen], None] | None = None
+        self._removed: set[str] = set()
         self._is_on = False
 
     async def _begin(self) -> None:
@@ -160,6 +161,7 @@ class BumbleAir:
         name = data.get(AdvertisingData.COMPLETE_LOCAL_NAME) or ""
         services = frozenset(long(uuid) for kind in SERVICES for uuid in data.get(kind) or ())
         public = report.address.is_public
+        self._removed.discard(plain(report.address))
         self._seen(
             Seen(plain(report.address), "public" if public else "random", str(name), services, report.rssi, False)
         )
@@ -182,6 +184,8 @@ class BumbleAir:
 
     async def connect(self, address: str, stirred: Callable[[], None]) -> BumbleContact:
         self._check()
+        if address in self._removed:  # as BlueZ: it has forgotten the device until it hears it again
+            raise AbsentError("it was not heard")
         await later(LATER_S)
         if "wedged" in self.faults:
             await later(3600)
@@ -201,6 +205,7 @@ class BumbleAir:
         for key in (address, f"{address}/P"):
             if await self.device.keystore.get(key) is not None:
                 await self.device.keystore.delete(key)
+        self._removed.add(address)
         self.done.append(f"remove {address}")
 
     async def _mend(self, how: str, *faults: str) -> None:
