@@ -70,7 +70,7 @@ class Ear:
             return
         try:
             work(data, now)
-        except Exception:  # noqa: BLE001
+        except Exception:  # noqa: BLE001  whatever a driver's bug raises
             self.is_broken = True
 
     def _open(self, _: bytes, now: int) -> None:
