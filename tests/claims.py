@@ -140,8 +140,6 @@ def count(found: Tally, own: str, ids: tuple[str, ...], heard_bytes: int, is_own
 
 def reason(one: Recording) -> str:
     """Why nobody may claim it: what its own driver finds in it from its first byte on."""
-    if not one.kind.info.emits:
-        return "its driver is only ever pinned"
     ears = Trial([one.kind]).ears
     runs = [0]
     for at, data in one.chunks:
@@ -161,16 +159,15 @@ def reason(one: Recording) -> str:
 
 def row(one: Recording, found: Tally) -> dict[str, Any]:
     cuts = found.own + found.nobody + sum(found.others.values())
-    of_all = max(1, cuts)  # a driver that is only ever pinned has no setting of its own here
     after = found.after_bytes
     line: dict[str, Any] = {
         "recording": one.name,
         "bytes": sum(len(data) for _, data in one.chunks),
         "cuts": cuts,
-        "own_percent": round(100 * found.own / of_all, 1),
-        "nobody_percent": round(100 * found.nobody / of_all, 1),
-        "too_short_percent": round(100 * found.short / of_all, 1),
-        "others_percent": round(100 * sum(found.others.values()) / of_all, 1),
+        "own_percent": round(100 * found.own / cuts, 1),
+        "nobody_percent": round(100 * found.nobody / cuts, 1),
+        "too_short_percent": round(100 * found.short / cuts, 1),
+        "others_percent": round(100 * sum(found.others.values()) / cuts, 1),
         "after_bytes": {"median": int(statistics.median(after)), "most": max(after)} if after else None,
     }
     line |= {"others": found.others} if found.others else {}
