@@ -4,9 +4,10 @@
 
 One line of JSON a recording: of the cuts at its own driver's settings, how many were claimed by its own driver, by
 nobody and by others, and after how many bytes; and what claimed it at settings that are not its own (`elsewhere`).
-Exits 1 where another driver than its own claims a recording, or keeps it from its own, or where nobody ever does.
-Where nobody claims the rest after a cut, that is mostly because too little is left (`too_short_percent`): not even its own driver, alone, would be
-convinced. A capture holds what was said to a driver that asks, so asking is not tried here but in test_asking.
+Exits 1 where another driver than its own claims a recording, or keeps it from its own, or where nobody ever claims it.
+Where nobody claims the rest after a cut, that is mostly because too little is left (`too_short_percent`): not even its
+own driver, alone, would be convinced. A capture holds what was said to a driver that asks, so asking is not tried here
+but in test_asking.
 """
 
 from __future__ import annotations
