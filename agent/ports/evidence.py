@@ -1,9 +1,9 @@
 """Whose bytes are these? All drivers that claim a line setting hear the same, and evidence decides. Pure.
 
 A driver is convincing with three good frames (REQUIREMENTS NUR-03). Where no checksum protects them they must stand in
-a row, with nothing between them; a code that brings its own check digit is protected, the plain ones beside it are no
-evidence. What a checksum proves goes before what only looks right; two that are equally good
-are rivals, and then nobody is chosen: a person must pin one (DESIGN 5, rule 7).
+a row, with nothing between them; where some bring a check digit of their own, those alone count. What a checksum proves
+goes before what only looks right; two that are equally good are rivals, and then nobody is chosen: a person must pin
+one (DESIGN 5, rule 7).
 """
 
 from __future__ import annotations
