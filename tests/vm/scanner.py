@@ -30,7 +30,7 @@ class Scanner:
     serial: str
     maker: str = "Maker"
     product: str = "Reader"
-    latency_ms: int = 8
+    latency_ms: int = 1  # between two reports: a fast reader
     lights: int = 0
     heard: bytearray = field(default_factory=bytearray)
     _reports: list[bytes] = field(default_factory=list)
@@ -46,8 +46,8 @@ class Scanner:
         return len(self._reports) * REPORT_BYTES
 
     def packets(self, limit_bytes: int, is_due: bool) -> bytes:
-        """The answer to a read of the host: one report, empty while no key moves."""
-        return self._reports.pop(0) if self._reports and limit_bytes >= REPORT_BYTES else b""
+        """The answer to a read of the host: one report when the host asks again, empty while no key moves."""
+        return self._reports.pop(0) if self._reports and is_due and limit_bytes >= REPORT_BYTES else b""
 
     def control(self, setup: bytes) -> bytes | None:
         """A control transfer: what to answer, None to refuse."""

@@ -28,7 +28,7 @@ def bed(tmp_path, bus):
 
 
 def opened(bed: Bedside) -> bool:
-    return any(row["path"] == EVENTS and row["is_open"] for row in bed.devices())
+    return any(row["path"] == EVENTS and row["state"] == "open" for row in bed.devices())
 
 
 def test_a_scan_reaches_the_gateway_and_nobody_else(bus, bed) -> None:
