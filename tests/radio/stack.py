@@ -109,7 +109,7 @@ class Stack:
     # Who is heard.
 
     def _advertised(self, report: Advertisement) -> None:
-        if not self.is_powered or {"deaf", "dead scan", "no adapter"} & self.faults:
+        if not (self.is_powered and self.scanners) or {"deaf", "dead scan", "no adapter"} & self.faults:
             return
         kept = self._keep(report)
         for scanner in list(self.scanners):
