@@ -195,3 +195,23 @@ def test_a_bonded_device_is_heard_again_after_bluetoothd_was_started_again(tmp_p
     refused, done = run(story())
     assert refused >= 1
     assert done == [f"remove {OXIMETER.address}"]
+
+
+def test_who_was_lost_is_found_at_once_by_an_adapter_that_tells_once(tmp_path: Path) -> None:
+    """The scan is begun afresh after each loss, or it would be told again only when all had been silent for long."""
+
+    async def story():
+        bed = Bed(tmp_path, [named(OXIMETER)], stack=Stack(Ether(), tells_again=False))
+        device = Device(bed.ether, OXIMETER)
+        await device.switch_on()
+        took = []
+        async with bed.watched():
+            await until(lambda: bed.readings())
+            for _ in range(5):
+                heard = len(bed.readings())
+                await device.drop()
+                took.append(await until(lambda heard=heard: len(bed.readings()) > heard))
+        device.switch_off()
+        return took
+
+    assert max(run(story())) < 5
