@@ -1,4 +1,4 @@
-"""Faults by the hundred on virtual time: how long until each device is heard again, and what that took.
+"""Faults by the hundred on virtual time, through bleak: how long until each device is heard again, and what that took.
 
     python -m tests.radio.campaign --faults 500 --seed 1 --out FILE
 
