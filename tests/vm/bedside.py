@@ -1,9 +1,8 @@
-"""A gateway in the guest: the very unit that docs/operate.md prints, with its own user, its spool, and its commands."""
+"""A gateway in the guest: the very unit of systemd/, with its own user, its spool, and its commands."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from tests.vm.spooled import Spooled
 from tests.vm.talk import Player
 from wire import keys
 
-OPERATE = Path(__file__).parents[2] / "docs" / "operate.md"
+OURS = Path(__file__).parents[2] / "systemd"
 UNIT = Path("/etc/systemd/system/wardlink.service")
 CONFIG = Path("/etc/wardlink/gateway.toml")
 STATE, RUNTIME = Path("/var/lib/wardlink"), Path("/run/wardlink")
@@ -49,7 +48,8 @@ class Bedside:
             encoding="utf-8",
         )
         do("chown", "-R", "wardlink:wardlink", str(CONFIG.parent))
-        UNIT.write_text(unit(OPERATE.read_text(encoding="utf-8")), encoding="utf-8")
+        CONFIG.parent.chmod(0o750)
+        shutil.copy(OURS / UNIT.name, UNIT)
         added = Path(f"{UNIT}.d")
         added.mkdir(exist_ok=True)
         (added / "guest.conf").write_text(f"{MORE}SupplementaryGroups={groups}\n" if groups else MORE, encoding="utf-8")
@@ -108,13 +108,6 @@ def on_air(folder: Path) -> Player:
     do("systemctl", "start", "bluetooth")
     until(lambda: "Powered: yes" in do("bluetoothctl", "show", check=False), STARTING_S)
     return radio
-
-
-def unit(document: str) -> str:
-    """The unit that the document prints."""
-    found = re.search(r"^```\n(\[Unit\]\n.*?)^```$", document, re.MULTILINE | re.DOTALL)
-    assert found, "docs/operate.md prints no unit"
-    return found[1]
 
 
 def do(*words: str, check: bool = True, limit_s: float = 30.0) -> str:

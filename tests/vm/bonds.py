@@ -1,5 +1,5 @@
 """`python -m tests.vm.bonds FIGURES`, in the guest: how long from a device's first advertisement to its first durable
-reading, through the real bluetoothd. The gateway is the unit of docs/operate.md, with a [[radio]] for each device.
+reading, through the real bluetoothd. The gateway is the unit of systemd/, with a [[radio]] for each device.
 
 This is where the gateway meets the radio of the guest; a gateway without a radio is told so, with exit code 3.
 """

@@ -3,7 +3,7 @@ plugging in and out for ever leaves anything behind.
 
 A plug is timed at a socket where another device was last, so that nothing remembered helps. A cycle is a device that
 comes back to its own socket; each says a serial number and a saturation that nobody else does, so that a reading under
-another's name is seen. The gateway is the unit of docs/operate.md.
+another's name is seen. The gateway is the unit of systemd/.
 """
 
 from __future__ import annotations
