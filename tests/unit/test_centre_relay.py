@@ -156,7 +156,7 @@ def test_a_replaced_gateway_is_heard_through_its_successor_only(centre, dead, be
     grant, vital = dead.grant(), dead.vital(reading(10))
     centre.take(grant)
     assert (centre.store.summary(dead.gateway).held, centre.count("refused_foreign_gateway")) == (0, 1)
-    outcome = centre.take(relay(bearer.address, grant), relay(bearer.address, vital))
+    outcome = centre.ingest.take([relay(bearer.address, grant), relay(bearer.address, vital)])
     assert len(carried(outcome)) == 2
     centre.ingest._gate.change(sites, {}, (dead.gateway,))
     centre.take(relay(bearer.address, dead.vital(reading(20))))
