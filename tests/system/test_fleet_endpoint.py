@@ -2,8 +2,8 @@
 
 import base64
 import hashlib
+import io
 import json
-import os
 import re
 import shutil
 import signal
@@ -12,10 +12,12 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from agent.cli.entry import main
 from tests import fleet_rig, trusted
 from tests.fleet_rig import Gateway
 from tests.system.broker_rig import free_port
@@ -25,12 +27,11 @@ from wire.voucher import Voucher
 pytestmark = pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="no curl or openssl")
 ROOT = Path(__file__).parents[2]
 WARDLINK = (sys.executable, "-m", "agent.cli.entry", "fleet")
-PASSPHRASE = {"ROOT_PASSPHRASE": "six words of a dictionary"}
 EST = "/.well-known/est"
 
 
 class Centre:
-    """`wardlink fleet` as programs, and its endpoint."""
+    """`wardlink fleet` and its endpoint, which is a process."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,16 +50,13 @@ class Centre:
         self.ca.write_bytes(self.does("roots"))
 
     def does(self, *words: object, code: int = 0) -> bytes:
-        """What a verb says."""
-        run = subprocess.run(
-            list(map(str, [*WARDLINK, "--folder", self.folder / "fleet", *words])),
-            cwd=ROOT,
-            env=os.environ | PASSPHRASE,
-            capture_output=True,
-            check=False,
-        )
-        assert run.returncode == code, run.stderr.decode()
-        return run.stdout if code == 0 else run.stderr
+        """What a verb says; the same program as on the command line, without its start."""
+        said, told = (io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2))
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(told):
+            patch.setenv("ROOT_PASSPHRASE", "six words of a dictionary")
+            found = main(["fleet", "--folder", str(self.folder / "fleet"), *map(str, words)])
+        assert found == code, told.buffer.getvalue().decode()
+        return (said if code == 0 else told).buffer.getvalue()
 
     def voucher(self) -> Voucher:
         return voucher.read(self.does("voucher", "north").decode().splitlines()[0])
