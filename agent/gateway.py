@@ -263,7 +263,8 @@ def _quotas(config: Config) -> dict[int, int]:
 
 def _broker(config: Config) -> Broker:
     keys = Path(config.keys)
-    tls = context(keys / "ca.crt", keys / "gateway.crt", keys / "gateway.key") if config.broker_tls else None
+    key = identity.key_file(keys) if config.broker_tls else None
+    tls = context(keys / "ca.crt", keys / "gateway.crt", key) if key else None
     return Broker(config.broker_host, config.broker_port, tls)
 
 

@@ -23,6 +23,8 @@ VERBS = (
     "replay",
     "spool",
     "status",
+    "enrol",
+    "wipe",
     "centre",
     "demo",
 )
