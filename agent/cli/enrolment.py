@@ -30,7 +30,7 @@ Facts = dict[str, object]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exits 1 where it was refused; with --json that is said on stdout too, with `final`: trying again does not help."""
+    """Exits 1 where it was refused; --json says so on stdout too, with `final`: trying again does not help."""
     try:
         facts = _verb(args)(Keys(*_place(args), os.environ.get(protection.TPM_VARIABLE, "")), args)
     except (EndpointError, RefusedError, ProtectionError, VoucherError) as error:
@@ -73,7 +73,7 @@ def _enrol(keys: Keys, args: argparse.Namespace) -> Facts:
     if not given.url:
         raise RefusedError("this voucher is for a stick: it names no address", "wardlink enrol request DIR")
     root = endpoint.root(given.url, given.root)
-    return made | _standing(keys, keys.take_answer(asked, endpoint.ask(given.url, [root], "enrol", data)))
+    return made | _standing(keys, keys.take_answer(asked, endpoint.ask(given.url, [root], data)))
 
 
 def _renew(keys: Keys, _args: argparse.Namespace) -> Facts:
@@ -81,7 +81,7 @@ def _renew(keys: Keys, _args: argparse.Namespace) -> Facts:
     if not asked.url:
         raise RefusedError("no address to renew at is known", "ask the centre for a voucher: wardlink enrol")
     roots = ders((keys.folder / ROOTS_FILE).read_bytes())
-    return _standing(keys, keys.take_answer(asked, endpoint.ask(asked.url, roots, "renew", data)))
+    return _standing(keys, keys.take_answer(asked, endpoint.ask(asked.url, roots, data)))
 
 
 def _request(keys: Keys, args: argparse.Namespace) -> Facts:

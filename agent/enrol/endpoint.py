@@ -1,4 +1,4 @@
-"""The enrolment endpoint of the centre, over HTTPS: what EST calls cacerts and simpleenroll (RFC 7030), with our bytes.
+"""The enrolment endpoint of the centre, over HTTPS: `cacerts` as EST has it (RFC 7030, 4.1), and our own requests.
 
 Trust begins at the hash of a root, which the voucher names. The roots are fetched once from whoever answers there; only
 the one that has this hash is believed, and everything that is secret goes through TLS that ends at it.
@@ -14,14 +14,15 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 import msgspec
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.hazmat.primitives.serialization import pkcs7
 
-from wire.request import ANSWER_LIMIT_BYTES
+from wire.request import TEXT_LIMIT_LETTERS, RequestError, from_text, to_text
 
 TIME_LIMIT_S = 60.0
 ROOTS_LIMIT_BYTES = 65536
 _CLOCK = frozenset({9, 10})  # x509_vfy.h: not valid yet, expired
 _NAME = frozenset({62, 64})
+_ADDRESS = "check the address that the centre gave"
 
 
 class EndpointError(Exception):
@@ -33,12 +34,15 @@ class EndpointError(Exception):
         self.final = final
 
 
-def ask(url: str, roots: Iterable[bytes], kind: str, body: bytes) -> bytes:
-    """POST a request (`kind`: enrol or renew); the answer. `roots`: DER. Raises EndpointError."""
+def ask(url: str, roots: Iterable[bytes], request: bytes) -> bytes:
+    """The answer to a request (wire/request.py). `roots`: DER. Raises EndpointError."""
     context = _context()
     context.load_verify_locations(cadata="".join(map(ssl.DER_cert_to_PEM_cert, roots)))
-    path = {"enrol": "simpleenroll", "renew": "simplereenroll"}[kind]
-    return _talk(url, path, context, body, ANSWER_LIMIT_BYTES)
+    data = _talk(url, "wardlink/1/request", context, to_text("REQUEST", request).encode(), TEXT_LIMIT_LETTERS)
+    try:
+        return from_text("ANSWER", data.decode("ascii", "replace"))
+    except RequestError as error:
+        raise EndpointError(f"what {urlsplit(url).netloc} sent is no answer: {error}", _ADDRESS) from error
 
 
 def root(url: str, fingerprint: bytes) -> bytes:
@@ -46,7 +50,7 @@ def root(url: str, fingerprint: bytes) -> bytes:
     anybody = _context()
     anybody.check_hostname = False
     anybody.verify_mode = ssl.CERT_NONE  # RFC 7030, 4.1.1: what comes is public, and held against the fingerprint
-    data = _talk(url, "cacerts", anybody, None, ROOTS_LIMIT_BYTES)
+    data = _talk(url, ".well-known/est/cacerts", anybody, None, ROOTS_LIMIT_BYTES)
     for der in _certificates(data):
         if hashlib.sha256(der).digest() == fingerprint:
             return der
@@ -57,15 +61,11 @@ def root(url: str, fingerprint: bytes) -> bytes:
 
 def _certificates(data: bytes) -> list[bytes]:
     try:
-        return [one.public_bytes(Encoding.DER) for one in pkcs7.load_pem_pkcs7_certificates(_armoured(data))]
+        found = pkcs7.load_pem_pkcs7_certificates(b"-----BEGIN PKCS7-----\n%b\n-----END PKCS7-----\n" % data.strip())
     except ValueError as error:
         raise EndpointError(
             "what answers there is no enrolment endpoint", "check the address in the voucher"
         ) from error
-
-
-def _armoured(data: bytes) -> bytes:
-    return b"-----BEGIN PKCS7-----\n" + data.strip() + b"\n-----END PKCS7-----\n"
 
 
 def _context() -> ssl.SSLContext:
@@ -90,33 +90,43 @@ def _talk(url: str, path: str, context: ssl.SSLContext, body: bytes | None, limi
     if answer.status != http.HTTPStatus.OK:
         raise _refused(answer.status, data, parts.netloc)
     if len(data) > limit_bytes:
-        raise EndpointError(f"{parts.netloc} sent more than {limit_bytes} bytes", "check the address in the voucher")
+        raise EndpointError(f"{parts.netloc} sent more than {limit_bytes} bytes", _ADDRESS)
     return data
 
 
 def _headers(body: bytes | None) -> dict[str, str]:
-    return {} if body is None else {"Content-Type": "application/octet-stream"}
+    return {} if body is None else {"Content-Type": "text/plain"}
 
 
 class _Said(msgspec.Struct):
-    """How the endpoint refuses."""
+    """How the endpoint refuses: in a word. Why stands in its own audit log."""
 
-    error: str
-    hint: str = ""
+    refused: str
+
+
+_VOUCHER = "ask the centre for a new voucher: wardlink enrol"
+_WORDS = {
+    "voucher": ("the centre refuses the voucher", f"it is unknown, used, withdrawn or too old: {_VOUCHER}"),
+    "expired": ("the last certificate expired more than 180 days ago", _VOUCHER),
+    "gateway": ("the centre does not know this gateway", _VOUCHER),
+    "revoked": ("the centre has revoked this gateway", "ask the centre why; it goes on recording"),
+    "site": ("the centre knows this gateway at another site", "correct site in gateway.toml, or ask the centre"),
+    "request": ("the centre cannot read the request", "is wardlink there and here of the same version?"),
+    "often": ("the centre was asked too often", "try again in some minutes"),
+    "late": ("the request came too slowly", "try again; or enrol with a stick"),
+    "busy": ("the centre cannot answer now", "try again later; its log says why"),
+}
+_PASSING = ("often", "late", "busy")
 
 
 def _refused(status: int, data: bytes, where: str) -> EndpointError:
     try:
-        said = msgspec.json.decode(data, type=_Said)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        said = _Said(f"{where} answers {status}", "is it the enrolment endpoint, and well? the centre's log says more")
-    busy = status >= http.HTTPStatus.INTERNAL_SERVER_ERROR or status == http.HTTPStatus.TOO_MANY_REQUESTS
-    return EndpointError(_plain(said.error), _plain(said.hint), final=not busy)
-
-
-def _plain(text: str) -> str:
-    """Whoever answers must not write to a terminal what he likes."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:300]
+        word = msgspec.json.decode(data, type=_Said).refused
+    except msgspec.DecodeError:
+        word = ""
+    if word not in _WORDS:
+        return EndpointError(f"{where} answers {status}: no enrolment endpoint", _ADDRESS)
+    return EndpointError(*_WORDS[word], final=word not in _PASSING)
 
 
 def _explained(error: Exception, where: str) -> EndpointError:
@@ -129,7 +139,7 @@ def _explained(error: Exception, where: str) -> EndpointError:
     if isinstance(error, TimeoutError):
         return EndpointError(f"{where} does not answer", "the network, or its firewall; or enrol with a stick")
     if isinstance(error, ssl.SSLError | http.client.HTTPException):
-        return EndpointError(f"{where} does not speak HTTPS as we do: {error}", "check the address in the voucher")
+        return EndpointError(f"{where} does not speak HTTPS as we do: {error}", _ADDRESS)
     return EndpointError(f"the link to {where} broke: {error}", "try again; or enrol with a stick")
 
 
