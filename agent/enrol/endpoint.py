@@ -63,9 +63,8 @@ def _certificates(data: bytes) -> list[bytes]:
     try:
         found = pkcs7.load_pem_pkcs7_certificates(b"-----BEGIN PKCS7-----\n%b\n-----END PKCS7-----\n" % data.strip())
     except ValueError as error:
-        raise EndpointError(
-            "what answers there is no enrolment endpoint", "check the address in the voucher"
-        ) from error
+        raise EndpointError("what answers there is no enrolment endpoint", _ADDRESS) from error
+    return [one.public_bytes(Encoding.DER) for one in found]
 
 
 def _context() -> ssl.SSLContext:
