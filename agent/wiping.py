@@ -89,10 +89,11 @@ def _stopped(spool: Path) -> Iterator[None]:
 
 def _receipt(place: Place, even_unsent: bool, utc: int, surely: int | None) -> str:
     signer = identity.signer(place.keys)
-    own, missing = _waiting(place.state / "spool")
+    unreadable: list[str] | None = [] if even_unsent else None
+    own, missing = _waiting(place.state / "spool", unreadable)
     relayed = 0
     for _, folder in imported.waiting(place.state / "imported"):
-        waits, gone = _waiting(folder)
+        waits, gone = _waiting(folder, unreadable)
         relayed, missing = relayed + waits.total(), missing + gone
     if own.total() + relayed and not even_unsent:
         hint = "let it send, or take them out: wardlink spool export; --even-unsent destroys them"
@@ -109,20 +110,27 @@ def _receipt(place: Place, even_unsent: bool, utc: int, surely: int | None) -> s
         not_held={Class(cls).word: count for cls, count in own.items()},
         relayed_not_held=relayed,
         missing=missing,
+        unreadable=unreadable or [],
     )
     return farewell.sign(signer, said)
 
 
-def _waiting(spool: Path) -> tuple[Counter[int], int]:
-    """Envelopes without a receipt, by class, and how many ranges cannot be read. Raises SpoolError, OSError."""
+def _waiting(spool: Path, unreadable: list[str] | None) -> tuple[Counter[int], int]:
+    """Envelopes without a receipt, by class, and how many ranges cannot be read. A folder of which nothing can be read
+    is put on the list; without one that raises WipeError.
+    """
     if not spool.is_dir():
         return Counter(), 0
     try:
         salvage = Salvage(spool, unheld=True)
         waiting = Counter(stored.cls for stored in salvage.frames())
-    except SpoolError as error:
-        raise WipeError(f"the spool cannot be read: {error}", error.hint) from error
-    return waiting, len(salvage.missing()) + salvage.unnamed
+        return waiting, len(salvage.missing()) + salvage.unnamed
+    except (SpoolError, OSError) as error:
+        if unreadable is None:
+            hint = "wardlink spool check; --even-unsent destroys it, unread"
+            raise WipeError(f"the spool cannot be read: {error}", hint) from error
+    unreadable.append(spool.name)
+    return Counter(), 0
 
 
 def _destroy(place: Place) -> None:

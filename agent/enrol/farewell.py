@@ -38,6 +38,7 @@ class Wiped(msgspec.Struct, frozen=True):
     not_held: dict[str, int]
     relayed_not_held: int
     missing: int
+    unreadable: list[str]  # folders of a spool that gave nothing at all, and were destroyed so
 
 
 def sign(signer: Ed25519PrivateKey, said: Wiped) -> str:
