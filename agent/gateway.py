@@ -74,7 +74,7 @@ class Gateway:
             broker(config),
             who.centres,
             self.relaying,
-            Seams(lambda state: None, self._meet, world.now, world.uniform, self._utc, world.dial),
+            Seams(lambda state: self.trust.link(state), self._meet, world.now, world.uniform, self._utc, world.dial),
             relayed=self.relaying.places,
         )
         self._hurry = asyncio.Event()

@@ -24,6 +24,7 @@ from agent.enrol.places import ENROLLED_FILE
 from agent.enrol.standing import Enrolled
 from agent.health.status import TrustStatus
 from agent.trust import DirectoryRefusedError, broker
+from agent.uplink.account import LinkState
 from agent.uplink.tls import LinkError
 from config.load import ConfigError
 from wire.keys import Recipient
@@ -51,14 +52,13 @@ class Said(msgspec.Struct):
 class Believers:
     """Who in this process must hear of a change, and what is asked of the world.
 
-    `passed`: microseconds since 1970 that have surely passed; `link_problem`: why there is no link, or "".
+    `passed`: microseconds since 1970 that have surely passed, None where nobody knows.
     """
 
     grant_to: Callable[[Sequence[Recipient]], None]
     believe: Callable[[Sequence[Ed25519PublicKey]], None]
     redial: Callable[[], None]
     passed: Callable[[], int | None]
-    link_problem: Callable[[], str]
     uniform: Callable[[float, float], float]
 
 
@@ -73,6 +73,11 @@ class Renewing:
         self._failures = 0
         self._seen = b""
         self._problem = self._hint = ""
+        self._is_expired = False
+
+    def link(self, state: LinkState) -> None:
+        """Where no clock is known, the broker knows that the certificate has expired."""
+        self._is_expired = not state.connected and (self._is_expired or EXPIRED in state.message)
 
     async def run(self) -> None:
         """For ever: renew when it is due; take what somebody else wrote into the keys folder."""
@@ -138,16 +143,17 @@ class Renewing:
             what = "the certificate expired more than 180 days ago"
             self._say(what, "it goes on recording; ask the centre for a voucher: wardlink enrol")
             return False
-        return standing.is_due(enrolled, passed, EXPIRED in self._believers.link_problem())
+        return standing.is_due(enrolled, passed, self._is_expired)
 
     async def _renew(self) -> bool:
         code, out = await self._work(["renew"], b"")
         if not code:
             self._failures = 0
+            self._is_expired = False
             self._say("", "")
             return True
         said = _said(out)
-        hint = "it goes on recording; ask the centre for a voucher: wardlink enrol" if said.final else said.hint
+        hint = f"it goes on recording; {said.hint or 'ask the centre for a voucher: wardlink enrol'}"
         self._failures += 1
         self._say(f"the certificate is not renewed: {said.error}", hint)
         return False
@@ -189,7 +195,6 @@ def renewing(gateway: Gateway) -> Renewing:
         uplink.believe,
         redial,
         lambda: clock.passed_utc(world.anchor(0)),
-        lambda: uplink.stat().state.message,
         world.uniform,
     )
     return Renewing(Path(gateway.config.keys), believers, child_of(world.config_file))

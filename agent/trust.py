@@ -11,6 +11,7 @@ from agent.config import Config
 from agent.enrol import protection
 from agent.enrol.places import ENROLLED_FILE
 from agent.health.status import TrustStatus
+from agent.uplink.account import LinkState
 from agent.uplink.link import Broker
 from agent.uplink.tls import context
 
@@ -52,6 +53,11 @@ class Trust:
         if self._renewing is None:
             raise DirectoryRefusedError("this gateway was not enrolled", "its keys were made by hand: change them so")
         return await self._renewing.take_directory(data)
+
+    def link(self, state: LinkState) -> None:
+        """The link has changed."""
+        if self._renewing is not None:
+            self._renewing.link(state)
 
     def status(self) -> TrustStatus | None:
         return self._renewing.status() if self._renewing else None

@@ -100,7 +100,7 @@ def _headers(body: bytes | None) -> dict[str, str]:
 class _Said(msgspec.Struct):
     """How the endpoint refuses: in a word. Why stands in its own audit log."""
 
-    refused: str
+    error: str
 
 
 _VOUCHER = "ask the centre for a new voucher: wardlink enrol"
@@ -108,7 +108,7 @@ _WORDS = {
     "voucher": ("the centre refuses the voucher", f"it is unknown, used, withdrawn or too old: {_VOUCHER}"),
     "expired": ("the last certificate expired more than 180 days ago", _VOUCHER),
     "gateway": ("the centre does not know this gateway", _VOUCHER),
-    "revoked": ("the centre has revoked this gateway", "ask the centre why; it goes on recording"),
+    "revoked": ("the centre has revoked this gateway", "ask the centre why; to be let in again it is wiped first"),
     "site": ("the centre knows this gateway at another site", "correct site in gateway.toml, or ask the centre"),
     "request": ("the centre cannot read the request", "is wardlink there and here of the same version?"),
     "often": ("the centre was asked too often", "try again in some minutes"),
@@ -120,7 +120,7 @@ _PASSING = ("often", "late", "busy")
 
 def _refused(status: int, data: bytes, where: str) -> EndpointError:
     try:
-        word = msgspec.json.decode(data, type=_Said).refused
+        word = msgspec.json.decode(data, type=_Said).error
     except msgspec.DecodeError:
         word = ""
     if word not in _WORDS:
