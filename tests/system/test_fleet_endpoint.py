@@ -18,10 +18,12 @@ from pathlib import Path
 import pytest
 
 from agent.cli.entry import main
+from agent.enrol import farewell
 from tests import fleet_rig, trusted
 from tests.fleet_rig import Gateway
 from tests.system.broker_rig import free_port
 from wire import directory, request, voucher
+from wire.keys import verifier_text
 from wire.voucher import Voucher
 
 pytestmark = pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="no curl or openssl")
@@ -56,10 +58,11 @@ class Centre:
             patch.setenv("ROOT_PASSPHRASE", "six words of a dictionary")
             found = main(["fleet", "--folder", str(self.folder / "fleet"), *map(str, words)])
         assert found == code, told.buffer.getvalue().decode()
-        return (said if code == 0 else told).buffer.getvalue()
+        self.told = told.buffer.getvalue().decode()
+        return said.buffer.getvalue() if code == 0 else told.buffer.getvalue()
 
     def voucher(self) -> Voucher:
-        return voucher.read(self.does("voucher", "north").decode().splitlines()[0])
+        return voucher.read(self.does("voucher", "north").decode())
 
     def curl(self, path: str, *more: object, data: bytes | None = None) -> tuple[int, bytes]:
         """(status, body)."""
@@ -222,6 +225,32 @@ def test_only_tls_1_3_and_the_right_root(centre) -> None:
         assert safe.version() == "TLSv1.3"
 
 
+def test_a_wiped_gateway_is_let_in_no_more(centre) -> None:
+    gateway = Gateway(140)
+    assert centre.curl("/wardlink/1/request", data=gateway.asks(centre.voucher()))[0] == 200
+    said = farewell.Wiped(
+        gateway=gateway.id,
+        key=verifier_text(gateway.key.public_key()),
+        site="north",
+        utc=0,
+        surely=None,
+        protection="file",
+        board="Pi",
+        not_held={"vital": 1},
+        relayed_not_held=2,
+        missing=0,
+        unreadable=[],
+    )
+    receipt = centre.folder / "receipt.txt"
+    receipt.write_text(farewell.sign(gateway.key, said).replace('"relayed_not_held":2', '"relayed_not_held":3'))
+    assert b"signature is not the gateway's" in centre.does("wiped", receipt, code=1)
+    assert centre.curl("/wardlink/1/request", data=gateway.asks(None))[0] == 200
+    receipt.write_text(farewell.sign(gateway.key, said))
+    centre.does("wiped", receipt)
+    assert centre.curl("/wardlink/1/request", data=gateway.asks(None))[0] == 403
+    assert "wiped, proven by its receipt; 3 envelopes" in centre.audited("retired")[-1]["why"]
+
+
 def test_words_for_people(centre) -> None:
     said = centre.does("voucher", "west", code=1).decode()
     assert said.startswith("error: no site west")
@@ -230,8 +259,9 @@ def test_words_for_people(centre) -> None:
     picture = centre.folder / "voucher.svg"
     shown = centre.does("voucher", "north", "--bed", "12", "--qr", picture).decode()
     assert picture.stat().st_mode & 0o077 == 0
-    assert voucher.read(shown.splitlines()[0]).site == "north"
-    assert "█" in centre.does("voucher", "north", "--qr").decode()
+    assert voucher.read(shown).site == "north"
+    centre.does("voucher", "north", "--qr")
+    assert "█" in centre.told
     assert b'site = "north"' in centre.does("gateways")
     assert json.loads(centre.does("list", "--json"))["sites"]["north"] > 0
     key = centre.folder / "broker.key"
