@@ -227,9 +227,13 @@ def test_what_fails_leaves_nothing(rig, gateway) -> None:
 
 
 def test_of_what_is_refused_only_the_line_is_kept(rig) -> None:
-    with pytest.raises(RefusedError), rig.act() as act:
-        lists.add_site(act, "west")
-        raise RefusedError("request", "after all")
+    def late() -> None:
+        with rig.act() as act:
+            lists.add_site(act, "west")
+            raise RefusedError("request", "after all")
+
+    with pytest.raises(RefusedError):
+        late()
     with rig.fleet.reading() as db:
         assert "west" not in lists.sites(db)
     assert "west" not in rig.audit()
