@@ -66,6 +66,7 @@ class Endpoint:
         self._all = Limiter(burst=200, every_s=0.05)
         self._each = Limiter(burst=60, every_s=1.0)
         self._vouchers = Limiter(burst=10, every_s=60.0)
+        fleet.refusals = Limiter(burst=1000, every_s=10.0)  # at most 4 MB a day of the log
         est = "/.well-known/est"
         self.app = Starlette(
             routes=[
