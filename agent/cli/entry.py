@@ -13,6 +13,7 @@ from config.load import ConfigError
 
 VERBS = (
     "run",
+    "audit",
     "check",
     "drivers",
     "bond",
@@ -23,7 +24,10 @@ VERBS = (
     "replay",
     "spool",
     "status",
+    "enrol",
+    "wipe",
     "centre",
+    "fleet",
     "demo",
 )
 
