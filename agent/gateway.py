@@ -68,7 +68,7 @@ class Gateway:
         self.epoch = spool.epoch
         self.ward = Ward(lambda: codec.Encoder().encode)
         self.tapes = Tapes()
-        sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce, world.entropy)
+        sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce, world.secret)
         self.pulse = Pulse(self.ward, sealer, partial(world.anchor, LATE_US), config.bed, spool.body_limit_bytes)
         self.uplink = Uplink(
             Origin(self.address, spool.epoch),

@@ -75,7 +75,7 @@ class Pulse:
         return [self._sealer.ended(tails)] if tails else []
 
     def beat(self, now: int, last: bool = False) -> list[Envelope]:
-        """Everything since the last beat, sealed; grants first. `last` closes the epoch with a manifest."""
+        """Everything since the last beat, sealed; grants first. `last`: a manifest ends it, and the key is forgotten."""
         t = now // 1000
         made: list[Envelope] = []
         if now >= self._hour_at or self._sealer.wants_hour:
@@ -95,6 +95,8 @@ class Pulse:
             self._manifest_at = now + MANIFEST_NS
             manifest = self._sealer.manifest()
             made += [manifest] if manifest else []
+        if last:
+            self._sealer.forget()
         return made
 
     def _due(self, now: int) -> list[Record]:

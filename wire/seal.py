@@ -1,14 +1,13 @@
 """Sealing and opening: a data key an hour, granted to recipients, forgotten when the hour ends (DESIGN 6).
 
-The data key is 32 random bytes that live in memory only. Each envelope is ChaCha20-Poly1305 (RFC 8439) under it with
-the header as associated data; the key is HPKE-sealed (RFC 9180) to each recipient in a signed grant. What lies in its
-own spool the gateway cannot read after a restart.
+The data key is 32 random bytes that live in memory only, and no longer than their hour. Each envelope is
+ChaCha20-Poly1305 (RFC 8439) under it with the header as associated data; the key is HPKE-sealed (RFC 9180) to each
+recipient in a signed grant. What lies in its own spool the gateway cannot read after a restart.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Sequence
 
 from cryptography.exceptions import InvalidTag
@@ -22,12 +21,22 @@ from wire.statement import Ended, Grant, Manifest, Sealed, Statement
 from wire.topics import Class
 
 DATA_KEY_BYTES = 32
+_SOURCE = "/dev/random"  # as getrandom(2): waits until the kernel has gathered enough after boot, and never again
+
+
+def fresh(count: int) -> bytearray:
+    """Random bytes of the kernel where they can be wiped: what os.urandom returns stays in freed memory."""
+    out = bytearray(count)
+    with open(_SOURCE, "rb", buffering=0) as source:  # noqa: PTH123  unbuffered, into our own bytes
+        if source.readinto(out) != count:
+            raise OSError(f"{_SOURCE} gave less than was asked for")
+    return out
 
 
 class Sealer:
     """The gateway's side. Numbers envelopes of every class from 0 and holds the data key of the hour.
 
-    `entropy(n)` gives n random bytes; tests pass a fixed one to make vectors, everybody else leaves it.
+    `secret(n)` gives n random bytes, which are wiped; tests pass a fixed one to make vectors, everybody else leaves it.
     """
 
     def __init__(
@@ -36,14 +45,14 @@ class Sealer:
         recipients: Sequence[Recipient],
         epoch: int,
         nonce: bytes,
-        entropy: Callable[[int], bytes] = os.urandom,
+        secret: Callable[[int], bytearray] = fresh,
     ) -> None:
         assert recipients, "nobody could open what is sealed"
         self._signer = signer
         self._recipients = tuple(recipients)
         self.epoch = epoch
         self._nonce = nonce
-        self._entropy = entropy
+        self._secret = secret
         self._aead: ChaCha20Poly1305 | None = None
         self._hour = -1
         self._shares: list[tuple[bytes, bytes]] = []
@@ -60,7 +69,7 @@ class Sealer:
             self.forget()
 
     def forget(self) -> None:
-        """Let go of the data key. What it sealed only the recipients can open."""
+        """Let go of the data key: its one copy is in OpenSSL's contexts, which clear what they free."""
         self._aead = None
 
     @property
@@ -71,10 +80,13 @@ class Sealer:
     def begin_hour(self) -> tuple[Header, bytes]:
         """Forget the data key, make the next, and return its grant: to be durable before anything sealed under it."""
         self.forget()
-        key = self._entropy(DATA_KEY_BYTES)
         self._hour += 1
-        self._aead = ChaCha20Poly1305(key)
-        self._shares = [(r.kid, r.seal(key, self._info(r.kid))) for r in self._recipients]
+        key = self._secret(DATA_KEY_BYTES)
+        try:
+            self._aead = ChaCha20Poly1305(key)
+            self._shares = [(r.kid, r.seal(key, self._info(r.kid))) for r in self._recipients]
+        finally:
+            key[:] = bytes(len(key))
         return self.grant()
 
     def grant(self) -> tuple[Header, bytes]:

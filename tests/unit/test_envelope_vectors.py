@@ -72,9 +72,15 @@ BLOCKS = [
 ]
 
 
+def sealer_of_the_file() -> Sealer:
+    return Sealer(SIGNER, [secret.recipient for secret in SECRETS], EPOCH, NONCE, lambda _: bytearray(DATA_KEY))
+
+
 def made() -> dict[str, object]:
     """Everything but the grants, from the constants above."""
-    sealer = Sealer(SIGNER, [secret.recipient for secret in SECRETS], EPOCH, NONCE, lambda count: DATA_KEY[:count])
+    sealer = Sealer(
+        SIGNER, [secret.recipient for secret in SECRETS], EPOCH, NONCE, lambda count: bytearray(DATA_KEY[:count])
+    )
     ended = sealer.ended([(5, 1, 900), (6, 2, 21)])[1]
     sealer.begin_hour()
     vital, wave = bundle.pack_vital(RECORDS), bundle.pack_wave(BLOCKS)
@@ -108,7 +114,9 @@ def made() -> dict[str, object]:
 
 
 def grant() -> str:
-    sealer = Sealer(SIGNER, [secret.recipient for secret in SECRETS], EPOCH, NONCE, lambda count: DATA_KEY[:count])
+    sealer = Sealer(
+        SIGNER, [secret.recipient for secret in SECRETS], EPOCH, NONCE, lambda count: bytearray(DATA_KEY[:count])
+    )
     sealer.ended([])
     return sealer.begin_hour()[1].hex()
 
