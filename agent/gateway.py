@@ -19,6 +19,7 @@ from agent.config import MIB, Config
 from agent.health import metrics, notify, status
 from agent.health.room import Rooms
 from agent.keeping import Keeping, Kept
+from agent.last_minutes import last_minutes
 from agent.listening import Listening
 from agent.picture import picture, volumes
 from agent.ports.plugs import FOUND
@@ -162,7 +163,8 @@ class Gateway:
     async def _begin(self) -> None:
         """The first grant, and what this epoch knows of earlier ones, durable before anything else."""
         self._owe(self.keeping.spool.undeclared())
-        for header, data in self.pulse.ended(self.keeping.ends()):
+        recovered = await self.keeping.on_thread(partial(last_minutes, self.keeping.spool, self.address.gateway))
+        for header, data in self.pulse.ended(self.keeping.ends(), recovered):
             self.keeping.append(header, data)
         await self._beat_once()
         self.world.settle()

@@ -15,6 +15,7 @@ from wire.envelope import Header
 from wire.keys import Recipient
 from wire.records import Anchor, Association, EnvelopeGap, Record, Room
 from wire.seal import Sealer
+from wire.statement import Recovered
 from wire.topics import Class
 
 HOUR_NS = 3_600_000_000_000
@@ -49,6 +50,7 @@ class Pulse:
         self._introduce = True
         self._restate = False
         self._tails: Sequence[tuple[int, int, int]] = ()
+        self._recovered: Sequence[Recovered] = ()
         self._anchor: Anchor | None = None
         self._declared: list[Record] = []
         self.room: Sequence[tuple[int, int, int | None]] = ()  # (class, waiting, seconds), as known of late
@@ -69,13 +71,13 @@ class Pulse:
             self._introduce = self._introduce or cls == Class.VITAL
         self._declared += [EnvelopeGap(t, epoch, cls, first, last, cause) for first, last in ranges]
 
-    def ended(self, tails: Sequence[tuple[int, int, int]]) -> list[Envelope]:
-        """State where earlier epochs end in the spool."""
-        self._tails = tails
-        return [self._sealer.ended(tails)] if tails else []
+    def ended(self, tails: Sequence[tuple[int, int, int]], recovered: Sequence[Recovered] = ()) -> list[Envelope]:
+        """State where earlier epochs end in the spool, and what of them no manifest lists."""
+        self._tails, self._recovered = tails, recovered
+        return [self._sealer.ended(tails, recovered)] if tails else []
 
     def beat(self, now: int, last: bool = False) -> list[Envelope]:
-        """Everything since the last beat, sealed; grants first. `last`: a manifest ends it, and the key is forgotten."""
+        """Everything since the last beat, sealed; grants first. `last`: a manifest ends it, the key is forgotten."""
         t = now // 1000
         made: list[Envelope] = []
         if now >= self._hour_at or self._sealer.wants_hour:
@@ -86,7 +88,7 @@ class Pulse:
             made.append(self._sealer.grant())
         if self._restate:
             self._restate = False
-            made += self.ended(self._tails)
+            made += self.ended(self._tails, self._recovered)
         records, blocks = self._ward.take(t)
         records = self._due(now) + records
         made += [self._sealer.seal(Class.VITAL, bundle) for bundle in self._bundles(records, pack_vital)]

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from wire import statement
 from wire.envelope import HEADER_BYTES, EnvelopeError, Header, associated, header_of
 from wire.keys import Recipient, RecipientSecret, gateway_id
-from wire.statement import Ended, Grant, Manifest, Sealed, Statement
+from wire.statement import Ended, Grant, Manifest, Recovered, Sealed, Statement
 from wire.topics import Class
 
 DATA_KEY_BYTES = 32
@@ -117,9 +117,9 @@ class Sealer:
         self._last = hashlib.sha256(made[1]).digest()
         return made
 
-    def ended(self, tails: Iterable[tuple[int, int, int]]) -> tuple[Header, bytes]:
-        """A recovery manifest: earlier epochs end at (epoch, class, next seq), as far as the spool knows."""
-        return self._state(Ended([(epoch, cls, following) for epoch, cls, following in tails]))
+    def ended(self, tails: Iterable[tuple[int, int, int]], recovered: Iterable[Recovered] = ()) -> tuple[Header, bytes]:
+        """Earlier epochs end at (epoch, class, next seq), as far as the spool knows, and this is in it of the last."""
+        return self._state(Ended([(epoch, cls, following) for epoch, cls, following in tails], list(recovered)))
 
     def _state(self, said: Statement) -> tuple[Header, bytes]:
         header = self._number(Class.KEY)
