@@ -15,7 +15,7 @@ from agent.spool.spool import Spool
 from agent.spool.terms import StorageError, Stored
 from wire import statement
 from wire.envelope import EnvelopeError
-from wire.statement import Manifest, Recovered, Sealed
+from wire.statement import Grant, Manifest, Recovered, Sealed
 from wire.topics import Class
 
 STATEMENTS_LIMIT_COUNT = 64  # as many are looked at, back from the last
@@ -56,18 +56,19 @@ def _last_manifest(spool: Spool, gateway: str, epoch: int, following: int) -> tu
 
     A class of which the last ones say nothing was listed long ago: of that, the tail is signed for once more.
     """
-    previous, listed = bytes(32), dict[int, int]()
+    previous, listed = b"", dict[int, int]()
     for stored in reversed(list(_tail(spool, Class.KEY, epoch, max(0, following - STATEMENTS_LIMIT_COUNT), following))):
         try:
             said = statement.read(gateway, stored.data)[1]
         except EnvelopeError:  # damaged before it was stored: it proves nothing
             continue
-        if isinstance(said, Manifest):
-            if not listed:
-                previous = hashlib.sha256(stored.data).digest()
+        if isinstance(said, Grant):  # it names the last manifest too
+            previous = previous or said.previous
+        elif isinstance(said, Manifest):
+            previous = previous or hashlib.sha256(stored.data).digest()
             for one in said.sealed:
                 listed[one.cls] = max(listed.get(one.cls, 0), one.first + one.count)
-    return previous, listed
+    return previous or bytes(32), listed
 
 
 def _tail(spool: Spool, cls: int, epoch: int, first: int, following: int) -> Iterator[Stored]:

@@ -23,6 +23,7 @@ VERBS = (
     "replay",
     "spool",
     "status",
+    "verify",
     "centre",
     "demo",
 )
