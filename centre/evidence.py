@@ -60,6 +60,9 @@ def _fill(connection: Connection, gw: int, into: Evidence) -> None:
         into.leaf(Place(row.epoch, Class(row.cls)), row.seq, bytes(row.digest))
     for lost in connection.execute(select(schema.LOST).where(gone.gw == gw, gone.cause != "ended")):
         into.lose(Place(lost.epoch, Class(lost.cls)), lost.first, lost.last, lost.cause)
+    c = schema.CONFLICT.c
+    for apart in connection.execute(select(c.epoch, c.cls, c.seq).where(c.gw == gw)):
+        into.find(Kind.TWICE, Place(apart.epoch, Class(apart.cls)), apart.seq, "another genuine one is kept apart")
 
 
 def _statement(into: Evidence, place: Place, seq: int, data: bytes) -> None:

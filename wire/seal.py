@@ -21,6 +21,7 @@ from wire.statement import Ended, Grant, Manifest, Recovered, Sealed, Statement
 from wire.topics import Class
 
 DATA_KEY_BYTES = 32
+STARTS_LIMIT_COUNT = 8  # of one epoch: more than one is a card that was put back, and each costs a try
 _SOURCE = "/dev/random"  # as getrandom(2): waits until the kernel has gathered enough after boot, and never again
 
 
@@ -153,7 +154,7 @@ class Opener:
     def __init__(self, gateway: str, secrets: Sequence[RecipientSecret]) -> None:
         self._gateway = gateway
         self._secrets = {secret.recipient.kid: secret for secret in secrets}
-        self._keys: dict[tuple[int, int], ChaCha20Poly1305] = {}
+        self._keys: dict[tuple[int, int], dict[bytes, ChaCha20Poly1305]] = {}  # by the nonce of the start
 
     def statement(self, data: bytes) -> tuple[Header, Statement]:
         """Read and verify an envelope of class key, and keep the data key if it is a grant to us.
@@ -162,7 +163,10 @@ class Opener:
         """
         header, said = statement.read(self._gateway, data)
         if isinstance(said, Grant):
-            self._keys[header.epoch, header.hour] = ChaCha20Poly1305(self._share(header, said))
+            key = ChaCha20Poly1305(self._share(header, said))
+            keys = self._keys.setdefault((header.epoch, header.hour), {})
+            if said.nonce in keys or len(keys) < STARTS_LIMIT_COUNT:
+                keys[said.nonce] = key
         return header, said
 
     def _share(self, header: Header, grant: Grant) -> bytes:
@@ -189,14 +193,21 @@ class Opener:
 
     def open(self, data: bytes) -> tuple[Header, bytes]:
         """Open an envelope of class vital or wave: (header, bundle). Raises EnvelopeError, NoGrantError."""
+        header, plain, _ = self.open_as(data)
+        return header, plain
+
+    def open_as(self, data: bytes) -> tuple[Header, bytes, bytes]:
+        """The same, and the nonce of the start that sealed it: two may wrongly share an epoch (a card put back)."""
         header = header_of(data)
         if header.cls is Class.KEY:
             raise EnvelopeError("a statement is read, not opened")
-        aead = self._keys.get((header.epoch, header.hour))
-        if aead is None:
+        keys = self._keys.get((header.epoch, header.hour))
+        if not keys:
             raise NoGrantError(f"no grant yet for epoch {header.epoch}, hour {header.hour}")
-        try:
-            aad = associated(self._gateway, data[:HEADER_BYTES])
-            return header, aead.decrypt(header.nonce(), data[HEADER_BYTES:], aad)
-        except InvalidTag as error:
-            raise EnvelopeError("the envelope is not what the gateway sealed") from error
+        aad = associated(self._gateway, data[:HEADER_BYTES])
+        for nonce, aead in keys.items():
+            try:
+                return header, aead.decrypt(header.nonce(), data[HEADER_BYTES:], aad), nonce
+            except InvalidTag:  # not under this one
+                continue
+        raise EnvelopeError("the envelope is not what the gateway sealed")
