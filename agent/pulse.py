@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from agent.clock import stepped
 from agent.sessions.ward import Ward
-from wire.bundle import pack_vital, pack_wave
+from wire.bundle import BUNDLE_SAMPLES_LIMIT, pack_vital, pack_wave, samples_of
 from wire.envelope import Header
 from wire.keys import Recipient
-from wire.records import Anchor, Association, EnvelopeGap, Record, Room
+from wire.records import Anchor, Association, Block, EnvelopeGap, Record, Room
 from wire.seal import Sealer
 from wire.statement import Recovered
 from wire.topics import Class
@@ -92,7 +92,8 @@ class Pulse:
         records, blocks = self._ward.take(t)
         records = self._due(now) + records
         made += [self._sealer.seal(Class.VITAL, bundle) for bundle in self._bundles(records, pack_vital)]
-        made += [self._sealer.seal(Class.WAVE, bundle) for bundle in self._bundles(blocks, pack_wave)]
+        for part in _parts(blocks):
+            made += [self._sealer.seal(Class.WAVE, bundle) for bundle in self._bundles(part, pack_wave)]
         if now >= self._manifest_at or last:
             self._manifest_at = now + MANIFEST_NS
             manifest = self._sealer.manifest()
@@ -138,3 +139,13 @@ class Pulse:
         middle = len(items) // 2
         yield from self._bundles(items[:middle], pack)
         yield from self._bundles(items[middle:], pack)
+
+
+def _parts(blocks: Sequence[Block]) -> Iterator[Sequence[Block]]:
+    """Halved until each part has no more samples than a bundle may say."""
+    if len(blocks) <= 1 or samples_of(blocks) <= BUNDLE_SAMPLES_LIMIT:
+        yield blocks
+        return
+    middle = len(blocks) // 2
+    yield from _parts(blocks[:middle])
+    yield from _parts(blocks[middle:])

@@ -63,7 +63,6 @@ class _Work:
 
     batch: Batch = field(default_factory=Batch)
     seen: dict[tuple[str, int, int, int], bytes] = field(default_factory=dict)  # digests
-    samples: dict[int, list[rows.Samples]] = field(default_factory=dict)  # by id of the entry
     counts: Counter[str] = field(default_factory=Counter)
     touched: set[Address] = field(default_factory=set)
     early: dict[Address, bool] = field(default_factory=dict)
@@ -103,7 +102,7 @@ class Ingest:
         fresh = self._store.write(work.batch)
         self._committed(work, fresh)
         for entry in fresh:
-            self._tell(entry, work.samples.get(id(entry), []))
+            self._tell(entry)
         online = frozenset(address for address, here in work.batch.online.items() if here)
         carried = tuple(one for one in work.carried if self._holds(one))
         touched = work.touched | {entry.address for entry in work.batch.entries} | {one.relayer for one in carried}
@@ -194,9 +193,9 @@ class Ingest:
         work.counts["conflicts"] += 1
 
     def _add(self, work: _Work, entry: Entry) -> None:
-        samples = [run for block in entry.blocks for run in _decoded(entry.header.epoch, block)]
+        for block in entry.blocks:  # it decodes; what comes out is not kept, as it may be 150 000 times as large
+            _decoded(entry.header.epoch, block)
         work.batch.entries.append(entry)
-        work.samples[id(entry)] = samples
         key = (entry.address.gateway, entry.header.epoch, int(entry.header.cls), entry.header.seq)
         work.seen[key] = entry.digest
         work.touched.add(entry.address)
@@ -243,7 +242,8 @@ class Ingest:
             self._fronts[gateway] = Front(*self._store.newest(gateway))
         return self._fronts[gateway]
 
-    def _tell(self, entry: Entry, samples: Sequence[rows.Samples]) -> None:
+    def _tell(self, entry: Entry) -> None:
+        samples = [run for block in entry.blocks for run in _decoded(entry.header.epoch, block)]
         front, epoch = self._front(entry.address.gateway), entry.header.epoch
         new_records = [record for record in entry.records if front.admits_record(epoch, record)]
         new_streams = {
