@@ -20,6 +20,7 @@ from agent.uplink.link import Link
 from agent.uplink.uplink import Dial
 from drivers import registry
 from drivers.contract import Driver, Serial
+from wire import seal
 from wire.records import Anchor
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class World:
     anchor: Callable[[int], Anchor | None] = clock.anchor
     uniform: Callable[[float, float], float] = random.uniform
     entropy: Callable[[int], bytes] = os.urandom
+    secret: Callable[[int], bytearray] = seal.fresh  # data keys: wiped after use
     driver: Callable[[str], type[Driver]] = registry.driver
     plugged: Callable[[], tuple[Plug, ...]] = field(default_factory=Plugs)
     bell: Callable[[Callable[[], None]], Bell] = Bell

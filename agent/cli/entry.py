@@ -26,6 +26,7 @@ VERBS = (
     "status",
     "enrol",
     "wipe",
+    "verify",
     "centre",
     "fleet",
     "demo",
