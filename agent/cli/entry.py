@@ -13,6 +13,7 @@ from config.load import ConfigError
 
 VERBS = (
     "run",
+    "audit",
     "check",
     "drivers",
     "bond",

@@ -99,6 +99,16 @@ ROOM = _table(
     Column("seconds", BigInteger),  # null where the gateway does not know
 )
 
+# What gateways' audit logs had come to. Change: `epoch` and `t` are when it was said last.
+AUDIT = _table(
+    "audit",
+    _key("count"),
+    Column("hash", LargeBinary, primary_key=True),
+    _number("epoch"),
+    _number("t"),
+    _number("received"),
+)
+
 # Envelopes that wait for their grant. The digest is in the key so that a forged one cannot keep the true one out.
 PARKED = _table(
     "parked",

@@ -23,7 +23,7 @@ from wire.topics import Address, Class
 PARKED_LIMIT_COUNT = 50_000
 PARKED_LIMIT_BYTES = 256 << 20
 _PARKED_ROOM_COUNT = 5_000  # dropped at once when full, the oldest first
-_LATEST = (schema.SESSION, schema.STREAM, schema.ROOM)
+_LATEST = (schema.SESSION, schema.STREAM, schema.ROOM, schema.AUDIT)
 
 
 def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list[Entry]:
