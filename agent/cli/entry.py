@@ -25,6 +25,7 @@ VERBS = (
     "spool",
     "status",
     "centre",
+    "fleet",
     "demo",
 )
 

@@ -14,11 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from centre.fleet import certify, fleet, lists, passphrase
+from centre.fleet import certify, fleet, lists, passphrase, signing
 from centre.fleet.certify import Authority
 from centre.fleet.fleet import Act, Fleet
 from centre.fleet.store import FleetError
-from wire.chain import CHAIN_LIMIT_COUNT
 from wire.directory import ROOTS_LIMIT_COUNT
 from wire.keys import raw
 
@@ -37,7 +36,9 @@ class RootFile:
         try:
             fleet.write_secret(self.path, data)
         except FileExistsError as error:
-            raise FleetError(f"{self.path} is there already", "name a file that is not; a root is never overwritten") from error
+            raise FleetError(
+                f"{self.path} is there already", "name a file that is not; a root is never overwritten"
+            ) from error
 
     def read(self) -> Authority:
         """Raises FleetError."""
@@ -47,14 +48,18 @@ class RootFile:
         try:
             certificate = x509.load_pem_x509_certificate(data)
         except ValueError as error:
-            raise FleetError(f"{self.path} holds no certificate", "it is the file `wardlink fleet init` made") from error
+            raise FleetError(
+                f"{self.path} holds no certificate", "it is the file `wardlink fleet init` made"
+            ) from error
         return Authority(certificate, key)
 
 
 def begin(folder: Path, root_file: RootFile, who: str, now: int) -> Fleet:
     """A new fleet: root, issuing key, store. Raises FleetError."""
     if root_file.path.resolve().is_relative_to(folder.resolve()):
-        raise FleetError("the root's key must not stay at the centre", "name a file on a stick: --root /media/stick/root.pem")
+        raise FleetError(
+            "the root's key must not stay at the centre", "name a file on a stick: --root /media/stick/root.pem"
+        )
     root = _new_root(now)
     root_file.write(root)  # before the store is made: a passphrase that is too short has cost nothing
     made = fleet.make_folder(folder)
@@ -67,22 +72,22 @@ def begin(folder: Path, root_file: RootFile, who: str, now: int) -> Fleet:
 def rotate_root(act: Act, old_file: RootFile, new_file: RootFile) -> bytes:
     """A new root, signed by the old one; both are believed until `drop_root`. Returns its SHA-256."""
     old = _current_root(act.db, old_file)
-    if len(roots(act.db)) >= ROOTS_LIMIT_COUNT:
+    if len(signing.roots(act.db)) >= ROOTS_LIMIT_COUNT:
         raise FleetError(f"{ROOTS_LIMIT_COUNT} roots are believed already", "wardlink fleet root drop")
     new = _new_root(act.now)
     new_file.write(new)
     _insert_root(act, new.certificate, certify.crossed(new.certificate, old, act.now))
-    _certify(act, current_key(act.db), act.fleet.issuing_key(current_key(act.db)), new)
+    _certify(act, signing.key_name(act.db), act.fleet.issuing_key(signing.key_name(act.db)), new)
     lists.publish_all(act)
     return hash_of(new.certificate)
 
 
 def drop_root(act: Act, prefix: str, *, at_once: bool = False) -> None:
     """Nobody believes it any more, once the next directory is there. Refused while a gateway may know no other."""
-    found = [row for row in _rows(act.db) if row["hash"].hex().startswith(prefix.lower())]
+    found = [row for row in signing.rows(act.db) if row["hash"].hex().startswith(prefix.lower())]
     if len(found) != 1 or found[0]["dropped"] is not None or not prefix:
         raise FleetError(f"no one root that is believed begins with {prefix}", "wardlink fleet list shows them")
-    newest = _rows(act.db)[-1]
+    newest = signing.rows(act.db)[-1]
     if found[0]["hash"] == newest["hash"]:
         raise FleetError("it is the newest root", "wardlink fleet root rotate makes the next one first")
     left = act.db.execute(
@@ -92,7 +97,8 @@ def drop_root(act: Act, prefix: str, *, at_once: bool = False) -> None:
     ).fetchone()[0]
     if left and not at_once:
         raise FleetError(
-            f"{left} gateways have not renewed since the new root", "they would not believe the broker; --now if they must"
+            f"{left} gateways have not renewed since the new root",
+            "they would not believe the broker; --now if they must",
         )
     act.db.execute("UPDATE root SET dropped = ? WHERE hash = ?", (act.now, found[0]["hash"]))
     act.note("root dropped", root=found[0]["hash"].hex(), waiting=str(left))
@@ -101,7 +107,7 @@ def drop_root(act: Act, prefix: str, *, at_once: bool = False) -> None:
 
 def renew_issuing(act: Act, root_file: RootFile) -> None:
     """The same issuing key for two more years."""
-    key = current_key(act.db)
+    key = signing.key_name(act.db)
     _certify(act, key, act.fleet.issuing_key(key), _current_root(act.db, root_file))
     lists.publish_all(act)
 
@@ -112,34 +118,8 @@ def rotate_issuing(act: Act, root_file: RootFile) -> None:
     lists.publish_all(act)
 
 
-def roots(db: sqlite3.Connection) -> list[bytes]:
-    """What is believed, the newest first. DER."""
-    return [row["der"] for row in reversed(_rows(db)) if row["dropped"] is None]
-
-
-def chain(db: sqlite3.Connection) -> list[bytes]:
-    """The issuing certificate, and how its root follows from older ones, so that whoever holds only such a one can go on."""
-    (issuing,) = db.execute("SELECT der FROM issuing ORDER BY number DESC LIMIT 1").fetchone()
-    crossed = [row["crossed"] for row in reversed(_rows(db)) if row["crossed"] is not None]
-    return [issuing, *crossed[: CHAIN_LIMIT_COUNT - 1]]
-
-
-def current_key(db: sqlite3.Connection) -> str:
-    """The name of the issuing key that signs."""
-    return str(db.execute("SELECT key FROM issuing ORDER BY number DESC LIMIT 1").fetchone()["key"])
-
-
-def authority(act: Act) -> Authority:
-    """The one that signs now. Raises FleetError."""
-    return Authority(x509.load_der_x509_certificate(chain(act.db)[0]), act.fleet.issuing_key(current_key(act.db)))
-
-
 def hash_of(certificate: x509.Certificate) -> bytes:
     return hashlib.sha256(certify.der(certificate)).digest()
-
-
-def _rows(db: sqlite3.Connection) -> list[sqlite3.Row]:
-    return db.execute("SELECT * FROM root ORDER BY rowid").fetchall()
 
 
 def _new_root(now: int) -> Authority:
@@ -149,7 +129,7 @@ def _new_root(now: int) -> Authority:
 
 def _current_root(db: sqlite3.Connection, file: RootFile) -> Authority:
     root = file.read()
-    if hash_of(root.certificate) != _rows(db)[-1]["hash"]:
+    if hash_of(root.certificate) != signing.rows(db)[-1]["hash"]:
         raise FleetError(f"{file.path} is not the newest root of this fleet", "wardlink fleet list shows which it is")
     return root
 

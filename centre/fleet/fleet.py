@@ -98,7 +98,9 @@ class Fleet:
         try:
             key = load_pem_private_key(path.read_bytes(), None)
         except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise FleetError(f"{path}: not readable as a key", "is it here, and are you the user it belongs to?") from error
+            raise FleetError(
+                f"{path}: not readable as a key", "is it here, and are you the user it belongs to?"
+            ) from error
         assert isinstance(key, Ed25519PrivateKey), "we made it"
         return key
 

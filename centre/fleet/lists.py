@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from centre.fleet import authorities
+from centre.fleet import signing
 from centre.fleet.fleet import Act
 from centre.fleet.store import FleetError
 from wire import directory, keys
@@ -13,10 +13,10 @@ from wire.directory import (
     RECIPIENTS_LIMIT_COUNT,
     REVOKED_LIMIT_COUNT,
     Directory,
-    DirectoryError,
     Listed,
 )
 from wire.topics import is_name
+from wire.voucher import is_url
 
 SETTINGS = ("enrol", "time")
 ROLES = ("hospital", "centre")
@@ -92,12 +92,12 @@ def retire_centre_key(act: Act, text: str) -> None:
 
 def set_address(act: Act, name: str, value: str) -> None:
     """`enrol`: https address of the endpoint; `time`: host:port of signed time; "" for none."""
+    good = directory.is_port(value) if name == "time" else is_url(value)
+    if value and not good:
+        raise FleetError(f"{value!r} will not do for {name}", "enrol: https://host:8485; time: host:8486")
     act.db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
     act.note("set", name=name, value=value)
-    try:
-        publish_all(act)
-    except DirectoryError as error:
-        raise FleetError(f"{value!r} will not do for {name}: {error}", "https://host:8485, or host:port") from error
+    publish_all(act)
 
 
 def address(db: sqlite3.Connection, name: str) -> str:
@@ -154,12 +154,12 @@ def publish(act: Act, site: str) -> int:
         issued=act.now,
         recipients=recipients(act.db, site),
         centres=centre_keys(act.db),
-        roots=authorities.roots(act.db),
+        roots=signing.roots(act.db),
         revoked=_revoked(act.db, site),
         enrol=address(act.db, "enrol"),
         time=address(act.db, "time"),
     )
-    data = directory.sign(authorities.authority(act).key, authorities.chain(act.db), said)
+    data = directory.sign(signing.authority(act).key, signing.chain(act.db), said)
     act.db.execute("INSERT INTO directory VALUES (?, ?, ?, ?)", (site, said.version, act.now, data))
     act.note("directory signed", site=site, version=str(said.version))
     return said.version

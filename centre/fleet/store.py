@@ -1,8 +1,8 @@
 """The fleet's store: one SQLite file. Times are microseconds since 1970 by the centre's clock.
 
 Plain sqlite3 and not SQLAlchemy as `centre/store`: there will never be a second kind of database, and an offline
-machine that answers requests from a stick then needs no package for it. A rollback journal and not a write-ahead log, so that
-the centre, which may only read the file, can. synchronous=FULL: what was answered is durable before it is said.
+machine that answers requests from a stick then needs no package for it. A rollback journal and not a write-ahead log,
+so that the centre, which may only read the file, can. synchronous=FULL: what was answered is durable before it is said.
 """
 
 from __future__ import annotations
