@@ -8,7 +8,7 @@ Source: mosquitto.conf(5) and the plugin's documentation, mosquitto 2.0; each se
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +130,19 @@ def people(sites: Iterable[Site], admin: str = ADMIN) -> tuple[dict[str, Json], 
             allowed.setdefault(centre, []).extend(_of_centre(site.name))
     clients = {name: {"username": name, "clientid": name, "roles": [{"rolename": name}]} for name in sorted(allowed)}
     return clients, {name: {"rolename": name, "acls": allowed[name]} for name in sorted(allowed)}
+
+
+def arranged(
+    sites: Iterable[str], gateways: Iterable[tuple[str, str]], centres: Mapping[str, tuple[str, ...]]
+) -> Iterator[Site]:
+    """Sites of plain rows: `gateways` as (site, id), and for each centre its sites, () for all. Raises AccessError."""
+    sites, gateways = list(sites), list(gateways)
+    for name, served in centres.items():
+        if unknown := set(served) - set(sites):
+            raise AccessError(f"{name} is to serve {', '.join(sorted(unknown))}, which is no site")
+    for site in sites:
+        own = tuple(gateway for at, gateway in gateways if at == site)
+        yield Site(site, own, tuple(name for name, served in centres.items() if not served or site in served))
 
 
 def may_publish(sites: Iterable[Site]) -> Callable[[str, str], bool]:

@@ -116,6 +116,10 @@ class Broker:
         """Its log, from a length on."""
         return self.log.read_bytes()[since:].decode(errors="backslashreplace")
 
+    def memory_bytes(self) -> int:
+        """What it has of the machine's memory now."""
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
     def line(self, admin: Party) -> Line:
         return Line("localhost", self.port, admin.shown.authority, admin.shown.certificate, admin.shown.key)
 
