@@ -31,8 +31,7 @@ from agent.spool.spool import Spool
 from agent.spool.terms import Lost
 from agent.supervisor import Supervisor
 from agent.tapes import Tapes
-from agent.uplink.link import Broker
-from agent.uplink.tls import context
+from agent.trust import Trust, broker
 from agent.uplink.uplink import Origin, Seams, Uplink
 from agent.window import ADOPTED_FILE, BOND_FILE
 from agent.world import World
@@ -72,10 +71,10 @@ class Gateway:
         self.pulse = Pulse(self.ward, sealer, partial(world.anchor, LATE_US), config.bed, spool.body_limit_bytes)
         self.uplink = Uplink(
             Origin(self.address, spool.epoch),
-            _broker(config),
-            who.centre,
+            broker(config),
+            who.centres,
             self.relaying,
-            Seams(lambda state: None, self._meet, world.now, world.uniform, self._utc, world.dial),
+            Seams(lambda state: self.trust.link(state), self._meet, world.now, world.uniform, self._utc, world.dial),
             relayed=self.relaying.places,
         )
         self._hurry = asyncio.Event()
@@ -93,6 +92,7 @@ class Gateway:
         self.discovery: Discovery | None = self._discover() if known else None
         self.radio: Radio | None = None
         self._look_by_radio(begin=False)
+        self.trust = Trust(self)
 
     def _open_spool(self, folder: Path, quotas: dict[int, int]) -> Spool:
         world = self.world
@@ -136,7 +136,7 @@ class Gateway:
         listening = asyncio.create_task(self.supervisor.run(ports))  # first: the kernel keeps little for a line
         await self._begin()
         bell = self.world.bell(partial(self.supervisor.once, "discovery", self._look)) if self._searches else None
-        organs = {"data path": self._beat, "uplink": self.uplink.run, "status": self._show}
+        organs = {"data path": self._beat, "uplink": self.uplink.run, "status": self._show, **self.trust.works()}
         if any(chain.unread_files for chain in self.keeping.spool.stat().classes.values()):
             organs["unread files"] = partial(self._look_again, stop)
         working = asyncio.create_task(self.supervisor.run(organs))
@@ -259,12 +259,6 @@ def _quotas(config: Config) -> dict[int, int]:
         int(Class.VITAL): sizes.vital_mib * MIB,
         int(Class.WAVE): sizes.wave_mib * MIB,
     }
-
-
-def _broker(config: Config) -> Broker:
-    keys = Path(config.keys)
-    tls = context(keys / "ca.crt", keys / "gateway.crt", keys / "gateway.key") if config.broker_tls else None
-    return Broker(config.broker_host, config.broker_port, tls)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -24,6 +24,8 @@ VERBS = (
     "replay",
     "spool",
     "status",
+    "enrol",
+    "wipe",
     "centre",
     "fleet",
     "demo",

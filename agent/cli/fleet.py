@@ -156,6 +156,9 @@ def _add_gateways(verbs: _Verbs) -> None:
     _verb(verbs, "vouchers", lambda d, a: d().vouchers(), "all there were; no secret is shown")
     _verb(verbs, "withdraw", lambda d, a: d().withdraw(a.voucher), "end a voucher that was not used", "VOUCHER")
     _verb(verbs, "answer", lambda d, a: d().answer(_text(a.request)), "answer a request from a stick", "REQUEST")
+    retire = _verb(verbs, "retire", lambda d, a: d().retire(a.gateway, a.why), "a gateway that is not used", "GATEWAY")
+    retire.add_argument("--why", required=True)
+    _verb(verbs, "wiped", _wiped, "a gateway of which the receipt of `wardlink wipe` has come", "RECEIPT")
     revoke = _verb(verbs, "revoke", lambda d, a: d().revoke(a.name, a.why), "a gateway, broker or centre", "NAME")
     revoke.add_argument("--why", required=True)
     _verb(verbs, "gateways", lambda d, a: d().gateways(), "for the centre.toml of a centre on another machine")
@@ -192,6 +195,17 @@ def _add_looks(verbs: _Verbs) -> None:
     serve.add_argument("--json", action="store_true", help="log lines as JSON")
 
 
+def _wiped(desk: Any, args: argparse.Namespace) -> object:
+    from agent.enrol import farewell
+
+    try:
+        said = farewell.read(_text(args.receipt))
+    except farewell.FarewellError as error:
+        raise CommandError(str(error), "it is what `wardlink wipe` printed, both lines") from error
+    left = sum(said.not_held.values()) + said.relayed_not_held
+    return desk().retire(said.gateway, f"wiped, proven by its receipt; {left} envelopes were not held")
+
+
 def _serve(desk: Any, args: argparse.Namespace) -> int:
     set_up_log(args.json)
     code: int = desk().serve(args.listen, args.name)
@@ -199,7 +213,7 @@ def _serve(desk: Any, args: argparse.Namespace) -> int:
 
 
 def _done(args: argparse.Namespace, run: Callable[[Any, argparse.Namespace], object]) -> int:
-    """Run a verb and print what it says: words, text or bytes; a number is the exit code."""
+    """Run a verb and print what it says: words, text or bytes, talk on stderr; a number is the exit code."""
     try:
         desk = importlib.import_module("centre.fleet.desk")
         refusals = (importlib.import_module("centre.fleet.store").FleetError, desk.RefusedError)
@@ -216,6 +230,9 @@ def _done(args: argparse.Namespace, run: Callable[[Any, argparse.Namespace], obj
         sys.stdout.buffer.write(said)
     elif isinstance(said, str):
         print(said, end="" if said.endswith("\n") else "\n")
+    elif isinstance(said, desk.Said):
+        print(said.data)
+        print("\n".join(said.talk), file=sys.stderr)
     else:
         assert isinstance(said, list)
         print("\n".join(said))

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from cryptography import x509
@@ -26,6 +27,13 @@ __all__ = ["Desk", "RefusedError"]
 
 KEY_LIMIT_BYTES = 65536
 Words = list[str]
+
+
+class Said(NamedTuple):
+    """What another program may read, and what is for people."""
+
+    data: str
+    talk: Words
 
 
 class Desk:
@@ -116,16 +124,21 @@ class Desk:
 
     # Gateways
 
-    def voucher(self, site: str, hours: int, bed: str, qr: str | None) -> Words:
+    def voucher(self, site: str, hours: int, bed: str, qr: str | None) -> Said:
         with self._act() as act:
             made = vouchers.make(act, site, hours=hours, bed=bed)
         return _shown(made, qr)
 
-    def replace(self, gateway: str, why: str, hours: int, qr: str | None) -> Words:
+    def replace(self, gateway: str, why: str, hours: int, qr: str | None) -> Said:
         with self._act() as act:
             made = members.replace(act, gateway, why, hours)
-        said = f"{gateway} is not let in any more; what lies in its spool may be relayed by the new one"
-        return [*_shown(made, qr), said, "next: wardlink fleet crl, for the broker"]
+        shown = _shown(made, qr)
+        return Said(shown.data, [*shown.talk, *_retired(gateway)])
+
+    def retire(self, gateway: str, why: str) -> Words:
+        with self._act() as act:
+            members.retire(act, gateway, why)
+        return _retired(gateway)
 
     def vouchers(self) -> Words:
         with self._fleet().reading() as db:
@@ -250,13 +263,22 @@ def key_text(word: str) -> str:
         raise FleetError(f"{path}: not text", "one line, xwing:..., x25519:... or ed25519:...") from error
 
 
-def _shown(made: Voucher, qr: str | None) -> Words:
+def _shown(made: Voucher, qr: str | None) -> Said:
     """`qr`: None for none, "" for the terminal, or a file."""
-    said = [made.text(), f"voucher {made.name}, for {made.site}, until {day(made.expires)} UTC, for one gateway"]
+    talk = [f"voucher {made.name}, for {made.site}, until {day(made.expires)} UTC, for one gateway"]
     if qr:
         label.save(made.text(), Path(qr))
-        return [*said, f"as a picture: {qr}"]
-    return said if qr is None else [*said, label.terminal(made.text())]
+        talk.append(f"as a picture: {qr}")
+    elif qr is not None:
+        talk.append(label.terminal(made.text()))
+    return Said(made.text(), talk)
+
+
+def _retired(gateway: str) -> Words:
+    return [
+        f"{gateway} is not let in any more; what it sealed may be relayed by another gateway of its site",
+        "next: wardlink fleet crl, for the broker",
+    ]
 
 
 def _kid(text: str) -> str:
