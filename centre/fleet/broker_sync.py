@@ -20,7 +20,6 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from centre.fleet.broker import ADMIN, ANSWERS, CONTROL, Json, Site, people
 
 ANSWER_LIMIT_S = 20.0
-BATCH_LIMIT_COUNT = 100
 PAGE_LIMIT_COUNT = 100
 
 
@@ -52,7 +51,11 @@ class Line:
 
 
 def changes(held: Held, sites: Iterable[Site], admin: str = ADMIN) -> list[Json]:
-    """Commands of the plugin, in order; none where all is as it should be. The admin's own entry is left alone."""
+    """Commands of the plugin, in order; none where all is as it should be. The admin's own entry is left alone.
+
+    Whoever is given something is modified once more, which disconnects him: what he asked for before, and was refused,
+    he asks for again only when he comes again.
+    """
     clients, roles = people(sites, admin)
     wanted = [name for name in clients if name != admin]
     gone = sorted(held.clients.keys() - clients.keys())
@@ -62,12 +65,15 @@ def changes(held: Held, sites: Iterable[Site], admin: str = ADMIN) -> list[Json]
             commands.append({"command": "createRole"} | roles[name])
         elif _rights(held.roles[name]) != _rights(roles[name]):
             commands.append({"command": "modifyRole"} | roles[name])
+    touched = {command["rolename"] for command in commands if "rolename" in command}
     for name in wanted:
-        if name not in held.clients:
+        known = held.clients.get(name)
+        if known is None:
             commands.append({"command": "createClient"} | clients[name])
-        elif not _same(held.clients[name], clients[name]):
+        if name in touched or known is None or not _same(known, clients[name]):
             commands.append({"command": "modifyClient"} | clients[name])
-            commands += [{"command": "enableClient", "username": name}] if held.clients[name].get("disabled") else []
+        if known and known.get("disabled"):
+            commands.append({"command": "enableClient", "username": name})
     return commands + [{"command": "deleteRole", "rolename": name} for name in sorted(held.roles.keys() - roles.keys())]
 
 
@@ -76,7 +82,8 @@ def sync(line: Line, sites: Iterable[Site], admin: str = ADMIN) -> list[Json]:
     talk = Talk(line, admin)
     try:
         done = changes(talk.held(), list(sites), admin)
-        talk.ask(done)
+        for change in done:
+            talk.ask(change)
     finally:
         talk.close()
     return done
@@ -109,17 +116,16 @@ class Talk:
         roles = {one["rolename"]: one for one in self._pages("listRoles", "roles")}
         return Held(clients, roles)
 
-    def ask(self, commands: list[Json]) -> list[Json]:
-        """The answers, one for each. Raises BrokerError at the first that failed."""
-        answers: list[Json] = []
-        for at in range(0, len(commands), BATCH_LIMIT_COUNT):
-            batch = commands[at : at + BATCH_LIMIT_COUNT]
-            self._client.publish(CONTROL, json.dumps({"commands": batch}), qos=1)
-            for answer in self._next(self._answers)["responses"]:
-                if "error" in answer:
-                    raise BrokerError(f"the broker refuses {answer.get('command')}: {answer['error']}")
-                answers.append(answer)
-        return answers
+    def ask(self, command: Json) -> Json:
+        """The answer. Raises BrokerError.
+
+        One at a time: the plugin writes its whole file at each change, and the broker serves nobody meanwhile.
+        """
+        self._client.publish(CONTROL, json.dumps({"commands": [command]}), qos=1)
+        answer: Json = self._next(self._answers)["responses"][0]
+        if "error" in answer:
+            raise BrokerError(f"the broker refuses {answer.get('command')}: {answer['error']}")
+        return answer
 
     def close(self) -> None:
         self._client.disconnect()
@@ -129,7 +135,7 @@ class Talk:
         offset = 0
         while True:
             asked = {"command": command, "verbose": True, "count": PAGE_LIMIT_COUNT, "offset": offset}
-            page = self.ask([asked])[0]["data"][what]
+            page = self.ask(asked)["data"][what]
             yield from page
             offset += len(page)
             if len(page) < PAGE_LIMIT_COUNT:

@@ -84,7 +84,7 @@ def test_a_broker_is_set_up_brought_up_to_date_and_read_by_verbs_alone(tmp_path,
         sync = ("broker", "sync", "--port", str(port), "--keys", str(tmp_path / "admin"))
         assert desk(*sync) == ""
         name, shown = desk.enrolled()
-        assert desk(*sync) == f"createRole {name}\ncreateClient {name}\n"
+        assert desk(*sync) == f"createRole {name}\ncreateClient {name}\nmodifyClient {name}\n"
         with Speaker.dial(port, shown) as gateway:
             assert gateway.connect(name).reason == 0
             assert gateway.subscribe(f"wl/1/alfa/{name}/command").reason == 1

@@ -14,7 +14,7 @@ import pytest
 
 from centre.fleet import refusals
 from centre.fleet.broker import FROM_GATEWAY, Site, may_publish
-from centre.fleet.broker_sync import BrokerError, sync
+from centre.fleet.broker_sync import BrokerError, Talk, sync
 from centre.fleet.refusals import Refusal
 from tests.attack.attempts import ALIAS, RESPONSE, Scene, Try, logged, tries
 from tests.attack.hospitals import PLUGINS, Broker, Hospital, Trust, admin_of, until
@@ -139,8 +139,8 @@ def test_a_gateway_comes_and_another_goes_without_a_restart(place):
     with gone.dial(place.broker.port) as leaver:
         place.beat()
         done = [(change["command"], change.get("username") or change["rolename"]) for change in sync(line, wanted)]
-        put_out, added = [("deleteClient", gone.name)], [("createRole", new.name), ("createClient", new.name)]
-        assert done == [*put_out, *added, ("deleteRole", gone.name)]
+        added = [(command, new.name) for command in ("createRole", "createClient", "modifyClient")]
+        assert done == [("deleteClient", gone.name), *added, ("deleteRole", gone.name)]
         assert leaver.ping().kind == DISCONNECT
     assert sync(line, wanted) == []
     with new.dial(place.broker.port) as comer:
@@ -151,6 +151,26 @@ def test_a_gateway_comes_and_another_goes_without_a_restart(place):
     place.broker.reload()
     with pytest.raises(GoneError):
         gone.dial(place.broker.port)
+    place.beat()
+
+
+def test_who_came_before_he_was_let_in_is_made_to_come_again(place):
+    """His subscriptions were refused; with rights, and without asking again, he would wait for receipts for ever."""
+    early = place.trust.gateway()
+    bravo = place.sites[1]
+    wanted = [place.sites[0], Site("bravo", (*bravo.gateways, early.name), bravo.centres)]
+    with early.dial(place.broker.port) as speaker:
+        assert speaker.subscribe(f"wl/1/bravo/{early.name}/receipt").reason == NOT_AUTHORIZED
+        line = place.broker.line(admin_of(place.trust))
+        sync(line, wanted)
+        assert speaker.ping().kind == DISCONNECT
+    with closing(Talk(line)) as talk:
+        talk.ask({"command": "modifyRole", "rolename": early.name, "acls": []})
+    with early.dial(place.broker.port) as speaker:  # the same where a right is added
+        assert speaker.subscribe(f"wl/1/bravo/{early.name}/receipt").reason == NOT_AUTHORIZED
+        assert [one["command"] for one in sync(line, wanted)] == ["modifyRole", "modifyClient"]
+        assert speaker.ping().kind == DISCONNECT
+    assert sync(line, wanted) == []
     place.beat()
 
 

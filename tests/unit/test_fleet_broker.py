@@ -124,6 +124,7 @@ def test_only_what_differs_is_changed_and_who_goes_goes_first():
         ("modifyRole", B),
         ("modifyClient", A),
         ("enableClient", A),
+        ("modifyClient", B),
         ("deleteRole", "c" * 20),
     ]
 
