@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,6 +136,7 @@ class Hospital:
         self.site, self.gateway, self.centre = site, gateway, centre
         self.address = Address(site, gateway.name)
         self.beats = 0
+        self.took_s: list[float] = []  # from each publication to its arrival
         self._bed, self._desk = gateway.dial(port), centre.dial(port)
         for word in FROM_CENTRE:
             assert self._bed.subscribe(self.topic(word), qos=0).reason == 0
@@ -150,8 +152,10 @@ class Hospital:
         said = str(self.beats).encode()
         for speaker, hearer, words in ((self._bed, self._desk, FROM_GATEWAY), (self._desk, self._bed, FROM_CENTRE)):
             for word in words:
+                begun = time.monotonic()
                 assert speaker.publish(self.topic(word), said, retain=word == "state").reason == 0
                 assert _heard(hearer) == (self.topic(word), said)
+                self.took_s.append(time.monotonic() - begun)
 
     def hears(self) -> tuple[str, bytes]:
         """(topic, data) of what the centre hears next."""
