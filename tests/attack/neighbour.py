@@ -20,7 +20,7 @@ from tests.attack.speaker import PUBLISH, GoneError, Speaker, text
 WORDS = len(FROM_GATEWAY) + len(FROM_CENTRE)
 USUAL_LIMIT_S = 0.250  # 99 of 100 publications of A's
 WORST_LIMIT_S = 2.0
-MEMORY_LIMIT_BYTES = QUEUE_LIMIT_BYTES + 128 * 1024 * 1024
+MEMORY_LIMIT_BYTES = QUEUE_LIMIT_BYTES + 96 * 1024 * 1024
 QUIET_BEATS = 100
 
 
