@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from centre.fleet import answering, authorities, lists, vouchers
+from centre.fleet import answering, authorities, lists, passphrase, vouchers
 from centre.fleet.authorities import RootFile
 from centre.fleet.certify import DAY_US
 from centre.fleet.fleet import Fleet
@@ -20,6 +20,7 @@ PASSPHRASE = "six words of a dictionary"
 WHO = "person test"
 HOSPITAL = keys.RecipientSecret("x25519", bytes(range(32)))
 CENTRE = keys.RecipientSecret("xwing", bytes(range(96)))
+passphrase._P = 1  # how slow it is to guess is tried in test_fleet_limits.py
 CENTRE_KEY = keys.verifier_text(trusted.key(3).public_key())
 
 
@@ -81,7 +82,7 @@ class Gateway:
         return answer
 
 
-_FIRST: dict[str, bytes] = {}  # files of the first rig: a passphrase costs half a second
+_FIRST: dict[str, bytes] = {}  # files of the first rig
 
 
 def made(folder: Path) -> Rig:

@@ -10,6 +10,7 @@ from centre.fleet import answering, authorities, lists, members, vouchers
 from centre.fleet.answering import Key
 from centre.fleet.authorities import RootFile
 from centre.fleet.fleet import RefusedError
+from centre.fleet.limiter import Limiter
 from centre.fleet.store import FleetError
 from tests import fleet_rig, trusted
 from tests.fleet_rig import NOW, PASSPHRASE, Gateway, Rig
@@ -191,6 +192,8 @@ def test_a_retired_gateway_is_not_let_in_and_not_called_revoked(rig, gateway) ->
     with rig.fleet.reading() as db:
         found = {one.gateway: (one.state, one.bed, one.replaces) for one in members.members(db)}
     assert found == {gateway.id: ("retired", "12", ""), other.id: ("active", "12", gateway.id)}
+    with rig.act() as act:
+        assert lists.publish(act, "north") > 1
     assert rig.directory().revoked == []
     with rig.act() as act:
         members.revoke(act, gateway.id, "it was stolen after all")
@@ -222,6 +225,33 @@ def test_what_fails_leaves_nothing(rig, gateway) -> None:
     (rig.fleet.folder / "away").rename(rig.fleet.folder / f"issuing-{issuing_of(rig)}.key")
     assert len(rig.fleet.audit_lines()) == lines
     rig.answer(gateway.asks(voucher))
+
+
+def test_of_what_is_refused_only_the_line_is_kept(rig) -> None:
+    def late() -> None:
+        with rig.act() as act:
+            lists.add_site(act, "west")
+            raise RefusedError("request", "after all")
+
+    with pytest.raises(RefusedError):
+        late()
+    with rig.fleet.reading() as db:
+        assert "west" not in lists.sites(db)
+    assert "west" not in rig.audit()
+    assert "after all" in rig.audit()
+
+
+def test_strangers_do_not_fill_the_disk_and_are_counted(rig) -> None:
+    rig.fleet.refusals = Limiter(burst=3, every_s=10.0)
+    before = len(rig.fleet.audit_lines())
+    for _ in range(20):
+        with pytest.raises(RefusedError):
+            rig.answer(b"junk")
+    assert len(rig.fleet.audit_lines()) == before + 3
+    rig.later(1)
+    with pytest.raises(RefusedError):
+        rig.answer(b"junk")
+    assert '"unsaid":"17"' in rig.fleet.audit_lines()[-1]
 
 
 def issuing_of(rig: Rig) -> str:
