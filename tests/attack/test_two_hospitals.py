@@ -49,9 +49,11 @@ class Place:
         return list(refusals.read(lines, may_publish(self.sites)))
 
     def close(self) -> None:
-        self.alfa.close()
-        self.bravo.close()
-        self.broker.stop()
+        try:
+            self.alfa.close()
+            self.bravo.close()
+        finally:
+            self.broker.stop()
 
 
 @pytest.fixture
