@@ -9,11 +9,13 @@ from __future__ import annotations
 import ctypes
 import time
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from wire.records import Anchor
 
 _STA_UNSYNC = 0x40
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 FLOOR_UTC_US = 1_767_225_600_000_000  # 2026-01-01: no wall clock before the first release is believed
 STEP_LIMIT_US = 50_000
 
@@ -35,6 +37,14 @@ class _Timex(ctypes.Structure):
 def now() -> int:
     """Monotonic nanoseconds since boot."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def boot_id() -> bytes:
+    """16 random bytes that the kernel made for this boot; zeros where it does not say."""
+    try:
+        return bytes.fromhex(BOOT_ID.read_text("ascii").strip().replace("-", ""))
+    except (OSError, ValueError):
+        return bytes(16)
 
 
 def unix_us() -> int:

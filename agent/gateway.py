@@ -20,6 +20,7 @@ from agent.health import metrics, notify, status
 from agent.health.room import Rooms
 from agent.keeping import Keeping, Kept
 from agent.listening import Listening
+from agent.past import PAST_FILE, Past
 from agent.picture import picture, volumes
 from agent.ports.plugs import FOUND
 from agent.ports.serial_port import GATHER_S, Rounds
@@ -70,6 +71,8 @@ class Gateway:
         self.tapes = Tapes()
         sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce, world.entropy)
         self.pulse = Pulse(self.ward, sealer, partial(world.anchor, LATE_US), config.bed, spool.body_limit_bytes)
+        self.past = Past(world.files(), Path(config.state) / PAST_FILE, world.boot())
+        self.pulse.boot = (world.boot(), self.past.said.boots)
         self.uplink = Uplink(
             Origin(self.address, spool.epoch),
             _broker(config),

@@ -12,7 +12,7 @@ from agent.clock import stepped
 from agent.sessions.ward import Ward
 from wire.bundle import pack_vital, pack_wave
 from wire.envelope import Header
-from wire.records import Anchor, Association, EnvelopeGap, Record, Room
+from wire.records import Anchor, Association, Boot, EnvelopeGap, Record, Room
 from wire.seal import Sealer
 from wire.topics import Class
 
@@ -52,6 +52,7 @@ class Pulse:
         self._declared: list[Record] = []
         self.room: Sequence[tuple[int, int, int | None]] = ()  # (class, waiting, seconds), as known of late
         self._room_known: set[int] = set()
+        self.boot = (bytes(16), 0)  # the boot's id, and its number by our own count
 
     def introduce(self) -> None:
         """Say who everybody is with the next beat: a reader may just have come."""
@@ -106,6 +107,7 @@ class Pulse:
             records += [Room(t, *said) for said in self.room]
         if self._introduce:
             self._introduce = False
+            records.append(Boot(t, *self.boot))
             records += self._ward.catalogues(t)
             records.append(Association(t, "none", "unvalidated", "", "", self._bed))
         if now >= self._lines_at:

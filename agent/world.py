@@ -57,6 +57,7 @@ class World:
 
     now: Callable[[], int] = clock.now
     unix_us: Callable[[], int] = clock.unix_us
+    boot: Callable[[], bytes] = clock.boot_id
     anchor: Callable[[int], Anchor | None] = clock.anchor
     uniform: Callable[[float, float], float] = random.uniform
     entropy: Callable[[int], bytes] = os.urandom

@@ -170,6 +170,17 @@ class Room(msgspec.Struct, frozen=True, array_like=True, tag=12):
     seconds: int | None
 
 
+class Boot(msgspec.Struct, frozen=True, array_like=True, tag=13):
+    """Within which boot this epoch runs: `boot` is the kernel's random id (16 bytes), `count` the gateway's own number.
+
+    Monotonic time runs on within a boot, so anchors of one epoch serve another of the same boot. Order is the epochs'.
+    """
+
+    t: int
+    boot: bytes
+    count: int
+
+
 Record = (
     Catalogue
     | Anchor
@@ -184,6 +195,7 @@ Record = (
     | PatientIdAt
     | Line
     | Room
+    | Boot
 )
 
 

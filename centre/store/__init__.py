@@ -204,6 +204,11 @@ class Store:
         with self._reading() as connection:
             return read.anchors(connection, self._of(gateway), epoch)
 
+    def boots(self, gateway: str) -> list[rows.Booted]:
+        """Which epoch ran within which boot, by epoch."""
+        with self._reading() as connection:
+            return read.boots(connection, self._of(gateway))
+
     def _of(self, gateway: str) -> int:
         """Its number; 0, which has no rows, where the gateway is not known."""
         return self._numbers.get(gateway, 0)

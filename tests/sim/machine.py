@@ -241,6 +241,7 @@ class Machine:
         return World(
             now=self.now,
             unix_us=self.unix_us,
+            boot=lambda: self.boot.to_bytes(16),
             anchor=self.anchor,
             uniform=self._uniform,
             entropy=self._entropy,

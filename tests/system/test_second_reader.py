@@ -65,6 +65,7 @@ VITALS: list[Record] = [
     records.Line(T + 19, 0, 100, 2, 31),
     records.Room(T + 14, 2, 5, None),
     records.Room(T + 15, 1, 0, 3_600_000),
+    records.Boot(T + 16, bytes(range(16)), 41),
 ]  # fmt: skip
 
 
@@ -115,12 +116,12 @@ def spooled(folder: Path, made: Sealer, envelopes: list[Envelope]) -> Path:
 
 
 def plain(value: Any) -> Any:
-    """As JSON carries it: decimals and what does not fit a double as text."""
+    """As JSON carries it: decimals and what does not fit a double as text, bytes in hex."""
     if isinstance(value, list | tuple):
         return [plain(part) for part in value]
     if isinstance(value, Decimal) or (isinstance(value, int) and abs(value) >= SAFE):
         return str(value)
-    return value
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def chunks() -> list[np.ndarray]:
@@ -155,11 +156,11 @@ def test_records_come_out_as_they_went_in(node: str, tmp_path: Path) -> None:
     made = sealer()
     envelopes = [made.begin_hour(), made.seal(Class.VITAL, bundle.pack_vital(VITALS))]
     said = [row for row in read(node, written(tmp_path / "out", envelopes), made.gateway) if "fields" in row]
-    wanted = [plain(msgspec.to_builtins(record, builtin_types=(Decimal,))) for record in VITALS]
+    wanted = [plain(msgspec.to_builtins(record, builtin_types=(Decimal, bytes))) for record in VITALS]
     assert [[row["t"], *row["fields"]] for row in said] == [row[1:] for row in wanted]
     assert {row["kind"] for row in said} == {
         *("catalogue", "anchor", "numeric", "alarm", "status", "device-time", "stream-gap", "envelope-gap"),
-        *("association", "session", "patient-id", "line", "room"),
+        *("association", "session", "patient-id", "line", "room", "boot"),
     }
 
 
