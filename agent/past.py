@@ -54,6 +54,8 @@ class Past:
         try:
             data = durable.read(self._files, self._file)
             return msgspec.json.decode(data, type=Said) if data else Said()
+        except FileNotFoundError:
+            return Said()
         except (OSError, msgspec.DecodeError) as error:
             log.warning("time cannot be read why=%r", str(error))
             return Said()

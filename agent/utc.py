@@ -140,16 +140,20 @@ class Utc:
     async def run(self, on_disk: OnDisk) -> None:
         """For ever. `on_disk` runs what waits for the disk."""
         while True:
-            now = self._world.now()
-            self._heed_person()
-            if now >= self._look_at or self._is_loose:
-                await self.look()
-                await self._look_up()
-            if now >= self._save_at:
-                self._save_at = now + SAVE_NS
-                await self.save(on_disk)
-            self._compare()
+            await self.turn(on_disk)
             await asyncio.sleep(TICK_S)
+
+    async def turn(self, on_disk: OnDisk) -> None:
+        """Whatever is due."""
+        now = self._world.now()
+        self._heed_person()
+        if now >= self._look_at or self._is_loose:
+            await self.look()
+            await self._look_up()
+        if now >= self._save_at:
+            self._save_at = now + SAVE_NS
+            await self.save(on_disk)
+        self._compare()
 
     async def save(self, on_disk: OnDisk) -> None:
         """What the next start shall know: how late it surely is, and what the clock with the battery is worth."""
@@ -222,7 +226,7 @@ class Utc:
     def _compare(self) -> None:
         """Say who contradicts whom, once each time it begins."""
         said, floor = list(self._said()), self.floor()
-        pairs = {f"{a.source} {b.source}" for a, b in combinations(said, 2) if _contradict(a, b)}
+        pairs = {" ".join(sorted((a.source, b.source))) for a, b in combinations(said, 2) if _contradict(a, b)}
         pairs |= {f"{one.source} floor" for one in said if one.utc + _error(one) < floor}
         for pair in sorted(pairs - self._seen):
             self.contradictions[pair] += 1

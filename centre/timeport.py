@@ -34,22 +34,38 @@ class TimePort:
         self._thread = threading.Thread(target=self._loop.run_forever, name="time port", daemon=True)
 
     def start(self) -> None:
-        host, port = self._address
-        self._server = self._loop.run_until_complete(
-            asyncio.start_server(self._serve, host, port, limit=REQUEST_LIMIT_BYTES)
-        )
-        made = self._loop.create_datagram_endpoint(lambda: _Datagrams(self), local_addr=(host, port))
-        self._datagrams = self._loop.run_until_complete(made)[0]
         self._thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
+        except OSError:
+            self._end()
+            raise
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+        self._end()
+
+    async def _listen(self) -> None:
+        host, port = self._address
+        self._server = await asyncio.start_server(self._serve, host, port, limit=REQUEST_LIMIT_BYTES)
+        try:
+            made = await self._loop.create_datagram_endpoint(lambda: _Datagrams(self), local_addr=(host, port))
+        except OSError:
+            self._server.close()
+            raise
+        self._datagrams = made[0]
+
+    async def _close(self) -> None:
         self._server.close()
         self._datagrams.close()
-        for task in asyncio.all_tasks(self._loop):
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
             task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        await asyncio.gather(*others, return_exceptions=True)
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
         self._loop.close()
 
     def by_datagram(self, data: bytes, received: int) -> bytes | None:
