@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from agent.clock import stepped
+from agent.clock import STEP_LIMIT_US, stepped
 from agent.sessions.ward import Ward
 from discipline.machine import grown
 from wire.bundle import pack_vital, pack_wave
@@ -123,7 +123,8 @@ class Pulse:
             return True
         if last.error is None or anchor.error is None:
             return False
-        return 2 * anchor.error <= grown(last.error, anchor.t - last.t)
+        known = grown(last.error, anchor.t - last.t)
+        return 2 * anchor.error <= known and known > STEP_LIMIT_US
 
     def _bundles(self, items: Sequence[T], pack: Callable[[Sequence[T]], bytes]) -> Iterator[bytes]:
         """The items packed, halved until each part is of a good size or one item."""
