@@ -26,7 +26,7 @@ from agent.uplink.account import UNHEARD
 from agent.uplink.aliases import Aliases
 from agent.uplink.library import mqtt
 from agent.uplink.pace import PACKET_LIMIT_BYTES, RECEIVE_LIMIT_COUNT, Terms
-from agent.uplink.tls import LinkError, Resuming, explain, explain_text
+from agent.uplink.tls import Dated, LinkError, Resuming, explain, explain_text
 from wire.relay import RELAY_LIMIT_BYTES
 
 READS_LIMIT_COUNT = 64
@@ -186,6 +186,12 @@ class Link:
     def tend(self) -> None:
         """Keepalive; call it once a second."""
         self._client.loop_misc()
+        sock = self._client.socket()
+        if isinstance(sock, Dated):
+            try:
+                sock.look_again()
+            except LinkError as error:
+                self._lose(error)
         self.flush()
 
     def leave(self) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.uplink.dates import Dates, DatesError, Known, check, dates_of, day
+from agent.uplink.dates import HINTS, Dates, DatesError, Known, check, dates_of, day
 from wire.validity import DateError
 
 _NO_CHECK_TIME = 0x200000  # x509_vfy.h; Python has no name for it
@@ -61,12 +61,24 @@ class Dated(ssl.SSLSocket):
     """Its handshake ends with our look at the dates of the chain. Raises LinkError there."""
 
     dates: Dates | None = None
+    _is_weak = False  # nobody confirmed the time when they were looked at
 
     def do_handshake(self, block: bool = False) -> None:
         super().do_handshake(block)
         context = self.context
         if isinstance(context, Resuming) and context.known is not None:
-            self.dates = context.look(self, context.known())
+            known = context.known()
+            self.dates = context.look(self, known)
+            self._is_weak = known.by in HINTS
+
+    def look_again(self) -> None:
+        """Once the time is known better than it was at the handshake. Raises LinkError."""
+        context = self.context
+        if self._is_weak and isinstance(context, Resuming) and context.known is not None and self.dates is not None:
+            known = context.known()
+            if known.by not in HINTS:
+                self._is_weak = False
+                _check(self.dates, known)
 
 
 class Resuming(ssl.SSLContext):
@@ -94,16 +106,22 @@ class Resuming(ssl.SSLContext):
             dates = self._offered if sock.session_reused else dates_of(_chain(sock))
             if dates is None:
                 raise DateError("a session is resumed that was never looked at")
-            check(dates, known, "the broker's certificate")
-        except DatesError as error:
-            raise LinkError(error.message, error.hint) from error
         except DateError as error:
             raise LinkError(f"the broker's certificate cannot be read: {error}", "make it again") from error
+        _check(dates, known)
         if known.by == "floor":
             log.warning("uplink certificates=held-against-floor known=%r", known.words())
         if self.own is not None and known.earliest > self.own.end - _RENEW_US:
             log.warning("uplink certificate=ends when=%r hint='renew it'", day(self.own.end))
         return dates
+
+
+def _check(dates: Dates, known: Known) -> None:
+    """Raises LinkError."""
+    try:
+        check(dates, known, "the broker's certificate")
+    except DatesError as error:
+        raise LinkError(error.message, error.hint) from error
 
 
 def _chain(sock: ssl.SSLSocket) -> Sequence[bytes]:

@@ -129,11 +129,16 @@ class Place:
         own = self.authority.issue("gw-0001", NEW)
         self.tls = context(self.authority.path, *own, known=lambda: self.known)
 
-    async def dial(self, turns: int = 1) -> Link:
+    async def dial(self, then: Known | None = None) -> Link:
+        """Connect, and look again when `then` is known."""
         place = Broker("127.0.0.1", self.broker.port, self.tls, connect_limit_s=5)
         link = Link(place, "gw-0001", Will("t", b"x"), lambda: None, lambda *_: None)
         try:
             await link.open()
+            self.known = then or self.known
+            link.tend()
+            if link.lost is not None:
+                raise link.lost
         finally:
             link.drop()
         return link
@@ -174,6 +179,16 @@ def test_a_resumed_session_keeps_the_end_of_the_chain_it_was_made_with(place: Pl
     place.known = Known(us(OLD) + 2_000_000, us(OLD) + 3_000_000, "ntp")
     with pytest.raises(LinkError, match="has expired"):
         asyncio.run(place.dial())
+
+
+@pytest.mark.parametrize("by", ["wall", "floor"])
+def test_what_was_taken_while_nobody_knew_the_time_is_looked_at_again(place: Place, by: str) -> None:
+    weak, after = Known(us(OLD) - DAY_US, us(OLD) - DAY_US, by), us(OLD) + DAY_US
+    place.known = weak
+    asyncio.run(place.dial(then=Known(us(OLD) - 9, us(OLD) - 8, "mqtt")))
+    place.known = weak
+    with pytest.raises(LinkError, match="has expired"):
+        asyncio.run(place.dial(then=Known(after, after, "mqtt")))
 
 
 def test_not_a_byte_of_mqtt_is_said_before_the_dates_were_looked_at(tmp_path: Path) -> None:
