@@ -23,7 +23,7 @@ from agent import clock, window
 from agent.exchange import Exchange, at
 from agent.past import PAST_FILE, Past
 from agent.uplink.dates import Known
-from discipline.machine import Found, grown
+from discipline.machine import DRIFT_PPM, Found, grown
 from wire.records import Anchor
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class Utc:
     def floor(self) -> int:
         """Microseconds since 1970 that had surely passed: the build, or the last signed word, and what passed since."""
         utc, t = self._floor
-        return utc + self._world.now() // 1000 - t
+        passed = self._world.now() // 1000 - t
+        return utc + passed - passed * DRIFT_PPM // 1_000_000  # our crystal may run fast
 
     def passed(self) -> int:
         """The same, with all that is known: for what expires."""
@@ -219,9 +220,10 @@ class Utc:
         if anchor.source != "mqtt":  # the exchange keeps its own
             self._held[anchor.source] = anchor
         if anchor.source in SIGNED:
-            surely = anchor.utc - _error(anchor)
-            if surely - anchor.t > self._floor[0] - self._floor[1]:
-                self._floor = (surely, anchor.t)
+            here = at(anchor, self._world.now())
+            surely = here.utc - _error(here)
+            if surely > self.floor():
+                self._floor = (surely, here.t)
 
     def _compare(self) -> None:
         """Say who contradicts whom, once each time it begins."""

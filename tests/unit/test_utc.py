@@ -163,8 +163,8 @@ def test_the_floor_is_what_was_signed_and_outlives_the_power(bed: Bed, tmp_path:
     assert (known.by, known.earliest) == ("floor", after.past.said.utc)
     assert surely + 890 * S < known.earliest <= bed.true()
     after.now += 60 * S
-    assert after.utc.known().earliest == known.earliest + 60 * S
-    assert after.utc.passed() == known.earliest + 60 * S
+    assert after.utc.known().earliest == known.earliest + 60 * S - 6000
+    assert after.utc.passed() == known.earliest + 60 * S - 6000
     assert after.utc.boots == 2
     assert Bed(tmp_path, boot=bytes(16)).utc.boots == 2, "another start of the same boot"
 
@@ -185,6 +185,15 @@ def test_nothing_before_the_floor_is_believed(bed: Bed) -> None:
     bed.turn()
     assert bed.utc.anchor().source == "mqtt"
     assert "ntp floor" in bed.utc.contradicting
+
+
+def test_a_crystal_that_runs_fast_does_not_make_the_truth_too_early(bed: Bed) -> None:
+    bed.exchange(trip_us=1000, error=10)
+    days = 40 * 86_400 * S
+    bed.now += days
+    bed.off = -days * 90 // 1_000_000  # by our clock more has passed than did
+    bed.look("kernel", 10)
+    assert (bed.utc.anchor().source, bed.utc.anchor().error) == ("ntp", 10)
 
 
 def test_a_person_is_heard_with_doubt_and_answered(bed: Bed) -> None:
