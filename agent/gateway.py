@@ -73,7 +73,7 @@ class Gateway:
         self.uplink = Uplink(
             Origin(self.address, spool.epoch),
             _broker(config),
-            who.centre,
+            who.centres,
             self.relaying,
             Seams(lambda state: None, self._meet, world.now, world.uniform, self._utc, world.dial),
             relayed=self.relaying.places,

@@ -12,6 +12,7 @@ from agent.clock import stepped
 from agent.sessions.ward import Ward
 from wire.bundle import pack_vital, pack_wave
 from wire.envelope import Header
+from wire.keys import Recipient
 from wire.records import Anchor, Association, EnvelopeGap, Record, Room
 from wire.seal import Sealer
 from wire.topics import Class
@@ -57,6 +58,10 @@ class Pulse:
         """Say who everybody is with the next beat: a reader may just have come."""
         self._introduce = True
 
+    def grant_to(self, recipients: Sequence[Recipient]) -> None:
+        """Who may open what is sealed from the next beat on; where they are others than before it begins a new hour."""
+        self._sealer.grant_to(recipients)
+
     def lost(self, t: int, epoch: int, cls: int, ranges: Iterable[tuple[int, int]], cause: str) -> None:
         """Declare sealed envelopes that are gone; `t` in microseconds. What explains the others is said again."""
         if epoch == self._sealer.epoch:
@@ -73,7 +78,7 @@ class Pulse:
         """Everything since the last beat, sealed; grants first. `last` closes the epoch with a manifest."""
         t = now // 1000
         made: list[Envelope] = []
-        if now >= self._hour_at:
+        if now >= self._hour_at or self._sealer.wants_hour:
             self._hour_at = now + HOUR_NS
             made.append(self._sealer.begin_hour())
             self._introduce = True
