@@ -20,6 +20,7 @@ from agent.health import metrics, notify, status
 from agent.health.room import Rooms
 from agent.keeping import Keeping, Kept
 from agent.listening import Listening
+from agent.obeying import Obeying
 from agent.picture import picture, volumes
 from agent.ports.plugs import FOUND
 from agent.ports.serial_port import GATHER_S, Rounds
@@ -75,9 +76,17 @@ class Gateway:
             _broker(config),
             who.centres,
             self.relaying,
-            Seams(lambda state: None, self._meet, world.now, world.uniform, self._utc, world.dial),
+            Seams(
+                lambda state: self.obeying.link(state),
+                self._meet,
+                world.now,
+                world.uniform,
+                self._utc,
+                world.dial,
+            ),
             relayed=self.relaying.places,
         )
+        self.obeying = Obeying(self, who, self._utc)
         self._hurry = asyncio.Event()
         self._beating = asyncio.Lock()
         self._is_over = False  # the last beat was made; a later one would seal what nobody waits for
@@ -136,7 +145,12 @@ class Gateway:
         listening = asyncio.create_task(self.supervisor.run(ports))  # first: the kernel keeps little for a line
         await self._begin()
         bell = self.world.bell(partial(self.supervisor.once, "discovery", self._look)) if self._searches else None
-        organs = {"data path": self._beat, "uplink": self.uplink.run, "status": self._show}
+        organs = {
+            "data path": self._beat,
+            "uplink": self.uplink.run,
+            "status": self._show,
+            "command": self.obeying.run,
+        }
         if any(chain.unread_files for chain in self.keeping.spool.stat().classes.values()):
             organs["unread files"] = partial(self._look_again, stop)
         working = asyncio.create_task(self.supervisor.run(organs))
@@ -154,6 +168,7 @@ class Gateway:
             await self._beat_once(last=True)
             await self.uplink.close()
             await _end(working)
+            await self.obeying.end()
             await self.relaying.close()
             await self.keeping.close()
             self.tapes.close()
@@ -172,7 +187,7 @@ class Gateway:
         """The data path, for ever; the watchdog is fed by its progress and by nothing else."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.config.interval_s):
+                async with asyncio.timeout(self.obeying.interval_s):
                     await self._hurry.wait()
             self._hurry.clear()
             await self._beat_once()

@@ -103,7 +103,9 @@ class Asking:
         """The signed command; its `issued` is greater than the one before it, even should our clock step back."""
         gateway, epoch = address.gateway, max(holes.epoch, self._watched[address].epoch)
         issued = self._issued[gateway] = max(utc, self._issued.get(gateway, 0) + 1)
-        data = command.sign(signer, gateway, Command(issued, issued + LIFE_US, epoch, Resend(wanted)))
+        data = command.sign(
+            signer, gateway, Command(issued, issued + LIFE_US, epoch, command.nonce_of(gateway, issued), Resend(wanted))
+        )
         assert len(data) <= COMMAND_LIMIT_BYTES, "the number of ranges bounds it"
         return data
 
