@@ -128,4 +128,6 @@ def _bytes(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}", "the keys folder is made at enrolment: wardlink enrol") from error
+        raise ConfigError(
+            f"{file}: {error.strerror}", "the keys folder is made at enrolment: wardlink enrol"
+        ) from error

@@ -220,7 +220,7 @@ def pieces_of(size_bytes: int) -> int:
 
 
 def config_digest(config: Config) -> str:
-    """So that a change between two starts is seen, but for where our folders are; nothing of it can be read from this."""
+    """So that a change between two starts is seen, but for where our folders are."""
     plain = msgspec.structs.replace(config, keys="", state="", runtime="")
     return hashlib.sha256(msgspec.json.encode(plain)).hexdigest()[:16]
 

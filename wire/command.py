@@ -39,7 +39,7 @@ _URL = re.compile(r"https://[!-~]+\Z")
 class CommandError(Exception):
     """The bytes are no command of our centre's; `reason` is the counter's name.
 
-    `nonce` is that of a command which our centre signed all the same, empty where nobody did.
+    `nonce` is that of a command which our centre signed all the same, and never should; else empty.
     """
 
     def __init__(self, reason: str, message: str, nonce: bytes = b"") -> None:
@@ -136,9 +136,13 @@ def read(verifier: Ed25519PublicKey, gateway: str, data: bytes) -> Command:
     if not verifies(verifier, signature, _signed(gateway, body)):
         raise CommandError("signature", "the signature is not our centre's, or the command is another gateway's")
     try:
-        command = msgspec.convert(cbor.loads(body), type=Command, builtin_types=(bytes,))
-    except (cbor.CBORError, msgspec.ValidationError) as error:
+        plain = cbor.loads(body)
+    except cbor.CBORError as error:
         raise CommandError("malformed", f"not a command: {error}") from error
+    try:
+        command = msgspec.convert(plain, type=Command, builtin_types=(bytes,))
+    except msgspec.ValidationError as error:
+        raise CommandError("malformed", f"not a command: {error}", _nonce(plain)) from error
     if len(command.nonce) != NONCE_BYTES:
         raise CommandError("malformed", "a nonce has 8 bytes")
     if len(data) > COMMAND_LIMIT_BYTES and not isinstance(command.said, Rotate):
@@ -147,6 +151,12 @@ def read(verifier: Ed25519PublicKey, gateway: str, data: bytes) -> Command:
     if why:
         raise CommandError("malformed", why, command.nonce)
     return command
+
+
+def _nonce(plain: object) -> bytes:
+    """That of a command whose verb we do not know: a newer centre may have it."""
+    nonce = plain[3] if isinstance(plain, list) and len(plain) > 3 else b""
+    return nonce if isinstance(nonce, bytes) and len(nonce) == NONCE_BYTES else b""
 
 
 def _wrong(said: Said) -> str:

@@ -23,8 +23,8 @@ log = logging.getLogger("wardlink.uplink")
 class Commands:
     """`refused` counts by reason: size, signature, malformed, epoch, replayed, expired, often. Those change nothing.
 
-    `on_refused` is told each reason, and the nonce where our centre signed it and may be told why (at most one in 5 s:
-    what is sent again and again shall not make us talk).
+    `on_refused` is told each reason, and the nonce where our centre signed it and sending it again would not help (at
+    most one in 5 s: what is sent again and again shall not make us talk).
     """
 
     def __init__(self, centres: Sequence[Ed25519PublicKey], gateway: str, epoch: int) -> None:
@@ -70,13 +70,13 @@ class Commands:
         """Raises CommandError."""
         command = _read(self.centres, self._gateway, data)
         if command.epoch != self._epoch:
-            raise CommandError("epoch", f"it is for epoch {command.epoch}", command.nonce)
+            raise CommandError("epoch", f"it is for epoch {command.epoch}")
         if command.issued <= self.issued:
             raise CommandError("replayed", "not newer than the last one")
         if max(utc or 0, self._centre_utc(now)) > command.expires:
             raise CommandError("expired", "its time is over", command.nonce)
         if self._taken_ns is not None and now - self._taken_ns < COMMAND_LEAST_S * SECOND_NS:
-            raise CommandError("often", "too soon after the last one", command.nonce)
+            raise CommandError("often", "too soon after the last one")
         return command
 
     def _centre_utc(self, now: int) -> int:

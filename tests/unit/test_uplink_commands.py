@@ -223,11 +223,13 @@ def test_the_command_room_reaches_no_device_and_no_shell(name: str) -> None:
 def test_what_is_refused_is_told_and_answered_now_and_then(commands) -> None:
     told: list[tuple[str, bytes]] = []
     commands.on_refused = lambda reason, why, nonce: told.append((reason, nonce))
-    for data in (made(signer=STRANGER), made(epoch=EPOCH + 1), made(epoch=EPOCH + 1), made(), made()):
+    newer = raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [6]])
+    for data in (made(signer=STRANGER), made(epoch=EPOCH + 1), newer, newer, made(), made()):
         commands.take(data, 0, None)
-    assert told == [("signature", b""), ("epoch", NONCE), ("epoch", b""), ("replayed", b"")]
-    commands.take(made(epoch=EPOCH + 1), int(COMMAND_LEAST_S * S), None)
-    assert told[-1] == ("epoch", NONCE)
+    silent = [("signature", b""), ("epoch", b"")]
+    assert told == [*silent, ("malformed", NONCE), ("malformed", b""), ("replayed", b"")]
+    commands.take(made(1), int(COMMAND_LEAST_S * S), UTC + LIFE_US + 2)
+    assert told[-1] == ("expired", NONCE)
 
 
 def test_waves_that_wait_go_once_they_are_named() -> None:
