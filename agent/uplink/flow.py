@@ -280,11 +280,12 @@ class Flow:
         if wait:
             self._lanes.drop_backfill(lambda one: one.cls is Class.WAVE and one.epoch >= 0)
 
-    @property
-    def is_quiet(self) -> bool:
-        """Nothing live waits, and no packet of ours that is no envelope is on its way: a piece of a reply may go."""
+    def may_reply(self, unsent: Callable[[], int]) -> bool:
+        """Nothing live waits, no packet of ours that is no envelope is on its way, and the broker takes one more."""
         head = self._lanes.head()
-        return self.is_up and not self._aside and (head is None or head.lane is Lane.BACKFILL)
+        if not self.is_up or self._aside or (head is not None and head.lane is not Lane.BACKFILL):
+            return False
+        return len(self._flight) < self._terms.receive_limit_count and unsent() < self._window.unsent_limit_bytes
 
     @property
     def outstanding_bytes(self) -> int:

@@ -220,8 +220,10 @@ class Uplink:
                 raise link.lost
             while self._flow.step(now, partial(self._publish, link), link.unsent_bytes):
                 link.flush()
-            if self._flow.is_quiet and (mid := self.replies.step(partial(link.publish, reply_topic))) is not None:
-                self._flow.aside(mid, now)
+            if self._flow.may_reply(link.unsent_bytes):
+                mid = self.replies.step(partial(link.publish, reply_topic))
+                if mid is not None:
+                    self._flow.aside(mid, now)
             is_over = self._stop.is_set() and self._has_left(link, now)
             link.flush()
             if is_over:

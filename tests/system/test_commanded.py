@@ -1,4 +1,4 @@
-"""What a person commands at the centre happens at the gateway, is answered and written down: real gateway, broker, centre."""
+"""What a person commands at the centre happens at the gateway, is answered and written down, with real programs."""
 
 from __future__ import annotations
 
