@@ -1,4 +1,4 @@
-"""`wardlink bundle DIR` writes a diagnostic bundle to a folder (a stick), `wardlink bundle open FILE --keys DIR` opens it.
+"""`wardlink bundle DIR` writes a diagnostic bundle to a folder (a stick), and `bundle open FILE --keys DIR` opens one.
 
 It holds the log, the configuration without secrets, states and statistics, and the audit log; no patient data. It is
 sealed to the recipients of this gateway, so only they can open it: at the centre, with its `recipient.key`.
