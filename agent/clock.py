@@ -62,6 +62,11 @@ def anchored(before: int, utc: int, after: int, error_us: int | None) -> Anchor 
     return Anchor(middle, utc, error_us + (after - before) // 2000, "ntp")
 
 
+def passed_utc(known: Anchor | None) -> int | None:
+    """Microseconds since 1970 that had surely passed at an anchor; None where it does not know its error."""
+    return None if known is None or known.error is None else known.utc - known.error
+
+
 def stepped(earlier: Anchor, later: Anchor) -> bool:
     """Whether UTC moved against the monotonic clock by more than an anchor should hide."""
     return abs((later.utc - earlier.utc) - (later.t - earlier.t)) > STEP_LIMIT_US

@@ -13,7 +13,7 @@ from agent.lines import is_network, is_serial, line_of, place_of
 from config.load import ConfigError, read
 from drivers import registry
 from drivers.contract import Ble, Driver, Serial
-from wire.topics import is_name
+from wire.topics import Class, is_name
 
 MIB = 1 << 20
 Seconds = Annotated[float, msgspec.Meta(ge=0.25, le=10)]
@@ -67,6 +67,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: list[Port] = []
     radio: list[Radio] = []
     spool: SpoolSizes = SpoolSizes()
+
+    @property
+    def quotas(self) -> dict[int, int]:
+        """Bytes by class."""
+        sizes = (self.spool.key_mib, self.spool.vital_mib, self.spool.wave_mib)
+        return {int(cls): mib * MIB for cls, mib in zip(Class, sizes, strict=True)}
 
     @property
     def time_address(self) -> tuple[str, int]:

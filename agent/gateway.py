@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import identity, memory
-from agent.config import MIB, Config
+from agent.config import Config
 from agent.health import metrics, notify, status
 from agent.health.room import Rooms
 from agent.keeping import Keeping, Kept
 from agent.listening import Listening
+from agent.obeying import Obeying
 from agent.picture import picture, volumes
 from agent.ports.plugs import FOUND
 from agent.ports.serial_port import GATHER_S, Rounds
@@ -41,7 +42,7 @@ from agent.window import ADOPTED_FILE, BOND_FILE
 from agent.world import World
 from wire import codec
 from wire.seal import Sealer
-from wire.topics import Address, Class
+from wire.topics import Address
 
 if TYPE_CHECKING:
     from agent.discovery import Discovery
@@ -65,7 +66,7 @@ class Gateway:
         self.address = Address(config.site, who.gateway)
         self.supervisor = Supervisor()
         self.started = world.now()
-        self.keeping = Keeping(world.thread(), partial(self._open_spool, Path(config.state) / "spool", _quotas(config)))
+        self.keeping = Keeping(world.thread(), partial(self._open_spool, Path(config.state) / "spool", config.quotas))
         self.relaying = Relaying(self.keeping, Path(config.state) / "imported", partial(self._open_spool, quotas={}))
         spool = self.keeping.spool
         self.epoch = spool.epoch
@@ -78,11 +79,21 @@ class Gateway:
         self.uplink = Uplink(
             Origin(self.address, spool.epoch),
             _broker(config, self.utc.known),
-            who.centre,
+            who.centres,
             self.relaying,
-            Seams(lambda state: None, self._meet, world.now, world.uniform, self.utc.passed, world.dial, self.utc),
+            Seams(
+                lambda state: self.obeying.link(state),
+                self._meet,
+                world.now,
+                world.uniform,
+                self.utc.passed,
+                world.dial,
+                self.utc,
+            ),
             relayed=self.relaying.places,
         )
+        self.obeying = Obeying(self, who, self.utc.surely)
+        self.utc.audit = self.obeying.auditing.say
         self._hurry = asyncio.Event()
         self._beating = asyncio.Lock()
         self._is_over = False  # the last beat was made; a later one would seal what nobody waits for
@@ -142,7 +153,12 @@ class Gateway:
         await asyncio.wait([asyncio.ensure_future(self.utc.look())], timeout=PATIENCE_S)
         await self._begin()
         bell = self.world.bell(partial(self.supervisor.once, "discovery", self._look)) if self._searches else None
-        organs = {"data path": self._beat, "uplink": self.uplink.run, "status": self._show}
+        organs = {
+            "data path": self._beat,
+            "uplink": self.uplink.run,
+            "status": self._show,
+            "command": self.obeying.run,
+        }
         organs["time"] = partial(self.utc.run, self.keeping.on_thread)
         if any(chain.unread_files for chain in self.keeping.spool.stat().classes.values()):
             organs["unread files"] = partial(self._look_again, stop)
@@ -162,6 +178,7 @@ class Gateway:
             await self.uplink.close()
             await _end(working)
             await self.utc.save(self.keeping.on_thread)
+            await self.obeying.end()
             await self.relaying.close()
             await self.keeping.close()
             self.tapes.close()
@@ -180,7 +197,7 @@ class Gateway:
         """The data path, for ever; the watchdog is fed by its progress and by nothing else."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.config.interval_s):
+                async with asyncio.timeout(self.obeying.interval_s):
                     await self._hurry.wait()
             self._hurry.clear()
             await self._beat_once()
@@ -255,15 +272,6 @@ class Gateway:
             notify.replace(runtime / status.STATUS_FILE, status.pack(now))
             notify.replace(runtime / status.METRICS_FILE, metrics.text(now).encode())
             await asyncio.sleep(PICTURE_S)
-
-
-def _quotas(config: Config) -> dict[int, int]:
-    sizes = config.spool
-    return {
-        int(Class.KEY): sizes.key_mib * MIB,
-        int(Class.VITAL): sizes.vital_mib * MIB,
-        int(Class.WAVE): sizes.wave_mib * MIB,
-    }
 
 
 def _broker(config: Config, known: Callable[[], Known]) -> Broker:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agent import VERSION
+from agent import VERSION, policy
 from agent.health.room import Volume
 from agent.health.status import (
     AskedStatus,
@@ -63,6 +63,8 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
         clock_floor_unix_s=gateway.utc.floor() / 1e6,
         clocks_contradict=gateway.utc.contradicting,
         time_refused=dict(gateway.utc.refused),
+        policy=policy.words(gateway.obeying.policy),
+        audit_problem=gateway.obeying.auditing.problem,
     )
 
 

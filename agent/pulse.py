@@ -11,9 +11,11 @@ from typing import TypeVar
 from agent.clock import STEP_LIMIT_US, stepped
 from agent.sessions.ward import Ward
 from discipline.machine import grown
+from wire.audit import Head
 from wire.bundle import pack_vital, pack_wave
 from wire.envelope import Header
-from wire.records import Anchor, Association, Boot, EnvelopeGap, Record, Room
+from wire.keys import Recipient
+from wire.records import Anchor, Association, AuditHead, Boot, EnvelopeGap, Record, Room
 from wire.seal import Sealer
 from wire.topics import Class
 
@@ -54,10 +56,20 @@ class Pulse:
         self.room: Sequence[tuple[int, int, int | None]] = ()  # (class, waiting, seconds), as known of late
         self._room_known: set[int] = set()
         self.boot = (bytes(16), 0)  # the boot's id, and its number by our own count
+        self._audit: tuple[int, bytes] | None = None  # (count, hash) of the audit log
+        self._audit_at = 0
 
     def introduce(self) -> None:
         """Say who everybody is with the next beat: a reader may just have come."""
         self._introduce = True
+
+    def grant_to(self, recipients: Sequence[Recipient]) -> None:
+        """Who may open what is sealed from the next beat on; where they are others than before it begins a new hour."""
+        self._sealer.grant_to(recipients)
+
+    def audited(self, head: Head) -> None:
+        """The audit log has come to this: said with the next beat, and each hour."""
+        self._audit, self._audit_at = (head.count, head.hash), 0
 
     def lost(self, t: int, epoch: int, cls: int, ranges: Iterable[tuple[int, int]], cause: str) -> None:
         """Declare sealed envelopes that are gone; `t` in microseconds. What explains the others is said again."""
@@ -75,7 +87,7 @@ class Pulse:
         """Everything since the last beat, sealed; grants first. `last` closes the epoch with a manifest."""
         t = now // 1000
         made: list[Envelope] = []
-        if now >= self._hour_at:
+        if now >= self._hour_at or self._sealer.wants_hour:
             self._hour_at = now + HOUR_NS
             made.append(self._sealer.begin_hour())
             self._introduce = True
@@ -111,6 +123,9 @@ class Pulse:
             records.append(Boot(t, *self.boot))
             records += self._ward.catalogues(t)
             records.append(Association(t, "none", "unvalidated", "", "", self._bed))
+        if self._audit and now >= self._audit_at:
+            self._audit_at = now + HOUR_NS
+            records.append(AuditHead(t, *self._audit))
         if now >= self._lines_at:
             self._lines_at = now + LINES_NS
             records += self._ward.lines(t)

@@ -68,6 +68,7 @@ class Utc:
         self._seen: set[str] = set()  # contradictions that are said already
         self._is_loose = False  # the clock was stepped: what is known of it must be asked again
         self.contradictions: Counter[str] = Counter()
+        self.audit: Callable[..., None] = lambda who, what, **detail: None
         self._load_rtc()
 
     @property
@@ -98,6 +99,10 @@ class Utc:
         """The same, with all that is known: for what expires."""
         best = self._best()
         return max(self.floor(), 0 if best is None else best.utc - (best.error or 0))
+
+    def surely(self) -> int | None:
+        """What had surely passed by a source; None where nobody knows the time."""
+        return clock.passed_utc(self._best())
 
     def known(self) -> Known:
         """What certificates are held against. Any thread."""
@@ -233,6 +238,7 @@ class Utc:
         for pair in sorted(pairs - self._seen):
             self.contradictions[pair] += 1
             log.warning("time sources=contradict which=%r count=%d", pair, self.contradictions[pair])
+            self.audit("gateway", "clocks contradict", which=pair)
         self._seen = pairs
 
     def _load_rtc(self) -> None:
@@ -261,6 +267,7 @@ class Utc:
         else:
             self._take(said)
             word = "taken"
+        self.audit("cli", "time", utc=str(asked.utc), within_us=str(asked.within_us), word=word)
         log.warning("time by=operator utc=%d within_us=%d word=%r", asked.utc, within, word)
         with suppress(OSError):  # a full runtime folder: the person is not answered, and sees that
             window.write_time(self._runtime, msgspec.structs.replace(asked, said=word))
@@ -276,13 +283,12 @@ def _contradict(a: Anchor, b: Anchor) -> bool:
 
 def utc_of(config: Config, world: World, who: Identity) -> Utc:
     """Built of what the configuration and the keys folder say."""
-    keys = () if who.centre is None else (who.centre,)
     past = Past(world.files(), Path(config.state) / PAST_FILE, world.boot())
-    mqtt = Exchange("mqtt", who.gateway, keys, world.entropy)
+    mqtt = Exchange("mqtt", who.gateway, who.centres, world.entropy)
     port = None
-    if config.time and keys:
+    if config.time and who.centres:
         from agent.timeport import TimePort  # noqa: PLC0415  where it is configured
 
-        signed = Exchange("signed", who.gateway, keys, world.entropy)
+        signed = Exchange("signed", who.gateway, who.centres, world.entropy)
         port = TimePort(*config.time_address, who.gateway, signed, world.now)
     return Utc(world, past, Path(config.runtime), mqtt, port)

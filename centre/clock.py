@@ -26,3 +26,8 @@ def monotonic_s() -> float:
 def retry_s(attempt: int) -> int:
     """Full jitter: whole seconds to wait before attempt number `attempt` (from 0), between 1 and a doubling cap."""
     return 1 + random.randrange(min(RETRY_LIMIT_S, 2 ** min(attempt, 10)))
+
+
+def nonce() -> bytes:
+    """8 random bytes: the name of a command."""
+    return random.randbytes(8)

@@ -1,4 +1,4 @@
-"""The time, asked and answered: four stamps, of which the centre's two are signed (docs/formats.md, section 15).
+"""The time, asked and answered: four stamps, of which the centre's two are signed (docs/formats.md, section 19).
 
     question := "WLq1", nonce of 8 bytes, the gateway's id, zeros up to 96 bytes (by MQTT the nonce alone)
     answer   := nonce, received u64, sent u64, error u32 (microseconds; the last one: nobody knows), and a 64-byte

@@ -181,6 +181,14 @@ class Boot(msgspec.Struct, frozen=True, array_like=True, tag=13):
     count: int
 
 
+class AuditHead(msgspec.Struct, frozen=True, array_like=True, tag=14):
+    """What the gateway's audit log has come to: so many entries, the last with this hash (wire/audit.py)."""
+
+    t: int
+    count: int
+    hash: bytes
+
+
 Record = (
     Catalogue
     | Anchor
@@ -196,6 +204,7 @@ Record = (
     | Line
     | Room
     | Boot
+    | AuditHead
 )
 
 

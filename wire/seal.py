@@ -52,8 +52,25 @@ class Sealer:
         self._last = bytes(32)
         self.gateway = gateway_id(signer.public_key())
 
+    def grant_to(self, recipients: Sequence[Recipient]) -> None:
+        """From now on these may open, and nobody else. Another list ends the hour: its key is forgotten at once."""
+        assert recipients, "nobody could open what is sealed"
+        if set(recipients) != set(self._recipients):
+            self._recipients = tuple(recipients)
+            self.forget()
+
+    def forget(self) -> None:
+        """Let go of the data key. What it sealed only the recipients can open."""
+        self._aead = None
+
+    @property
+    def wants_hour(self) -> bool:
+        """Whether there is no data key: `begin_hour` comes before anything is sealed."""
+        return self._aead is None
+
     def begin_hour(self) -> tuple[Header, bytes]:
         """Forget the data key, make the next, and return its grant: to be durable before anything sealed under it."""
+        self.forget()
         key = self._entropy(DATA_KEY_BYTES)
         self._hour += 1
         self._aead = ChaCha20Poly1305(key)

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         "gateway": who.gateway,
         "broker": found.broker,
         "recipients": len(who.recipients),
-        "receipts": "verified" if who.centre else "none",
+        "receipts": "verified" if who.centres else "none",
         "ports": [" ".join((port.path, port.driver or port.probe, *port.drivers)) for port in found.port],
     }
     if args.json:

@@ -13,9 +13,11 @@ from config.load import ConfigError
 
 VERBS = (
     "run",
+    "audit",
     "check",
     "drivers",
     "bond",
+    "bundle",
     "decode",
     "devices",
     "probe",

@@ -183,6 +183,8 @@ class Status(msgspec.Struct, frozen=True):
     clock_floor_unix_s: float = 0.0
     clocks_contradict: list[str] = []
     time_refused: dict[str, int] = {}
+    policy: str = ""  # what the centre has set
+    audit_problem: str = ""
 
 
 def pack(status: Status) -> bytes:
@@ -201,6 +203,8 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
         found.append((f"the daemon has not written for {age_s:.0f} s", "systemctl status wardlink"))
     if status.spool.problem:
         found.append((f"storage: {status.spool.problem}", "live data still goes out; replace the card soon"))
+    if status.audit_problem:
+        found.append((status.audit_problem, "what happens is kept in memory until it can be; look at the card"))
     if status.spool.unread_files:
         what = f"storage: {status.spool.unread_files} files of the spool could not be read when it was opened"
         found.append((what, "once they can be, wardlink starts again by itself; replace the card soon"))
@@ -224,6 +228,18 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
     if forged:
         what = f"{forged} receipts or commands have no signature of the centre"
         found.append((what, "is centre.pub the centre's key? if it is, somebody else writes to the broker"))
+    found += _time_problems(status)
+    found += [(f"relay for {one.gateway}: {one.problem}", one.hint) for one in status.relayed if one.problem]
+    found += [
+        (f"{task.name} failed {task.failures} times: {task.last_error}", "send the log")
+        for task in status.tasks
+        if task.failures
+    ]
+    return found
+
+
+def _time_problems(status: Status) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
     if status.clock in ("unsynchronised", "not set"):
         found.append((f"clock: {status.clock}", "times go out as uncertain until NTP or the centre answers"))
     for pair in status.clocks_contradict:
@@ -232,12 +248,6 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
     if status.time_refused.get("signature"):
         what = f"{status.time_refused['signature']} answers about the time have no signature of the centre"
         found.append((what, "is centre.pub the centre's key? if it is, somebody else answers"))
-    found += [(f"relay for {one.gateway}: {one.problem}", one.hint) for one in status.relayed if one.problem]
-    found += [
-        (f"{task.name} failed {task.failures} times: {task.last_error}", "send the log")
-        for task in status.tasks
-        if task.failures
-    ]
     return found
 
 

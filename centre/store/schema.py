@@ -99,6 +99,16 @@ ROOM = _table(
     Column("seconds", BigInteger),  # null where the gateway does not know
 )
 
+# What gateways' audit logs had come to. Change: `epoch` and `t` are when it was said last.
+AUDIT = _table(
+    "audit",
+    _key("count"),
+    Column("hash", LargeBinary, primary_key=True),
+    _number("epoch"),
+    _number("t"),
+    _number("received"),
+)
+
 # Envelopes that wait for their grant. The digest is in the key so that a forged one cannot keep the true one out.
 PARKED = _table(
     "parked",
@@ -226,4 +236,30 @@ ASSOCIATION = _table(
     _word("performer"),
     _word("pseudonym"),
     _word("bed"),
+)
+
+# Change: what a person wants of a gateway, and what came of it (`outcome` is empty until then); `said` is CBOR.
+ORDER = Table(
+    "command",
+    METADATA,
+    Column("nonce", LargeBinary, primary_key=True),
+    Column("gateway", Text, nullable=False, index=True),
+    _word("verb"),
+    Column("said", LargeBinary, nullable=False),
+    _number("asked"),
+    Column("sent", BigInteger),  # last
+    Column("tries", Integer, nullable=False),
+    _word("outcome"),
+    _word("text"),
+    Column("answered", BigInteger),
+)
+
+# Pieces of diagnostic bundles, as they come.
+PIECE = Table(
+    "piece",
+    METADATA,
+    Column("nonce", LargeBinary, ForeignKey("command.nonce"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("pieces", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
 )

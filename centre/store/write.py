@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, case, delete, func, insert, select, tu
 from sqlalchemy.dialects import postgresql, sqlite
 
 from centre.ledger import SEQ_LAST, Place
-from centre.store import schema
+from centre.store import orders, schema
 from centre.store.entry import Batch, Entry, Parked
 from centre.store.spread import Row, spread
 from wire.records import EnvelopeGap
@@ -23,7 +23,7 @@ from wire.topics import Address, Class
 PARKED_LIMIT_COUNT = 50_000
 PARKED_LIMIT_BYTES = 256 << 20
 _PARKED_ROOM_COUNT = 5_000  # dropped at once when full, the oldest first
-_LATEST = (schema.SESSION, schema.STREAM, schema.ROOM)
+_LATEST = (schema.SESSION, schema.STREAM, schema.ROOM, schema.AUDIT)
 _FIRST = (schema.LOST, schema.BOOT)  # said again, it changes nothing
 
 
@@ -39,6 +39,7 @@ def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list
     _count_sequences(connection, numbers, fresh, [*copies, *batch.repeats.elements()])
     _park(connection, numbers, batch)
     _hear(connection, numbers, batch)
+    orders.answer(connection, batch.replies)
     return fresh
 
 

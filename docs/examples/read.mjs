@@ -11,7 +11,7 @@ import { pathToFileURL } from "node:url";
 import { decodeChunk } from "./codec.mjs";
 
 const KINDS = ["catalogue", "anchor", "numeric", "alarm", "status", "device-time", "stream-gap", "envelope-gap",
-  "association", "session", "patient-id", "line", "room", "boot"];
+  "association", "session", "patient-id", "line", "room", "boot", "audit-head"];
 const CLASSES = ["key", "vital", "wave"];
 const HEADER_BYTES = 12, TAG_BYTES = 16, SIGNATURE_BYTES = 64, LIMIT_BYTES = 1 << 20, DEPTH_LIMIT = 12;
 
@@ -197,9 +197,9 @@ export class Reader {
 
 function vital(plain) {
   const [start, records] = cbor(plain);
-  const hex = (field) => (Buffer.isBuffer(field) ? field.toString("hex") : field);
+  const said = (field) => (field instanceof Uint8Array ? Buffer.from(field).toString("hex") : field);
   return records.map(([kind, t, ...fields]) =>
-    ({ kind: KINDS[kind] ?? fail(`record ${kind}`), t: start + t, fields: fields.map(hex) }));
+    ({ kind: KINDS[kind] ?? fail(`record ${kind}`), t: start + t, fields: fields.map(said) }));
 }
 
 function wave(plain) {
