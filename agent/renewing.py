@@ -52,13 +52,14 @@ class Said(msgspec.Struct):
 class Believers:
     """Who in this process must hear of a change, and what is asked of the world.
 
-    `passed`: microseconds since 1970 that have surely passed, None where nobody knows.
+    Microseconds since 1970: `passed` have surely passed, `shown` says the wall clock; None where nobody knows.
     """
 
     grant_to: Callable[[Sequence[Recipient]], None]
     believe: Callable[[Sequence[Ed25519PublicKey]], None]
     redial: Callable[[], None]
     passed: Callable[[], int | None]
+    shown: Callable[[], int | None]
     uniform: Callable[[float, float], float]
 
 
@@ -73,11 +74,13 @@ class Renewing:
         self._failures = 0
         self._seen = b""
         self._problem = self._hint = ""
+        self._is_down = True
         self._is_expired = False
 
     def link(self, state: LinkState) -> None:
-        """Where no clock is known, the broker knows that the certificate has expired."""
-        self._is_expired = not state.connected and (self._is_expired or EXPIRED in state.message)
+        """The broker knows that the certificate has expired, but cannot always say so before the connection ends."""
+        self._is_down = not state.connected
+        self._is_expired = self._is_down and (self._is_expired or EXPIRED in state.message)
 
     async def run(self) -> None:
         """For ever: renew when it is due; take what somebody else wrote into the keys folder."""
@@ -143,7 +146,9 @@ class Renewing:
             what = "the certificate expired more than 180 days ago"
             self._say(what, "it goes on recording; ask the centre for a voucher: wardlink enrol")
             return False
-        return standing.is_due(enrolled, passed, self._is_expired)
+        shown = self._believers.shown()
+        is_over = self._is_down and passed is None and shown is not None and shown > enrolled.ends
+        return standing.is_due(enrolled, passed, self._is_expired or is_over)  # asking too early costs nothing
 
     async def _renew(self) -> bool:
         code, out = await self._work(["renew"], b"")
@@ -190,11 +195,16 @@ def renewing(gateway: Gateway) -> Renewing:
     def redial() -> None:
         uplink.broker = broker(gateway.config)
 
+    def shown() -> int | None:
+        known = world.anchor(0)
+        return None if known is None else known.utc
+
     believers = Believers(
         gateway.pulse.grant_to,
         uplink.believe,
         redial,
         lambda: clock.passed_utc(world.anchor(0)),
+        shown,
         world.uniform,
     )
     return Renewing(Path(gateway.config.keys), believers, child_of(world.config_file))

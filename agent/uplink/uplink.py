@@ -61,7 +61,8 @@ class Origin:
 class Uplink:
     """Envelopes out, receipts and commands in. `centres` are the keys that sign them; none: a PUBACK counts as held.
 
-    `broker` may be changed: the next connection goes there. `relayed`: gateways whose envelopes the spool gives us too, see `relay.py`.
+    `relayed`: gateways whose envelopes the spool gives us too, see `relay.py`. `broker` may be replaced: the next
+    connection goes there.
     """
 
     def __init__(

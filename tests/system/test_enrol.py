@@ -225,14 +225,14 @@ class Running:
 
 
 def test_an_expired_gateway_renews_and_its_link_comes_back_without_a_restart(endpoint, monkeypatch, caplog) -> None:
-    """The broker refuses the old certificate; no clock is known here, the broker's word is enough to ask."""
+    """The broker refuses the old certificate. Nobody is sure of the time here, but the wall clock is reason to ask."""
     made, _ = enrolled_long_ago(endpoint, 100)
     before = (made.folder / "gateway.crt").read_bytes()
     box = Running(endpoint, made, monkeypatch)
 
     async def story(gateway: Gateway, bell: Bell) -> None:
         await bell.until(lambda: gateway.uplink.stat().state.connected, LINK_LIMIT_S)
-        assert "the broker says that the gateway's certificate has expired" in caplog.text
+        assert "state=disconnected" in caplog.text
         assert (made.folder / "gateway.crt").read_bytes() != before
         trust, beats = gateway.trust.status(), box.beats
         assert trust is not None
