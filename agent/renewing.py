@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from agent import clock, identity
+from agent import identity
 from agent.enrol import standing
 from agent.enrol.places import ENROLLED_FILE
 from agent.enrol.standing import Enrolled
@@ -52,13 +52,14 @@ class Said(msgspec.Struct):
 class Believers:
     """Who in this process must hear of a change, and what is asked of the world.
 
-    Microseconds since 1970: `passed` have surely passed, `shown` says the wall clock; None where nobody knows.
+    Microseconds since 1970: it is surely between the two of `known`; `shown` says the wall clock, whatever it is worth.
+    None where nobody knows.
     """
 
     grant_to: Callable[[Sequence[Recipient]], None]
     believe: Callable[[Sequence[Ed25519PublicKey]], None]
     redial: Callable[[], None]
-    passed: Callable[[], int | None]
+    known: Callable[[], tuple[int, int] | None]
     shown: Callable[[], int | None]
     uniform: Callable[[float, float], float]
 
@@ -141,17 +142,19 @@ class Renewing:
         enrolled = self.enrolled()
         if enrolled is None or enrolled.revoked:
             return False
-        passed = self._believers.passed()
+        known, shown = self._believers.known(), self._believers.shown()
+        passed = known[0] if known else None
         if standing.is_too_late(enrolled, passed):
             what = "the certificate expired more than 180 days ago"
             self._say(what, "it goes on recording; ask the centre for a voucher: wardlink enrol")
             return False
-        shown = self._believers.shown()
-        is_over = self._is_down and passed is None and shown is not None and shown > enrolled.ends
+        is_over = self._is_down and shown is not None and shown > enrolled.ends
         return standing.is_due(enrolled, passed, self._is_expired or is_over)  # asking too early costs nothing
 
     async def _renew(self) -> bool:
-        code, out = await self._work(["renew"], b"")
+        known = self._believers.known()
+        words = ["renew", "--known", f"{known[0]}-{known[1]}"] if known else ["renew"]
+        code, out = await self._work(words, b"")
         if not code:
             self._failures = 0
             self._is_expired = False
@@ -195,15 +198,19 @@ def renewing(gateway: Gateway) -> Renewing:
     def redial() -> None:
         uplink.broker = broker(gateway.config)
 
+    def known() -> tuple[int, int] | None:
+        anchor = world.anchor(0)
+        return (anchor.utc - anchor.error, anchor.utc + anchor.error) if anchor and anchor.error is not None else None
+
     def shown() -> int | None:
-        known = world.anchor(0)
-        return None if known is None else known.utc
+        anchor = world.anchor(0)
+        return None if anchor is None else anchor.utc
 
     believers = Believers(
         gateway.pulse.grant_to,
         uplink.believe,
         redial,
-        lambda: clock.passed_utc(world.anchor(0)),
+        known,
         shown,
         world.uniform,
     )

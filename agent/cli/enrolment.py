@@ -73,15 +73,15 @@ def _enrol(keys: Keys, args: argparse.Namespace) -> Facts:
     if not given.url:
         raise RefusedError("this voucher is for a stick: it names no address", "wardlink enrol request DIR")
     root = endpoint.root(given.url, given.root)
-    return made | _standing(keys, keys.take_answer(asked, endpoint.ask(given.url, [root], data)))
+    return made | _standing(keys, keys.take_answer(asked, endpoint.ask(given.url, [root], data, _known(args))))
 
 
-def _renew(keys: Keys, _args: argparse.Namespace) -> Facts:
+def _renew(keys: Keys, args: argparse.Namespace) -> Facts:
     data, asked = keys.ask(None, os.urandom(request.NONCE_BYTES), clock.unix_us())
     if not asked.url:
         raise RefusedError("no address to renew at is known", "ask the centre for a voucher: wardlink enrol")
     roots = ders((keys.folder / ROOTS_FILE).read_bytes())
-    return _standing(keys, keys.take_answer(asked, endpoint.ask(asked.url, roots, data)))
+    return _standing(keys, keys.take_answer(asked, endpoint.ask(asked.url, roots, data, _known(args))))
 
 
 def _request(keys: Keys, args: argparse.Namespace) -> Facts:
@@ -152,6 +152,15 @@ def _standing(keys: Keys, enrolled: Enrolled) -> Facts:
         "renewal": enrolled.url or "by voucher only: no address is known",
         **state,
     }
+
+
+def _known(args: argparse.Namespace) -> tuple[int, int] | None:
+    """Between which microseconds since 1970 it surely is; None: only the system's clock can be asked."""
+    if args.known:
+        earliest, _, latest = args.known.partition("-")
+        return int(earliest), int(latest)
+    anchor = clock.anchor()
+    return (anchor.utc - anchor.error, anchor.utc + anchor.error) if anchor and anchor.error is not None else None
 
 
 def _day(us: int) -> str:

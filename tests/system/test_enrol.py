@@ -129,6 +129,17 @@ def test_an_endpoint_of_another_name_is_not_believed(endpoint, capsys) -> None:
     assert "is for another name" in told
 
 
+def test_the_endpoints_certificate_is_held_against_what_is_known_of_the_time(endpoint, capsys) -> None:
+    """And not against the system's clock, which may never have been set."""
+    _, where = enrolled_long_ago(endpoint, 1)
+    now, far = clock.utc_us(), clock.utc_us() + 5000 * DAY_US
+    with endpoint.on():
+        assert said(capsys, ["enrol", "renew", "--known", f"{now - 1}-{now}", *where])[0] == 0
+        for known in (f"{far}-{far}", f"{now}-{far}", f"0-{now}", "0-0"):
+            code, told = said(capsys, ["enrol", "renew", "--known", known, *where])
+            assert (code, "does not hold now" in told) == (1, True)
+
+
 def test_the_voucher_comes_by_stick_stdin_or_qr(endpoint, capsys, monkeypatch) -> None:
     stick = endpoint.folder / "stick-with-voucher"
     stick.mkdir()
