@@ -19,6 +19,8 @@ from agent import identity, renewing
 from agent.cli.entry import main
 from agent.enrolling import Keys
 from agent.gateway import Gateway
+from agent.spool.spool import Spool
+from agent.spool.terms import Stored
 from agent.trust import DirectoryRefusedError
 from agent.world import World
 from centre import clock
@@ -30,6 +32,8 @@ from tests.enrol_rig import SITE, config
 from tests.fleet_rig import Rig
 from tests.system.bell import Bell, until
 from wire import request
+from wire.seal import Sealer
+from wire.topics import Class
 from wire.voucher import Voucher
 
 LINK_LIMIT_S = 60.0  # a refused client does not always hear why: the alert may be overtaken by the end
@@ -292,6 +296,33 @@ def test_who_is_revoked_goes_on_recording_and_says_so(endpoint, monkeypatch) -> 
         await bell.until(lambda: box.beats > beats)
 
     box.tell(story)
+
+
+def test_a_dead_gateway_is_replaced_and_its_backlog_goes_with_the_new_one(endpoint, capsys) -> None:
+    """As docs/enrolment.md says it. That the new one delivers it under the old name: tests/system/test_relay.py."""
+    dead, _ = enrolled_long_ago(endpoint, 80, "dead")
+    who = identity.load(dead.folder, receipts=True)
+    spool = Spool.open(endpoint.folder / "dead" / "state" / "spool", dict.fromkeys((0, 1, 2), 8 << 20))
+    sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce)
+    for header, data in (sealer.begin_hour(), *(sealer.seal(Class.VITAL, b"reading") for _ in range(9))):
+        spool.append(Stored(int(header.cls), header.epoch, header.hour, header.seq, data))
+    spool.commit()
+    spool.close()
+    with endpoint.rig.act() as act:
+        voucher = members.replace(act, dead.gateway, "its board died")
+    new, where = endpoint.keys("new")
+    with endpoint.on():
+        assert said(capsys, ["enrol", voucher.text(), "--protect", "file", *where])[0] == 0
+        code, told = said(capsys, ["enrol", "renew", "--config", str(endpoint.folder / "dead" / "gateway.toml")])
+        assert (code, "revoked this gateway" in told) == (1, True)
+    stick = str(endpoint.folder / "backlog.wlx")
+    card = endpoint.folder / "dead"
+    export = ["spool", "export", "--folder", str(card / "state" / "spool"), "--config", str(card / "gateway.toml")]
+    assert said(capsys, [*export, stick])[0] == 0
+    code, told = said(capsys, ["spool", "import", stick, *where])
+    assert (code, f"imported 10 envelopes of {dead.gateway}" in told) == (0, True)
+    assert new.gateway != dead.gateway
+    assert "nothing new" in said(capsys, ["spool", "import", stick, *where])[1]
 
 
 class _Broker:
