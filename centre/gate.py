@@ -15,17 +15,17 @@ class Gate:
 
     def __init__(self, sites: Mapping[str, str] | None, proven: Iterable[str] = ()) -> None:
         self._sites = sites
-        self._replaced: Mapping[str, str] = {}
+        self._retired: Mapping[str, str] = {}
         self._revoked: frozenset[str] = frozenset()
         self._proven = set(proven)
 
-    def change(self, sites: Mapping[str, str] | None, replaced: Mapping[str, str], revoked: Iterable[str]) -> None:
-        """Who is enrolled from now on. Of `replaced` only what others relay is taken, of `revoked` nothing."""
-        self._sites, self._replaced, self._revoked = sites, replaced, frozenset(revoked)
+    def change(self, sites: Mapping[str, str] | None, retired: Mapping[str, str], revoked: Iterable[str]) -> None:
+        """Who is enrolled from now on. Of `retired` only what others relay is taken, of `revoked` nothing."""
+        self._sites, self._retired, self._revoked = sites, retired, frozenset(revoked)
 
     def admits(self, address: Address) -> bool:
         """Whether this gateway may be listened to at all."""
-        if address.gateway in self._revoked or address.gateway in self._replaced:
+        if address.gateway in self._revoked or address.gateway in self._retired:
             return False
         if self._sites is not None:
             return self._sites.get(address.gateway) == address.site
@@ -33,7 +33,7 @@ class Gate:
 
     def carries(self, origin: Address) -> bool:
         """Whether another gateway may hand in what this one sealed."""
-        return self._replaced.get(origin.gateway) == origin.site or self.admits(origin)
+        return self._retired.get(origin.gateway) == origin.site or self.admits(origin)
 
     def trusts(self, address: Address) -> bool:
         """Whether unsigned words of this gateway may cost space: it is enrolled, or has signed something before."""

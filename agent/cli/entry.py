@@ -27,6 +27,7 @@ VERBS = (
     "enrol",
     "wipe",
     "centre",
+    "fleet",
     "demo",
 )
 

@@ -70,14 +70,17 @@ def begin(folder: Path, root_file: RootFile, who: str, now: int) -> Fleet:
 
 
 def rotate_root(act: Act, old_file: RootFile, new_file: RootFile) -> bytes:
-    """A new root, signed by the old one; both are believed until `drop_root`. Returns its SHA-256."""
+    """A new root, signed by the old one, and an issuing key of its own; both are believed until `drop_root`.
+
+    The old issuing key is not certified again: it may be why there is a new root. Returns the new root's SHA-256.
+    """
     old = _current_root(act.db, old_file)
     if len(signing.roots(act.db)) >= ROOTS_LIMIT_COUNT:
         raise FleetError(f"{ROOTS_LIMIT_COUNT} roots are believed already", "wardlink fleet root drop")
     new = _new_root(act.now)
     new_file.write(new)
     _insert_root(act, new.certificate, certify.crossed(new.certificate, old, act.now))
-    _certify(act, signing.key_name(act.db), act.fleet.issuing_key(signing.key_name(act.db)), new)
+    _issue(act, Ed25519PrivateKey.generate(), new)
     lists.publish_all(act)
     return hash_of(new.certificate)
 

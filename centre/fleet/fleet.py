@@ -52,13 +52,16 @@ class Act:
         row = self.db.execute("SELECT n, line FROM audit ORDER BY n DESC LIMIT 1").fetchone()
         if row is None:
             public = self.fleet.auditor.public_key()
-            self._append(0, audit.NO_HASH, audit.PART, audit.part(public, audit.NO_HASH, 0))
+            self._append(
+                Entry(0, 0, 0, self.now, "audit", audit.PART, audit.part(public, audit.NO_HASH, 0)), audit.NO_HASH
+            )
             row = self.db.execute("SELECT n, line FROM audit").fetchone()
-        self._append(row["n"] + 1, audit.read(row["line"].encode())[1], what, detail)
+        previous = audit.read(row["line"].encode())[1]
+        self._append(Entry(row["n"] + 1, 0, 0, self.now, self.who, what, detail), previous)
 
-    def _append(self, n: int, previous: bytes, what: str, detail: dict[str, str]) -> None:
-        line = audit.line(self.fleet.auditor, previous, Entry(n, 0, 0, self.now, self.who, what, detail))
-        self.db.execute("INSERT INTO audit VALUES (?, ?)", (n, line))
+    def _append(self, entry: Entry, previous: bytes) -> None:
+        line = audit.line(self.fleet.auditor, previous, entry)
+        self.db.execute("INSERT INTO audit VALUES (?, ?)", (entry.n, line))
 
 
 class Fleet:

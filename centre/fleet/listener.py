@@ -6,10 +6,11 @@ issuing key, and not the keys that open what is sealed.
 
 from __future__ import annotations
 
-import logging
+import signal
 import ssl
 import threading
 from pathlib import Path
+from types import FrameType
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -27,7 +28,6 @@ KEEP_ALIVE_LIMIT_S = 5
 HEADERS_LIMIT_BYTES = 16384
 DEFAULT_PORT = 8485
 LOOK_EACH_S = 60.0
-_LOG = logging.getLogger("wardlink.fleet")
 
 
 class OwnCertificate:
@@ -84,8 +84,14 @@ def serve(folder: Path, listen: str, hosts: list[str]) -> int:
     fleet = Fleet(folder)
     own = OwnCertificate(fleet, hosts or [_enrol_host(fleet)])
     server = server_of(fleet, own, listen)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)  # uvicorn ends in order, and then gives the signal to us
     server.run()
     return 0 if server.started else 1
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def server_of(fleet: Fleet, own: OwnCertificate, listen: str) -> uvicorn.Server:

@@ -1,4 +1,4 @@
-"""Gateways that are enrolled: listed, revoked, replaced; servers and centres that have certificates."""
+"""Gateways that are enrolled: listed, revoked, retired; servers and centres that have certificates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WHY_LIMIT_LETTERS = 120
 
 
 class Member(NamedTuple):
-    """A gateway. `state`: active, replaced (its backlog may be relayed) or revoked. `until`: of its certificate."""
+    """A gateway. `state`: active, retired (its backlog may be relayed) or revoked. `until`: of its certificate."""
 
     gateway: str
     site: str
@@ -87,14 +87,22 @@ def revoke(act: Act, name: str, why: str) -> None:
         lists.publish(act, known["site"])
 
 
-def replace(act: Act, old: str, why: str, hours: int = vouchers.HOURS_LIMIT) -> Voucher:
-    """A voucher for the one that comes in its place. The old one is let in no more; its backlog may be relayed."""
-    known = act.db.execute("SELECT * FROM gateway WHERE gateway = ?", (old,)).fetchone()
+def retire(act: Act, gateway: str, why: str) -> sqlite3.Row:
+    """It is let in no more; what it sealed may still be relayed. Returns its row as it was. Raises FleetError."""
+    known: sqlite3.Row | None = act.db.execute("SELECT * FROM gateway WHERE gateway = ?", (gateway,)).fetchone()
     if known is None:
-        raise FleetError(f"no gateway {old}", "wardlink fleet list")
+        raise FleetError(f"no gateway {gateway}", "wardlink fleet list")
     if known["state"] == "revoked":
-        raise FleetError(f"{old} is revoked: what it says is not believed", "wardlink fleet voucher, for a new gateway")
-    _end(act, old, "replaced", why)
+        raise FleetError(
+            f"{gateway} is revoked: what it says is not believed", "wardlink fleet voucher, for a new gateway"
+        )
+    _end(act, gateway, "retired", why)
+    return known
+
+
+def replace(act: Act, old: str, why: str, hours: int = vouchers.HOURS_LIMIT) -> Voucher:
+    """A voucher for the one that comes in its place."""
+    known = retire(act, old, why)
     return vouchers.make(act, known["site"], hours=hours, bed=known["bed"], replaces=old)
 
 

@@ -60,8 +60,8 @@ class Roll:
         found = members.members(self._db)
         active = [one for one in found if one.state == "active"]
         sites = None if self._listed is None else {**self._listed, **_by_site(active)}
-        replaced = _by_site(one for one in found if one.state == "replaced")
-        self._gate.change(sites, replaced, (one.gateway for one in found if one.state == "revoked"))
+        retired = _by_site(one for one in found if one.state == "retired")
+        self._gate.change(sites, retired, (one.gateway for one in found if one.state == "revoked"))
         self._enrol((Address(one.site, one.gateway), one.bed) for one in active)
         self._seen = version
 

@@ -33,7 +33,7 @@ CREATE UNIQUE INDEX centre_key_text ON centre_key (key) WHERE retired IS NULL;
 CREATE TABLE directory (site TEXT NOT NULL REFERENCES site, version INTEGER NOT NULL, issued INTEGER NOT NULL,
     data BLOB NOT NULL, PRIMARY KEY (site, version));
 CREATE TABLE gateway (gateway TEXT PRIMARY KEY, site TEXT NOT NULL REFERENCES site, bed TEXT NOT NULL,
-    board TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('active', 'replaced', 'revoked')),
+    board TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('active', 'retired', 'revoked')),
     enrolled INTEGER NOT NULL, changed INTEGER NOT NULL, why TEXT NOT NULL, replaces TEXT);
 CREATE TABLE voucher (name TEXT PRIMARY KEY, digest BLOB NOT NULL, site TEXT NOT NULL REFERENCES site,
     bed TEXT NOT NULL, replaces TEXT, made INTEGER NOT NULL, expires INTEGER NOT NULL, withdrawn INTEGER,

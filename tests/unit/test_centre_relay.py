@@ -150,7 +150,7 @@ def test_a_relay_is_the_envelope_and_a_name() -> None:
             unwrap(wrong)
 
 
-def test_a_replaced_gateway_is_heard_through_its_successor_only(centre, dead, bearer) -> None:
+def test_a_retired_gateway_is_heard_through_its_successor_only(centre, dead, bearer) -> None:
     sites = {bearer.gateway: "north"}
     centre.ingest._gate.change(sites, {dead.gateway: "north"}, ())
     grant, vital = dead.grant(), dead.vital(reading(10))

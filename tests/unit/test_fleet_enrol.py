@@ -181,16 +181,16 @@ def test_a_site_without_anybody_who_could_open_has_no_voucher(rig) -> None:
         rig.voucher("east")
 
 
-def test_a_replaced_gateway_is_not_let_in_and_not_called_revoked(rig, gateway) -> None:
+def test_a_retired_gateway_is_not_let_in_and_not_called_revoked(rig, gateway) -> None:
     enrolled(rig, gateway, bed="12")
     with rig.act() as act:
         voucher = members.replace(act, gateway.id, "broken")
     other = Gateway(101)
     other.reads(voucher.root, rig.answer(other.asks(voucher)))
-    refused(rig, gateway.asks(None), "revoked", "is replaced")
+    refused(rig, gateway.asks(None), "revoked", "is retired")
     with rig.fleet.reading() as db:
         found = {one.gateway: (one.state, one.bed, one.replaces) for one in members.members(db)}
-    assert found == {gateway.id: ("replaced", "12", ""), other.id: ("active", "12", gateway.id)}
+    assert found == {gateway.id: ("retired", "12", ""), other.id: ("active", "12", gateway.id)}
     assert rig.directory().revoked == []
     with rig.act() as act:
         members.revoke(act, gateway.id, "it was stolen after all")

@@ -1,4 +1,4 @@
-"""The process that receives data sees at once who was enrolled, replaced or revoked."""
+"""The process that receives data sees at once who was enrolled, retired or revoked."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_a_gateway_is_let_in_as_soon_as_it_is_enrolled(rig) -> None:
     roll.close()
 
 
-def test_a_revoked_one_is_refused_and_a_replaced_one_may_be_relayed(rig) -> None:
+def test_a_revoked_one_is_refused_and_a_retired_one_may_be_relayed(rig) -> None:
     first, second = enrolled(rig, Gateway(100)), enrolled(rig, Gateway(101))
     gate = Gate(None)
     roll = Roll(rig.fleet.folder, None, gate, lambda beds: None)

@@ -141,6 +141,10 @@ def test_the_root_changes_and_who_knows_only_the_old_one_follows(rig, tmp_path) 
         assert directory.read(held, "north", data).roots == rig.roots()
     with pytest.raises(DirectoryError):
         directory.read([trusted.root(9).der], "north", data)
+    with rig.fleet.reading() as db:
+        issuing = db.execute("SELECT DISTINCT key, root FROM issuing ORDER BY number").fetchall()
+    assert [row["root"] for row in issuing] == [hashlib.sha256(old[0]).digest(), new]
+    assert issuing[0]["key"] != issuing[1]["key"]  # the old one may be why there is a new root
     late = Gateway(101)
     late.reads(outstanding.root, rig.answer(late.asks(outstanding)))  # a voucher of before
     assert rig.voucher().root == new
