@@ -20,6 +20,7 @@ from agent.health import metrics, notify, status
 from agent.health.room import Rooms
 from agent.keeping import Keeping, Kept
 from agent.listening import Listening
+from agent.obeying import Obeying
 from agent.picture import picture, volumes
 from agent.ports.plugs import FOUND
 from agent.ports.serial_port import GATHER_S, Rounds
@@ -32,6 +33,7 @@ from agent.spool.terms import Lost
 from agent.supervisor import Supervisor
 from agent.tapes import Tapes
 from agent.trust import Trust, broker
+from agent.uplink.account import LinkState
 from agent.uplink.uplink import Origin, Seams, Uplink
 from agent.window import ADOPTED_FILE, BOND_FILE
 from agent.world import World
@@ -74,9 +76,10 @@ class Gateway:
             broker(config),
             who.centres,
             self.relaying,
-            Seams(lambda state: self.trust.link(state), self._meet, world.now, world.uniform, self._utc, world.dial),
+            Seams(self._linked, self._meet, world.now, world.uniform, self._utc, world.dial),
             relayed=self.relaying.places,
         )
+        self.obeying = Obeying(self, who, self._utc)
         self._hurry = asyncio.Event()
         self._beating = asyncio.Lock()
         self._is_over = False  # the last beat was made; a later one would seal what nobody waits for
@@ -136,7 +139,13 @@ class Gateway:
         listening = asyncio.create_task(self.supervisor.run(ports))  # first: the kernel keeps little for a line
         await self._begin()
         bell = self.world.bell(partial(self.supervisor.once, "discovery", self._look)) if self._searches else None
-        organs = {"data path": self._beat, "uplink": self.uplink.run, "status": self._show, **self.trust.works()}
+        organs = {
+            "data path": self._beat,
+            "uplink": self.uplink.run,
+            "status": self._show,
+            "command": self.obeying.run,
+            **self.trust.works(),
+        }
         if any(chain.unread_files for chain in self.keeping.spool.stat().classes.values()):
             organs["unread files"] = partial(self._look_again, stop)
         working = asyncio.create_task(self.supervisor.run(organs))
@@ -154,6 +163,7 @@ class Gateway:
             await self._beat_once(last=True)
             await self.uplink.close()
             await _end(working)
+            await self.obeying.end()
             await self.relaying.close()
             await self.keeping.close()
             self.tapes.close()
@@ -172,7 +182,7 @@ class Gateway:
         """The data path, for ever; the watchdog is fed by its progress and by nothing else."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.config.interval_s):
+                async with asyncio.timeout(self.obeying.interval_s):
                     await self._hurry.wait()
             self._hurry.clear()
             await self._beat_once()
@@ -227,6 +237,10 @@ class Gateway:
 
     def _utc(self) -> int | None:
         return clock.passed_utc(self.world.anchor(0))
+
+    def _linked(self, state: LinkState) -> None:
+        self.obeying.link(state)
+        self.trust.link(state)
 
     def _meet(self) -> None:
         """The broker is reached: say at once who everybody is, and how they are."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agent import VERSION
+from agent import VERSION, policy
 from agent.health.room import Volume
 from agent.health.status import (
     AskedStatus,
@@ -59,6 +59,8 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
         tasks=[TaskStatus(task.name, task.failures, task.last_error) for task in gateway.supervisor.watched],
         relayed=relayed,
         radio=gateway.radio.picture(now) if gateway.radio else None,
+        policy=policy.words(gateway.obeying.policy),
+        audit_problem=gateway.obeying.auditing.problem,
         key=gateway.trust.kept,
         trust=gateway.trust.status(),
     )

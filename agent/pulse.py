@@ -10,10 +10,11 @@ from typing import TypeVar
 
 from agent.clock import stepped
 from agent.sessions.ward import Ward
+from wire.audit import Head
 from wire.bundle import pack_vital, pack_wave
 from wire.envelope import Header
 from wire.keys import Recipient
-from wire.records import Anchor, Association, EnvelopeGap, Record, Room
+from wire.records import Anchor, Association, AuditHead, EnvelopeGap, Record, Room
 from wire.seal import Sealer
 from wire.topics import Class
 
@@ -53,6 +54,8 @@ class Pulse:
         self._declared: list[Record] = []
         self.room: Sequence[tuple[int, int, int | None]] = ()  # (class, waiting, seconds), as known of late
         self._room_known: set[int] = set()
+        self._audit: tuple[int, bytes] | None = None  # (count, hash) of the audit log
+        self._audit_at = 0
 
     def introduce(self) -> None:
         """Say who everybody is with the next beat: a reader may just have come."""
@@ -61,6 +64,10 @@ class Pulse:
     def grant_to(self, recipients: Sequence[Recipient]) -> None:
         """Who may open what is sealed from the next beat on; where they are others than before it begins a new hour."""
         self._sealer.grant_to(recipients)
+
+    def audited(self, head: Head) -> None:
+        """The audit log has come to this: said with the next beat, and each hour."""
+        self._audit, self._audit_at = (head.count, head.hash), 0
 
     def lost(self, t: int, epoch: int, cls: int, ranges: Iterable[tuple[int, int]], cause: str) -> None:
         """Declare sealed envelopes that are gone; `t` in microseconds. What explains the others is said again."""
@@ -113,6 +120,9 @@ class Pulse:
             self._introduce = False
             records += self._ward.catalogues(t)
             records.append(Association(t, "none", "unvalidated", "", "", self._bed))
+        if self._audit and now >= self._audit_at:
+            self._audit_at = now + HOUR_NS
+            records.append(AuditHead(t, *self._audit))
         if now >= self._lines_at:
             self._lines_at = now + LINES_NS
             records += self._ward.lines(t)

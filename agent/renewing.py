@@ -195,6 +195,12 @@ def renewing(gateway: Gateway) -> Renewing:
     """For this gateway, which is put together already."""
     uplink, world = gateway.uplink, gateway.world
 
+    def grant_to(recipients: Sequence[Recipient]) -> None:
+        gateway.pulse.grant_to(recipients)
+        gateway.obeying.recipients = tuple(recipients)
+        kids = " ".join(one.kid.hex() for one in recipients)
+        gateway.obeying.auditing.say("gateway", "enrolment", recipients=kids)
+
     def redial() -> None:
         uplink.broker = broker(gateway.config)
 
@@ -207,7 +213,7 @@ def renewing(gateway: Gateway) -> Renewing:
         return None if anchor is None else anchor.utc
 
     believers = Believers(
-        gateway.pulse.grant_to,
+        grant_to,
         uplink.believe,
         redial,
         known,

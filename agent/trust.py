@@ -11,6 +11,7 @@ from agent.config import Config
 from agent.enrol import protection
 from agent.enrol.places import ENROLLED_FILE
 from agent.health.status import TrustStatus
+from agent.obeying import RefusedError
 from agent.uplink.account import LinkState
 from agent.uplink.link import Broker
 from agent.uplink.tls import context
@@ -39,6 +40,7 @@ class Trust:
             from agent.renewing import renewing  # noqa: PLC0415  keys made by hand are not renewed
 
             self._renewing = renewing(gateway)
+            gateway.obeying.take_directory = self._rotate
 
     def works(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """What the supervisor keeps running."""
@@ -53,6 +55,13 @@ class Trust:
         if self._renewing is None:
             raise DirectoryRefusedError("this gateway was not enrolled", "its keys were made by hand: change them so")
         return await self._renewing.take_directory(data)
+
+    async def _rotate(self, data: bytes) -> str:
+        """The command. Raises RefusedError."""
+        try:
+            return f"directory {await self.take_directory(data)}"
+        except DirectoryRefusedError as error:
+            raise RefusedError(str(error)) from error
 
     def link(self, state: LinkState) -> None:
         """The link has changed."""

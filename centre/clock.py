@@ -27,3 +27,8 @@ def retry_s(attempt: int) -> int:
 def secret(count: int) -> bytes:
     """Random bytes that nobody can guess."""
     return os.urandom(count)
+
+
+def nonce() -> bytes:
+    """8 random bytes: the name of a command."""
+    return random.randbytes(8)

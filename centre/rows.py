@@ -130,3 +130,32 @@ class Anchored:
     utc: int
     error: int | None
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command that a person gave, and what came of it. `outcome` is empty until the gateway has said it.
+
+    `here` of `pieces` of a diagnostic bundle have come; `pieces` is 0 until the first has.
+    """
+
+    nonce: str
+    verb: str
+    asked: int
+    sent: int | None
+    tries: int
+    outcome: str
+    text: str
+    answered: int | None
+    here: int
+    pieces: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLog:
+    """How far a gateway's audit log had come when it said so, at `utc`; `problem`: what speaks against it, or ""."""
+
+    count: int
+    hash: bytes
+    utc: int
+    problem: str

@@ -33,7 +33,7 @@ QUEUE_LIMIT_DELIVERIES = 1000
 SESSION_LIMIT_S = 7 * 86400
 KEEPALIVE_S = 60
 PACKET_LIMIT_BYTES = ENVELOPE_LIMIT_BYTES + 1024
-WORDS = ("key", "vital", "wave", "state", "relay")
+WORDS = ("key", "vital", "wave", "state", "relay", "reply")
 _LOG = logging.getLogger("wardlink.centre")
 
 

@@ -17,6 +17,7 @@ VERBS = (
     "check",
     "drivers",
     "bond",
+    "bundle",
     "decode",
     "devices",
     "probe",

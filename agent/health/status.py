@@ -185,6 +185,8 @@ class Status(msgspec.Struct, frozen=True):
     tasks: list[TaskStatus]
     relayed: list[RelayStatus] = []
     radio: RadioStatus | None = None
+    policy: str = ""  # what the centre has set
+    audit_problem: str = ""
     key: str = ""  # how the gateway's key is kept: tpm, board, file
     trust: TrustStatus | None = None  # None: the keys were made by hand
 
@@ -205,6 +207,8 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
         found.append((f"the daemon has not written for {age_s:.0f} s", "systemctl status wardlink"))
     if status.spool.problem:
         found.append((f"storage: {status.spool.problem}", "live data still goes out; replace the card soon"))
+    if status.audit_problem:
+        found.append((status.audit_problem, "what happens is kept in memory until it can be; look at the card"))
     if status.spool.unread_files:
         what = f"storage: {status.spool.unread_files} files of the spool could not be read when it was opened"
         found.append((what, "once they can be, wardlink starts again by itself; replace the card soon"))

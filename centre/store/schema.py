@@ -229,3 +229,29 @@ ASSOCIATION = _table(
     _word("pseudonym"),
     _word("bed"),
 )
+
+# Change: what a person wants of a gateway, and what came of it (`outcome` is empty until then); `said` is CBOR.
+ORDER = Table(
+    "command",
+    METADATA,
+    Column("nonce", LargeBinary, primary_key=True),
+    Column("gateway", Text, nullable=False, index=True),
+    _word("verb"),
+    Column("said", LargeBinary, nullable=False),
+    _number("asked"),
+    Column("sent", BigInteger),  # last
+    Column("tries", Integer, nullable=False),
+    _word("outcome"),
+    _word("text"),
+    Column("answered", BigInteger),
+)
+
+# Pieces of diagnostic bundles, as they come.
+PIECE = Table(
+    "piece",
+    METADATA,
+    Column("nonce", LargeBinary, ForeignKey("command.nonce"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("pieces", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, case, delete, func, insert, select, tu
 from sqlalchemy.dialects import postgresql, sqlite
 
 from centre.ledger import SEQ_LAST, Place
-from centre.store import schema
+from centre.store import orders, schema
 from centre.store.entry import Batch, Entry, Parked
 from centre.store.spread import Row, spread
 from wire.records import EnvelopeGap
@@ -38,6 +38,7 @@ def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list
     _count_sequences(connection, numbers, fresh, [*copies, *batch.repeats.elements()])
     _park(connection, numbers, batch)
     _hear(connection, numbers, batch)
+    orders.answer(connection, batch.replies)
     return fresh
 
 
