@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from centre.fleet import answering, authorities, lists, vouchers
+from centre.fleet import answering, authorities, lists, passphrase, vouchers
 from centre.fleet.authorities import RootFile
 from centre.fleet.certify import DAY_US
 from centre.fleet.fleet import Fleet
@@ -87,7 +88,9 @@ _FIRST: dict[str, bytes] = {}  # files of the first rig: a passphrase costs half
 def made(folder: Path) -> Rig:
     """Site `north` with two recipients and the centre's key; `south` with one."""
     if not _FIRST:
-        _begin(folder / "first")
+        with pytest.MonkeyPatch.context() as quick:  # how slow a passphrase is to guess is tried elsewhere
+            quick.setattr(passphrase, "_P", 1)
+            _begin(folder / "first")
         _FIRST.update({str(p.relative_to(folder / "first")): p.read_bytes() for p in (folder / "first").rglob("*.*")})
     for name, data in _FIRST.items():
         (folder / name).parent.mkdir(exist_ok=True)
