@@ -100,6 +100,9 @@ def test_a_voucher_by_network_makes_a_gateway_that_can_run(endpoint, capsys) -> 
         code, again = said(capsys, ["enrol", voucher.text(), *where])
         assert code == 0, again  # an answer that was lost on the way costs no other voucher
     assert identity.load(made.folder, receipts=True).gateway == made.gateway
+    log = (endpoint.folder / "a" / "state" / "audit" / "0.jsonl").read_text()
+    assert log.count('"who":"cli","what":"enrolment"') == 2
+    assert voucher.text() not in log
     assert main(["check", *where]) == 0
     assert "key        a file" in capsys.readouterr().out
     assert f'"gateway":"{made.gateway}"' in endpoint.rig.audit()
@@ -270,6 +273,7 @@ async def _rotates(endpoint: Endpoint, gateway: Gateway, bell: Bell) -> None:
         lists.retire_recipient(act, SITE, "hospital")
     with old.reading() as db:
         version, data = lists.newest(db, SITE)
+    assert await gateway.obeying.take_directory(data) == f"directory {version}"
     assert await gateway.trust.take_directory(data) == version
     await bell.until(lambda: gateway.pulse._sealer._hour > hour)
     assert [one.kind for one in gateway.pulse._sealer._recipients] == ["xwing"]
