@@ -1,7 +1,7 @@
 """Several small files of one folder that change together: after a power cut all of them are old, or all are new.
 
-What is to be written stands in one file first, `change`. Once that has its name it counts: the files are written from it,
-and are so again at the next start, until the last one is there and `change` is gone. Hand-made files are left alone.
+What is to be written stands in one file first, `change`. Once that has its name it counts: the files are written from
+it, and are so again at the next start, until the last one is there and `change` is gone. Others are left alone.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,11 +32,10 @@ from agent.spool.spool import Spool
 from agent.spool.terms import Lost
 from agent.supervisor import Supervisor
 from agent.tapes import Tapes
-from agent.uplink.dates import Known
-from agent.uplink.link import Broker
-from agent.uplink.tls import context
+from agent.timing import utc_of
+from agent.trust import Trust, broker
+from agent.uplink.account import LinkState
 from agent.uplink.uplink import Origin, Seams, Uplink
-from agent.utc import utc_of
 from agent.window import ADOPTED_FILE, BOND_FILE
 from agent.world import World
 from wire import codec
@@ -78,18 +76,10 @@ class Gateway:
         self.pulse.boot = (world.boot(), self.utc.boots)
         self.uplink = Uplink(
             Origin(self.address, spool.epoch),
-            _broker(config, self.utc.known),
+            broker(config, self.utc.known),
             who.centres,
             self.relaying,
-            Seams(
-                lambda state: self.obeying.link(state),
-                self._meet,
-                world.now,
-                world.uniform,
-                self.utc.passed,
-                world.dial,
-                self.utc,
-            ),
+            Seams(self._linked, self._meet, world.now, world.uniform, self.utc.passed, world.dial, self.utc),
             relayed=self.relaying.places,
         )
         self.obeying = Obeying(self, who, self.utc.surely)
@@ -109,6 +99,7 @@ class Gateway:
         self.discovery: Discovery | None = self._discover() if known else None
         self.radio: Radio | None = None
         self._look_by_radio(begin=False)
+        self.trust = Trust(self)
 
     def _open_spool(self, folder: Path, quotas: dict[int, int]) -> Spool:
         world = self.world
@@ -158,6 +149,7 @@ class Gateway:
             "uplink": self.uplink.run,
             "status": self._show,
             "command": self.obeying.run,
+            **self.trust.works(),
         }
         organs["time"] = partial(self.utc.run, self.keeping.on_thread)
         if any(chain.unread_files for chain in self.keeping.spool.stat().classes.values()):
@@ -250,6 +242,10 @@ class Gateway:
                 stop.set()
         await asyncio.Event().wait()
 
+    def _linked(self, state: LinkState) -> None:
+        self.obeying.link(state)
+        self.trust.link(state)
+
     def _meet(self) -> None:
         """The broker is reached: say at once who everybody is, and how they are."""
         self.pulse.introduce()
@@ -272,13 +268,6 @@ class Gateway:
             notify.replace(runtime / status.STATUS_FILE, status.pack(now))
             notify.replace(runtime / status.METRICS_FILE, metrics.text(now).encode())
             await asyncio.sleep(PICTURE_S)
-
-
-def _broker(config: Config, known: Callable[[], Known]) -> Broker:
-    keys = Path(config.keys)
-    files = (keys / "ca.crt", keys / "gateway.crt", keys / "gateway.key")
-    tls = context(*files, known=known) if config.broker_tls else None
-    return Broker(config.broker_host, config.broker_port, tls)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

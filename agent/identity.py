@@ -20,7 +20,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from agent.enrol.places import KEY_FILE, SEALED_FILE, WIPED_FILE
+from agent.enrol.places import KEY_FILE, SEALED_FILE, WIPED_FILE, WIPING_FILE
 from config.load import ConfigError
 from wire import keys
 
@@ -108,6 +108,8 @@ def _settle(folder: Path) -> None:
     """A wiped folder is said to be one; what a power cut left half done is done. Raises ConfigError."""
     if (folder / WIPED_FILE).exists():
         raise ConfigError(f"this gateway was wiped: {folder / WIPED_FILE} is its receipt", "wardlink enrol begins anew")
+    if (folder / WIPING_FILE).exists():
+        raise ConfigError("a wipe of this gateway was begun", "`wardlink wipe` goes on with it; it cannot be undone")
     from agent import applying  # noqa: PLC0415
 
     if (folder / applying.CHANGE_FILE).exists():
@@ -128,6 +130,4 @@ def _bytes(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise ConfigError(
-            f"{file}: {error.strerror}", "the keys folder is made at enrolment: wardlink enrol"
-        ) from error
+        raise ConfigError(f"{file}: {error.strerror}", "the keys folder is made by `wardlink enrol`") from error

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,7 +53,7 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 class Obeying:
-    """`take_directory` is given a directory's bytes on the disk's thread, says what happened, raises RefusedError."""
+    """`take_directory` is given a directory's bytes, says what happened, raises RefusedError."""
 
     def __init__(self, gateway: Gateway, who: Identity, utc: Callable[[], int | None]) -> None:
         config, world = gateway.config, gateway.world
@@ -63,7 +63,7 @@ class Obeying:
         self.recipients = who.recipients  # another list may be put here at any time
         self._files = world.files()
         self._state = Path(config.state)
-        self.take_directory: Callable[[bytes], str] = _nobody
+        self.take_directory: Callable[[bytes], Awaitable[str]] = _nobody
         self.policy = policy.load(self._files, self._state / POLICY_FILE)
         self.history = History(gateway.epoch, Path(config.runtime), world.now, gateway.utc.anchor)
         audit = Audit(self._files, self._state / FOLDER, who.signer, gateway.epoch, world.now, utc)
@@ -149,7 +149,7 @@ class Obeying:
                 self._apply()
                 return policy.words(said) or "as configured"
             case Rotate():
-                return await on_thread(lambda: self.take_directory(said.directory))
+                return await self.take_directory(said.directory)
             case CollectBundle():
                 return await self._collect(command.nonce)
             case Update():
@@ -225,5 +225,5 @@ def config_digest(config: Config) -> str:
     return hashlib.sha256(msgspec.json.encode(plain)).hexdigest()[:16]
 
 
-def _nobody(_directory: bytes) -> str:
+async def _nobody(_directory: bytes) -> str:
     raise RefusedError("this gateway takes no directory")

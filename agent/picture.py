@@ -65,6 +65,8 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
         time_refused=dict(gateway.utc.refused),
         policy=policy.words(gateway.obeying.policy),
         audit_problem=gateway.obeying.auditing.problem,
+        key=gateway.trust.kept,
+        trust=gateway.trust.status(),
     )
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent.exchange import Exchange
 from wire import moment
@@ -29,6 +31,9 @@ class TimePort:
         self._exchange = exchange
         self._now = now
         self._is_silent = False
+
+    def believe(self, centre: Sequence[Ed25519PublicKey]) -> None:
+        self._exchange.believe(centre)
 
     def ask(self) -> Anchor | None:
         """The best that a few questions found; None where nobody answers as the centre would."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import combinations
@@ -18,17 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent import clock, window
 from agent.exchange import Exchange, at
-from agent.past import PAST_FILE, Past
+from agent.past import Past
 from agent.uplink.dates import Known
 from discipline.machine import DRIFT_PPM, Found, grown
 from wire.records import Anchor
 
 if TYPE_CHECKING:
-    from agent.config import Config
-    from agent.identity import Identity
     from agent.world import World
 
 SECOND_NS = 1_000_000_000
@@ -47,6 +46,9 @@ log = logging.getLogger("wardlink.time")
 
 class Port(Protocol):
     """The centre's time port."""
+
+    def believe(self, centre: Sequence[Ed25519PublicKey]) -> None:
+        """Other keys of the centre from now on."""
 
     def ask(self) -> Anchor | None:
         """Blocks for some seconds at most; any thread."""
@@ -75,6 +77,12 @@ class Utc:
     def boots(self) -> int:
         """How many boots this gateway has counted."""
         return self._past.said.boots
+
+    def believe(self, centre: Sequence[Ed25519PublicKey]) -> None:
+        """Other keys of the centre from now on."""
+        self.mqtt.believe(centre)
+        if self._port is not None:
+            self._port.believe(centre)
 
     # What others ask.
 
@@ -279,16 +287,3 @@ def _error(anchor: Anchor) -> int:
 
 def _contradict(a: Anchor, b: Anchor) -> bool:
     return abs((a.utc - a.t) - (b.utc - b.t)) > _error(a) + _error(b)
-
-
-def utc_of(config: Config, world: World, who: Identity) -> Utc:
-    """Built of what the configuration and the keys folder say."""
-    past = Past(world.files(), Path(config.state) / PAST_FILE, world.boot())
-    mqtt = Exchange("mqtt", who.gateway, who.centres, world.entropy)
-    port = None
-    if config.time and who.centres:
-        from agent.timeport import TimePort  # noqa: PLC0415  where it is configured
-
-        signed = Exchange("signed", who.gateway, who.centres, world.entropy)
-        port = TimePort(*config.time_address, who.gateway, signed, world.now)
-    return Utc(world, past, Path(config.runtime), mqtt, port)

@@ -75,6 +75,7 @@ class World:
     room: Callable[[Path], int | None] = disk_bytes
     limits: Callable[[], Limits] = Limits
     thread: Callable[[], Executor] = spool_thread
+    config_file: str = ""  # what a child process of ours is told to read; "": there are no children
     ready: Callable[[str], None] = notify.ready
     progress: Callable[[str], None] = notify.progress
     settle: Callable[[], None] = memory.settle

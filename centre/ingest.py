@@ -125,6 +125,9 @@ class Ingest:
     def _one(self, work: _Work, arrival: Arrival) -> None:
         if not self._gate.admits(arrival.address):
             raise RefusedError(Reason.FOREIGN)
+        self._admitted(work, arrival)
+
+    def _admitted(self, work: _Work, arrival: Arrival) -> None:
         if arrival.word == "state":
             self._presence(work, arrival)
         elif arrival.word in _CLASSES:
@@ -138,7 +141,9 @@ class Ingest:
 
     def _relay(self, work: _Work, arrival: Arrival) -> None:
         carried, data = relay.unwrapped(arrival.address, arrival.data, self._gate)
-        self._one(work, Arrival(carried.origin, carried.header.cls.word, data, arrival.received))
+        if not self._gate.carries(carried.origin):
+            raise RefusedError(Reason.FOREIGN)
+        self._admitted(work, Arrival(carried.origin, carried.header.cls.word, data, arrival.received))
         work.carried.append(carried)
         work.counts["relayed"] += 1
 

@@ -89,6 +89,11 @@ def read(roots: Sequence[bytes], site: str, data: bytes) -> Directory:
     return directory
 
 
+def is_port(text: str) -> bool:
+    """Whether it is `host:port`."""
+    return _PORT.match(text) is not None
+
+
 def _parts(body: bytes) -> tuple[Directory, list[bytes]]:
     try:
         parts = cbor.loads(body)
@@ -117,7 +122,7 @@ def _check(directory: Directory) -> None:
         raise DirectoryError("too many revoked gateways")
     if not 0 < directory.version < _NUMBERS or not 0 <= directory.issued < _NUMBERS:
         raise DirectoryError("a version or time that is none")
-    if (directory.enrol and not is_url(directory.enrol)) or (directory.time and not _PORT.match(directory.time)):
+    if (directory.enrol and not is_url(directory.enrol)) or (directory.time and not is_port(directory.time)):
         raise DirectoryError("an address that is none")
     try:
         for listed in directory.recipients:

@@ -26,7 +26,10 @@ VERBS = (
     "spool",
     "status",
     "time",
+    "enrol",
+    "wipe",
     "centre",
+    "fleet",
     "demo",
 )
 

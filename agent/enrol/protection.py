@@ -1,9 +1,9 @@
 """Where the gateway's key lies: a systemd credential, sealed to the TPM or to this system, or a plain file.
 
-systemd-creds(1), systemd 252 and later. It seals under a key that the TPM makes of its own seed, so nothing of ours lies in
-the TPM and nothing is to be removed there; another TPM refuses what is copied to it. PCR 23 is the one that firmware
-leaves to applications: it is zero on every board, where PCR 7 (systemd's default) changes with an update of the firmware,
-and the gateway would lose its key by that. (No PCR at all is what we mean; systemd 252 seals so and cannot open it.)
+systemd-creds(1), systemd 252 and later. It seals under a key that the TPM makes of its own seed: nothing of ours lies
+in the TPM, nothing is to be removed there, and another TPM refuses what is copied to it. PCR 23 is what firmware
+leaves to applications: zero on every board, where PCR 7 (systemd's default) changes with an update of the firmware,
+and the gateway would lose its key. (No PCR at all is what we mean; systemd 252 seals so, and cannot open it.)
 
 Which protection a credential has stands in its first 16 bytes (systemd, src/shared/creds-util.h, CRED_AES256_GCM_BY_*).
 """
@@ -81,7 +81,7 @@ def kind(credential: bytes) -> Protection:
 def seal(key: bytes, wanted: str = "auto", tpm: str = "") -> tuple[bytes, str]:
     """The credential, proven to open here, and why it is not sealed better ("" if it is). Raises ProtectionError.
 
-    `wanted`: auto (the best there is), tpm or board. `tpm`: what systemd-creds takes as --tpm2-device; "": this board's.
+    `wanted`: auto (the best there is), tpm or board. `tpm`: as systemd-creds takes --tpm2-device; "": this board's.
     """
     why = "there is no TPM"
     if wanted == "tpm" or (wanted == "auto" and (tpm or _TPM.exists())):

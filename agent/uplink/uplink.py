@@ -41,9 +41,8 @@ log = logging.getLogger("wardlink.uplink")
 class Uplink:
     """Envelopes out, receipts and commands in. `centres` are the keys that sign them; none: a PUBACK counts as held.
 
-    `broker`: the next connection goes there, with what TLS it has then.
-
-    `relayed`: gateways whose envelopes the spool gives us too, see `relay.py`.
+    `relayed`: gateways whose envelopes the spool gives us too, see `relay.py`. `broker` may be replaced: the next
+    connection goes there.
     """
 
     def __init__(
