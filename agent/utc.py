@@ -171,12 +171,11 @@ class Utc:
 
     async def save(self, on_disk: OnDisk) -> None:
         """What the next start shall know: how late it surely is, and what the clock with the battery is worth."""
-        signed = max((one.utc - (one.error or 0) for one in self._all() if one.source in SIGNED), default=0)
         best, rtc = self._best(), self._world.rtc()
         compared = (0, 0)
         if best is not None and best.source != "rtc" and rtc is not None:
             compared = (rtc, abs(rtc + RTC_US // 2 - best.utc) + (best.error or 0) + RTC_US // 2)
-        await on_disk(partial(self._past.save, signed, *compared))
+        await on_disk(partial(self._past.save, self.floor(), *compared))
 
     @property
     def refused(self) -> Counter[str]:
