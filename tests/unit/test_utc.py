@@ -270,7 +270,7 @@ def test_a_power_cut_anywhere_leaves_the_old_word_or_the_new(at: int) -> None:
     past = Past(files, Path("/s/time"), BOOT)
     past.save(1000)
     past.save(500)
-    files.fault = Fault("cut", files.calls + at)
+    files.fault = Fault(files.calls + at, "cut")
     with suppress(PowerCutError):
         past = Past(files, Path("/s/time"), bytes(16))
         past.save(2000)
@@ -280,7 +280,7 @@ def test_a_power_cut_anywhere_leaves_the_old_word_or_the_new(at: int) -> None:
 
 
 def test_a_disk_that_refuses_costs_nothing_but_precision(tmp_path: Path) -> None:
-    files = FaultyFiles(Fault("error", 1))
+    files = FaultyFiles(Fault(1, "error", forever=True))
     past = Past(files, Path("/s/time"), BOOT)
     assert past.said.boots == 1
     (tmp_path / "time").write_bytes(b"\0\0\0\5hello")
