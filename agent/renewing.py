@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from agent import clock, identity
+from agent import identity
 from agent.enrol import standing
 from agent.enrol.places import ENROLLED_FILE
 from agent.enrol.standing import Enrolled
@@ -52,13 +52,15 @@ class Said(msgspec.Struct):
 class Believers:
     """Who in this process must hear of a change, and what is asked of the world.
 
-    `passed`: microseconds since 1970 that have surely passed, None where nobody knows.
+    Microseconds since 1970: it is surely between the two of `known`; `shown` says the wall clock, whatever it is worth.
+    None where nobody knows.
     """
 
     grant_to: Callable[[Sequence[Recipient]], None]
     believe: Callable[[Sequence[Ed25519PublicKey]], None]
     redial: Callable[[], None]
-    passed: Callable[[], int | None]
+    known: Callable[[], tuple[int, int] | None]
+    shown: Callable[[], int | None]
     uniform: Callable[[float, float], float]
 
 
@@ -73,11 +75,13 @@ class Renewing:
         self._failures = 0
         self._seen = b""
         self._problem = self._hint = ""
+        self._is_down = True
         self._is_expired = False
 
     def link(self, state: LinkState) -> None:
-        """Where no clock is known, the broker knows that the certificate has expired."""
-        self._is_expired = not state.connected and (self._is_expired or EXPIRED in state.message)
+        """The broker knows that the certificate has expired, but cannot always say so before the connection ends."""
+        self._is_down = not state.connected
+        self._is_expired = self._is_down and (self._is_expired or EXPIRED in state.message)
 
     async def run(self) -> None:
         """For ever: renew when it is due; take what somebody else wrote into the keys folder."""
@@ -138,15 +142,19 @@ class Renewing:
         enrolled = self.enrolled()
         if enrolled is None or enrolled.revoked:
             return False
-        passed = self._believers.passed()
+        known, shown = self._believers.known(), self._believers.shown()
+        passed = known[0] if known else None
         if standing.is_too_late(enrolled, passed):
             what = "the certificate expired more than 180 days ago"
             self._say(what, "it goes on recording; ask the centre for a voucher: wardlink enrol")
             return False
-        return standing.is_due(enrolled, passed, self._is_expired)
+        is_over = self._is_down and shown is not None and shown > enrolled.ends
+        return standing.is_due(enrolled, passed, self._is_expired or is_over)  # asking too early costs nothing
 
     async def _renew(self) -> bool:
-        code, out = await self._work(["renew"], b"")
+        known = self._believers.known()
+        words = ["renew", "--known", f"{known[0]}-{known[1]}"] if known else ["renew"]
+        code, out = await self._work(words, b"")
         if not code:
             self._failures = 0
             self._is_expired = False
@@ -187,14 +195,33 @@ def renewing(gateway: Gateway) -> Renewing:
     """For this gateway, which is put together already."""
     uplink, world = gateway.uplink, gateway.world
 
+    def grant_to(recipients: Sequence[Recipient]) -> None:
+        gateway.pulse.grant_to(recipients)
+        gateway.obeying.recipients = tuple(recipients)
+        kids = " ".join(one.kid.hex() for one in recipients)
+        gateway.obeying.auditing.say("gateway", "enrolment", recipients=kids)
+
     def redial() -> None:
-        uplink.broker = broker(gateway.config)
+        uplink.broker = broker(gateway.config, gateway.utc.known)
+
+    def believe(centres: Sequence[Ed25519PublicKey]) -> None:
+        uplink.believe(centres)
+        gateway.utc.believe(centres)
+
+    def known() -> tuple[int, int] | None:
+        anchor = gateway.utc.anchor()
+        return (anchor.utc - anchor.error, anchor.utc + anchor.error) if anchor and anchor.error is not None else None
+
+    def shown() -> int | None:
+        anchor = world.anchor(0)
+        return None if anchor is None else anchor.utc
 
     believers = Believers(
-        gateway.pulse.grant_to,
-        uplink.believe,
+        grant_to,
+        believe,
         redial,
-        lambda: clock.passed_utc(world.anchor(0)),
+        known,
+        shown,
         world.uniform,
     )
     return Renewing(Path(gateway.config.keys), believers, child_of(world.config_file))

@@ -125,6 +125,19 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Booted:
+    """`epoch` ran within the boot of this id (the kernel's, 16 bytes), by the gateway's count boot number `count`.
+
+    Said at `t`. Epochs of one boot share one monotonic clock.
+    """
+
+    epoch: int
+    t: int
+    boot: bytes
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Anchored:
     """An anchor: at `t` of `epoch` UTC was `utc`, within `error` microseconds (None: nobody knows)."""
 
@@ -133,3 +146,32 @@ class Anchored:
     utc: int
     error: int | None
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command that a person gave, and what came of it. `outcome` is empty until the gateway has said it.
+
+    `here` of `pieces` of a diagnostic bundle have come; `pieces` is 0 until the first has.
+    """
+
+    nonce: str
+    verb: str
+    asked: int
+    sent: int | None
+    tries: int
+    outcome: str
+    text: str
+    answered: int | None
+    here: int
+    pieces: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLog:
+    """How far a gateway's audit log had come when it said so, at `utc`; `problem`: what speaks against it, or ""."""
+
+    count: int
+    hash: bytes
+    utc: int
+    problem: str

@@ -53,6 +53,8 @@ def _page(now: status.Status) -> list[str]:
     for chain in now.spool.chains:
         room = status.room_words(chain.room_h)
         lines.append(f"  spool {chain.name}: {chain.waiting_envelopes} waiting ({chain.waiting_bytes} bytes), {room}")
+    if now.policy:
+        lines.append(f"  set by the centre: {now.policy}")
     for one in now.relayed:
         left = "not delivered" if one.problem else "all delivered"
         if one.waiting_envelopes:

@@ -17,14 +17,15 @@ from centre import rows
 from centre.asking import Holes
 from centre.counts import Counts
 from centre.ledger import Place, Summary
-from centre.store import books, read, waves, write
+from centre.store import books, orders, read, waves, write
 from centre.store.engine import StoreError, open_engine, said
 from centre.store.entry import Batch, Entry, Parked
+from centre.store.orders import Order
 from centre.store.proofs import Proofs
 from wire.command import Wanted
 from wire.ranges import Ranges
 from wire.receipt import Held
-from wire.topics import Address
+from wire.topics import Address, Class
 
 __all__ = ["Batch", "Entry", "Parked", "Store", "StoreError"]
 
@@ -130,9 +131,26 @@ class Store:
             return Holes(epoch, late, [])
         with self._reading() as connection:
             waiting = books.waiting(connection, self._of(gateway))
+            waits = orders.policy(connection, gateway).waves == "ask"  # only a person asks for those
         apart = ((one, waiting.get((one.epoch, one.cls), Ranges())) for one in missing)
+        if waits:
+            apart = ((one, here) for one, here in apart if one.cls != Class.WAVE)
         left = [Wanted(o.epoch, o.cls, [hole for run in o.ranges for hole in here.missing(*run)]) for o, here in apart]
         return Holes(epoch, late, [one for one in left if one.ranges])
+
+    def due_orders(self, utc: int) -> list[Order]:
+        """Commands of people that are to be sent; what nobody will answer any more is ended."""
+        with self._reading() as connection:
+            found = orders.due(connection, utc)
+        if not found:  # mostly
+            return []
+        with self._writing() as connection:
+            orders.give_up(connection, utc)
+            return orders.due(connection, utc)
+
+    def order_sent(self, nonce: bytes, utc: int) -> None:
+        with self._writing() as connection:
+            orders.sent(connection, nonce, utc)
 
     def _enter(self, batch: Batch, fresh: list[Entry]) -> None:
         new = {id(entry) for entry in fresh}
@@ -224,6 +242,26 @@ class Store:
         """Anchors of an epoch by time."""
         with self._reading() as connection:
             return read.anchors(connection, self._of(gateway), epoch)
+
+    def boots(self, gateway: str) -> list[rows.Booted]:
+        """Which epoch ran within which boot, by epoch."""
+        with self._reading() as connection:
+            return read.boots(connection, self._of(gateway))
+
+    def orders(self, gateway: str, limit_rows: int) -> list[rows.Order]:
+        """Commands that people gave this gateway, the newest first."""
+        with self._reading() as connection:
+            return orders.listed(connection, gateway, limit_rows)
+
+    def bundle(self, gateway: str, nonce: bytes) -> bytes | None:
+        """The diagnostic bundle that a command brought, once it is whole."""
+        with self._reading() as connection:
+            return orders.bundle(connection, gateway, nonce)
+
+    def audit(self, gateway: str) -> rows.AuditLog | None:
+        """How far the gateway's audit log had come; None where it has not said."""
+        with self._reading() as connection:
+            return orders.audit(connection, self._of(gateway))
 
     def _of(self, gateway: str) -> int:
         """Its number; 0, which has no rows, where the gateway is not known."""

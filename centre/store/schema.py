@@ -240,6 +240,14 @@ ANCHOR = _table(
     Column("error", BigInteger),
     _word("source"),
 )
+# Said with each catalogue; the first word stands. More than one boot of an epoch: a card that was copied.
+BOOT = _table(
+    "boot",
+    _key("epoch"),
+    Column("boot", LargeBinary, primary_key=True),
+    _number("t"),
+    _number("count"),
+)
 ASSOCIATION = _table(
     "association",
     _key("epoch"),
@@ -251,4 +259,30 @@ ASSOCIATION = _table(
     _word("performer"),
     _word("pseudonym"),
     _word("bed"),
+)
+
+# Change: what a person wants of a gateway, and what came of it (`outcome` is empty until then); `said` is CBOR.
+ORDER = Table(
+    "command",
+    METADATA,
+    Column("nonce", LargeBinary, primary_key=True),
+    Column("gateway", Text, nullable=False, index=True),
+    _word("verb"),
+    Column("said", LargeBinary, nullable=False),
+    _number("asked"),
+    Column("sent", BigInteger),  # last
+    Column("tries", Integer, nullable=False),
+    _word("outcome"),
+    _word("text"),
+    Column("answered", BigInteger),
+)
+
+# Pieces of diagnostic bundles, as they come.
+PIECE = Table(
+    "piece",
+    METADATA,
+    Column("nonce", LargeBinary, ForeignKey("command.nonce"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("pieces", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
 )

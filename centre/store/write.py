@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, case, delete, func, insert, select, tu
 from sqlalchemy.dialects import postgresql, sqlite
 
 from centre.ledger import SEQ_LAST, Place
-from centre.store import schema
+from centre.store import orders, schema
 from centre.store.entry import Batch, Entry, Parked
 from centre.store.spread import Row, spread
 from wire.records import EnvelopeGap
@@ -24,6 +24,7 @@ PARKED_LIMIT_COUNT = 50_000
 PARKED_LIMIT_BYTES = 256 << 20
 _PARKED_ROOM_COUNT = 5_000  # dropped at once when full, the oldest first
 _LATEST = (schema.SESSION, schema.STREAM, schema.ROOM, schema.AUDIT)
+_FIRST = (schema.LOST, schema.BOOT)  # said again, it changes nothing
 
 
 def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list[Entry]:
@@ -39,6 +40,7 @@ def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list
     _park(connection, numbers, batch)
     _set_apart(connection, numbers, batch.conflicts)
     _hear(connection, numbers, batch)
+    orders.answer(connection, batch.replies)
     return fresh
 
 
@@ -116,7 +118,7 @@ def _insert_rows(connection: Connection, numbers: dict[str, int], fresh: Sequenc
             continue
         if table in _LATEST:
             _replace_older(connection, table, rows)
-        elif table is schema.LOST:
+        elif table in _FIRST:
             connection.execute(_upsert(connection, table).on_conflict_do_nothing(), rows)
         else:
             connection.execute(insert(table), rows)
