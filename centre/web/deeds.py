@@ -46,7 +46,7 @@ class Commands(Answer):
 
     now: Now
     gateway: Gateway
-    commands: list[CommandNow]
+    commands: list[CommandNow] = Field(description="At most a hundred")
 
 
 class AuditNow(Answer):
