@@ -45,6 +45,8 @@ class Bed:
     lost: int  # envelopes declared lost
     duplicates: int
     rooms: tuple[Room, ...] = ()  # by class; none where the gateway has not said
+    error: int | None = None  # of its clock at its newest data, microseconds; None where nobody knows
+    source: str = ""  # of the anchor that says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +145,27 @@ class Anchored:
     utc: int
     error: int | None
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """When envelopes of one stretch of an epoch came; they hold times from `first` to `last`.
+
+    The one that holds `t` had come at `received` by the centre's clock; none of them came sooner after its t.
+    """
+
+    epoch: int
+    first: int
+    last: int
+    t: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dating:
+    """All that is known about when an epoch was. `boot` is empty where it is not known."""
+
+    epoch: int
+    boot: bytes
+    anchors: tuple[Anchored, ...]
+    arrived: tuple[Arrived, ...]

@@ -17,7 +17,7 @@ from centre import rows
 from centre.asking import Holes
 from centre.counts import Counts
 from centre.ledger import Place, Summary
-from centre.store import books, read, waves, write
+from centre.store import books, dates, read, waves, write
 from centre.store.engine import StoreError, open_engine, said
 from centre.store.entry import Batch, Entry, Parked
 from wire.command import Wanted
@@ -208,6 +208,11 @@ class Store:
         """Which epoch ran within which boot, by epoch."""
         with self._reading() as connection:
             return read.boots(connection, self._of(gateway))
+
+    def datings(self, gateway: str, epoch: int) -> list[rows.Dating]:
+        """What dates an epoch: what is known about it, the others of its boot, and their neighbours; by epoch."""
+        with self._reading() as connection:
+            return dates.datings(connection, self._of(gateway), epoch)
 
     def _of(self, gateway: str) -> int:
         """Its number; 0, which has no rows, where the gateway is not known."""

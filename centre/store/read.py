@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, func, select
 
-from centre import rows
+from centre import mapping, rows
 from centre.ledger import Summary
 from centre.store import schema
 from wire.topics import Class
@@ -28,6 +28,7 @@ def beds(connection: Connection, summaries: Mapping[str, Summary], newest: Mappi
 
 def _bed(connection: Connection, row: RowMapping, summary: Summary, epoch: int) -> rows.Bed:
     method, status, pseudonym, bed = _association(connection, row["gw"])
+    error, source = _clock(connection, row["gw"], epoch)
     return rows.Bed(
         site=row["site"],
         gateway=row["gateway"],
@@ -42,7 +43,21 @@ def _bed(connection: Connection, row: RowMapping, summary: Summary, epoch: int) 
         lost=summary.lost,
         duplicates=summary.duplicates,
         rooms=_rooms(connection, row["gw"]),
+        error=error,
+        source=source,
     )
+
+
+def _clock(connection: Connection, gw: int, epoch: int) -> tuple[int | None, str]:
+    """How well the newest data of a gateway are dated, by its last anchor: (error in microseconds, source)."""
+    a, r = schema.ANCHOR.c, schema.ARRIVED.c
+    wanted = select(schema.ANCHOR).where(a.gw == gw, a.epoch == epoch, a.error.is_not(None))
+    anchor = connection.execute(wanted.order_by(a.t.desc()).limit(1)).mappings().first()
+    if anchor is None:
+        return None, ""
+    newest = connection.execute(select(func.max(r.last)).where(r.gw == gw, r.epoch == epoch)).scalar()
+    said = rows.Anchored(epoch, anchor["t"], anchor["utc"], anchor["error"], anchor["source"])
+    return mapping.Mapping([said]).at(max(said.t, newest or 0)).error, said.source
 
 
 def _rooms(connection: Connection, gw: int) -> tuple[rows.Room, ...]:

@@ -215,6 +215,16 @@ BOOT = _table(
     _number("t"),
     _number("count"),
 )
+# Changes: when envelopes came, by stretch of t: the least and greatest t they hold, and the one that came soonest.
+ARRIVED = _table(
+    "arrived",
+    _key("epoch"),
+    _key("stretch"),
+    _number("first"),
+    _number("last"),
+    _number("t"),
+    _number("received"),
+)
 ASSOCIATION = _table(
     "association",
     _key("epoch"),

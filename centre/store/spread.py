@@ -15,17 +15,20 @@ from wire import records
 from wire.records import Block, Record
 from wire.statement import Ended, Grant
 
+STRETCH_US = 900_000_000  # of arrivals that are kept as one
 Row = dict[str, Any]
 Spread = Iterator[tuple[Table, Row]]
 
 
 def spread(gw: int, entry: Entry) -> Spread:
-    """(table, row) of all that the entry brought; rows of SESSION, STREAM and ROOM replace older ones."""
+    """(table, row) of all that the entry brought; rows of SESSION, STREAM and ROOM replace older ones,
+    those of ARRIVED are joined."""
     at = {"gw": gw, "epoch": entry.header.epoch}
     for item, record in enumerate(entry.records):
         yield from _record(at, entry.received, entry.header.seq, item, record)
     for item, block in enumerate(entry.blocks):
         yield schema.BLOCK, {**at, "seq": entry.header.seq, "item": item, **_block(block)}
+    yield from _arrived(at, entry)
     if entry.said is not None:
         grants = isinstance(entry.said, Grant)
         said = {"seq": entry.header.seq, "hour": entry.header.hour, "grants": grants, "data": entry.data}
@@ -34,6 +37,15 @@ def spread(gw: int, entry: Entry) -> Spread:
         for epoch, cls, following in entry.said.tails:
             rest = {"epoch": epoch, "cls": cls, "first": following, "last": SEQ_LAST, "cause": "ended"}
             yield schema.LOST, {"gw": gw, **rest}
+
+
+def _arrived(at: Row, entry: Entry) -> Spread:
+    """When it came: nothing in it is younger."""
+    times = [said.t for said in (*entry.records, *entry.blocks)]
+    if times:
+        last = max(times)
+        place = {"stretch": last // STRETCH_US, "first": min(times), "last": last}
+        yield schema.ARRIVED, {**at, **place, "t": last, "received": entry.received}
 
 
 def _block(block: Block) -> Row:

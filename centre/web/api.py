@@ -9,6 +9,8 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import PlainTextResponse
 
 from centre import rows
+from centre.boots import mapping_of
+from centre.mapping import Mapping
 from centre.web import covering, models, telling
 from centre.web.plain import plain
 from centre.web.sources import Counted, Store
@@ -97,15 +99,16 @@ class Interface:
         found = self._store.samples(gateway, row.epoch, stream, begin, stop, limit_samples)
         gaps = [gap for gap in self._store.gaps(gateway, row.epoch) if gap.stream == stream]
         runs, holes = covering.cover(found, gaps, row.rate, begin, stop)
-        anchors = self._anchors(gateway, row.epoch)
+        mapping = self._mapping(gateway, row.epoch)
         return models.WaveRange(
             now=self._now(),
+            mapping=mapping.version,
             wave=telling.stream(row),
             first=begin,
             last=stop,
             end=end,
             next=stop if stop < asked else None,
-            runs=[telling.wave(run, anchors) for run in runs],
+            runs=[telling.wave(run, mapping) for run in runs],
             holes=[models.Hole(stream=stream, first=h.first, last=h.last, cause=plain(h.cause)) for h in holes],
         )
 
@@ -114,33 +117,38 @@ class Interface:
     ) -> models.Numerics:
         """Readings as the device said them; absent ones have a reason. Without `since` the newest of each stream."""
         asked = self._epoch(gateway, epoch)
-        anchors = self._anchors(gateway, asked)
+        mapping = self._mapping(gateway, asked)
         found = sorted(self._store.readings(gateway, asked, since, limit), key=lambda r: (r.t, r.stream))
-        return models.Numerics(now=self._now(), epoch=asked, numerics=[telling.reading(r, anchors) for r in found])
+        return models.Numerics(
+            now=self._now(), mapping=mapping.version, epoch=asked, numerics=[telling.reading(r, mapping) for r in found]
+        )
 
     def notices(
         self, gateway: GatewayPath, epoch: EpochAsked = None, since: SinceAsked = None, limit: LimitAsked = 1000
     ) -> models.Notices:
         """What the devices announced themselves. No notice does not mean no alarm."""
         asked = self._epoch(gateway, epoch)
-        anchors = self._anchors(gateway, asked)
+        mapping = self._mapping(gateway, asked)
         found = sorted(self._store.notices(gateway, asked, since, limit), key=lambda n: n.t)
-        return models.Notices(now=self._now(), epoch=asked, notices=[telling.notice(n, anchors) for n in found])
+        return models.Notices(
+            now=self._now(), mapping=mapping.version, epoch=asked, notices=[telling.notice(n, mapping) for n in found]
+        )
 
     def ledger(self, gateway: GatewayPath, epoch: EpochAsked = None) -> models.Ledger:
         """Envelopes of all epochs, and the declared gaps of one."""
         bed = self._bed(gateway)
         asked = epoch if epoch is not None else next((s.epoch for s in self._store.streams(gateway)), None)
-        anchors = [] if asked is None else self._anchors(gateway, asked)
+        mapping = Mapping([]) if asked is None else self._mapping(gateway, asked)
         gaps = [] if asked is None else sorted(self._store.gaps(gateway, asked), key=lambda g: g.t)
         return models.Ledger(
             now=self._now(),
             gateway=gateway,
             epoch=asked,
+            mapping=None if asked is None else mapping.version,
             missing=bed.missing,
             lost=bed.lost,
             duplicates=bed.duplicates,
-            gaps=[telling.gap(g, anchors) for g in gaps],
+            gaps=[telling.gap(g, mapping) for g in gaps],
         )
 
     def healthz(self) -> models.Health:
@@ -164,8 +172,8 @@ class Interface:
                 return bed
         raise NotThereError(f"no bed has the gateway {gateway}", "see /api/beds")
 
-    def _anchors(self, gateway: str, epoch: int) -> list[rows.Anchored]:
-        return telling.in_order(self._store.anchors(gateway, epoch))
+    def _mapping(self, gateway: str, epoch: int) -> Mapping:
+        return mapping_of(epoch, self._store.datings(gateway, epoch))
 
     def _epoch(self, gateway: str, epoch: int | None) -> int:
         self._bed(gateway)

@@ -16,6 +16,9 @@ Epoch = Annotated[
     int, Field(description="One start of the gateway's daemon; `t`, `stream` and `session` count within it")
 ]
 StreamNumber = Annotated[int, Field(description="Number of the stream within the epoch")]
+Version = Annotated[
+    str, Field(description="Which algorithm and facts the times of this answer were made of; the same make the same")
+]
 Now = Annotated[int, Field(description="The centre's clock as this was said, microseconds since 1970")]
 
 
@@ -36,8 +39,10 @@ class When(Answer):
     """A moment, as the gateway counted it and as UTC is known now (it may become better with later anchors)."""
 
     t: int = Field(description="Microseconds of the gateway's monotonic clock within the epoch")
-    utc: int | None = Field(description="Microseconds since 1970; null where nobody knows")
-    error: int | None = Field(description="Bound of the error of `utc` in microseconds; null where nobody knows")
+    utc: int | None = Field(description="Microseconds since 1970; null where there is no anchor: then it is no instant")
+    error: int | None = Field(description="Bound of the error of `utc` in microseconds; null where `utc` is")
+    earliest: int | None = Field(description="Not before this, microseconds since 1970; null where nobody knows")
+    latest: int | None = Field(description="Not after this, microseconds since 1970; null where nobody knows")
     grade: Grade
 
 
@@ -69,6 +74,9 @@ class BedNow(Answer):
     lost: int = Field(description="Envelopes declared lost by the gateway")
     duplicates: int = Field(description="Envelopes that came more than once and were stored once")
     rooms: list[RoomNow] = Field(description="Room in the gateway's spool, by class; empty where it has not said")
+    error: int | None = Field(description="What its clock may be off at its newest data, microseconds; null: unknown")
+    grade: Grade
+    source: str = Field(description="Where its time comes from: ntp, mqtt, rtc, gnss, operator ...; empty: nowhere")
 
 
 class Beds(Answer):
@@ -142,6 +150,7 @@ class WaveRange(Answer):
     """A range of a wave: runs and holes together cover `first` to `last` exactly once."""
 
     now: Now
+    mapping: Version
     wave: StreamNow = Field(description="What the integers mean")
     first: int = Field(description="Index of the first sample covered")
     last: int = Field(description="One past the last sample covered")
@@ -164,6 +173,7 @@ class Numerics(Answer):
     """Readings of an epoch."""
 
     now: Now
+    mapping: Version
     epoch: Epoch
     numerics: list[NumericAt] = Field(description="In the order of `t`")
 
@@ -187,6 +197,7 @@ class Notices(Answer):
     """Notices of an epoch."""
 
     now: Now
+    mapping: Version
     epoch: Epoch
     annunciation: Literal["none"] = Field(
         default="none", description="Nothing here sounds, flashes or replaces an alarm"
@@ -209,6 +220,7 @@ class Ledger(Answer):
     now: Now
     gateway: Gateway
     epoch: Epoch | None = Field(description="The epoch of `gaps`; null where there is no catalogue yet")
+    mapping: Version | None = Field(description="Of the times of `gaps`; null where there is no catalogue yet")
     missing: int = Field(description="Envelopes that are not there and that nobody has declared lost")
     lost: int = Field(description="Envelopes declared lost")
     duplicates: int = Field(description="Envelopes that came again and were stored once")
@@ -227,6 +239,7 @@ class UpdateSaid(Answer):
 
     kind: Literal["update"] = Field(default="update", description="update")
     now: Now
+    mapping: Version
     live: bool = Field(description="False for what came late from a spool: never to be shown as the present")
     catalogue: bool = Field(description="True where streams changed: read them again")
     waves: list[WaveRun] = Field(description="New samples")

@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Literal, cast
 
-from centre import rows, timeline
+from centre import rows
+from centre.mapping import Mapping, grade
 from centre.web import models
 from centre.web.plain import plain
 from wire import records
 from wire.records import MarkAt
 
-Anchors = Sequence[rows.Anchored]
 DIGITS_LIMIT_CHARS = 30
-NEAR_LIMIT_ANCHORS = 8
 
 
-def when(t: int, anchors: Anchors) -> models.When:
-    """What is known about UTC at `t`; nothing without an anchor of its epoch. `anchors` are in the order of `t`."""
-    found = timeline.utc_of(t, near(t, anchors))
-    if found is None:
-        return models.When(t=t, utc=None, error=None, grade="X")
-    utc, error = found
-    return models.When(t=t, utc=utc, error=error, grade=cast(models.Grade, timeline.grade(error)))
-
-
-def near(t: int, anchors: Anchors) -> Anchors:
-    """The anchors that date `t` best, so that dating thousands of rows does not read all anchors for each."""
-    at = bisect_right(anchors, t, key=lambda anchor: anchor.t)
-    return anchors[max(0, at - NEAR_LIMIT_ANCHORS) : at + NEAR_LIMIT_ANCHORS]
-
-
-def in_order(anchors: Iterable[rows.Anchored]) -> list[rows.Anchored]:
-    """By `t`; those that know their error, or all where none does."""
-    known = sorted(anchors, key=lambda anchor: anchor.t)
-    return [anchor for anchor in known if anchor.error is not None] or known
+def when(t: int, mapping: Mapping) -> models.When:
+    """What is known about UTC at `t`."""
+    return models.When(t=t, **mapping.at(t)._asdict())
 
 
 def bed(row: rows.Bed) -> models.BedNow:
@@ -55,6 +36,9 @@ def bed(row: rows.Bed) -> models.BedNow:
         lost=row.lost,
         duplicates=row.duplicates,
         rooms=[room(one) for one in row.rooms],
+        error=row.error,
+        grade=grade(row.error),
+        source=plain(row.source),
     )
 
 
@@ -84,9 +68,9 @@ def stream(row: rows.Stream) -> models.StreamNow:
     )
 
 
-def wave(row: rows.Samples, anchors: Anchors) -> models.WaveRun:
+def wave(row: rows.Samples, mapping: Mapping) -> models.WaveRun:
     return models.WaveRun(
-        **when(row.t, anchors).model_dump(),
+        **when(row.t, mapping).model_dump(),
         epoch=row.epoch,
         stream=row.stream,
         first=row.first,
@@ -99,9 +83,9 @@ def mark(row: MarkAt) -> models.MarkedSamples:
     return models.MarkedSamples(at=row.at, kind=plain(row.kind), count=row.count)
 
 
-def reading(row: rows.Reading, anchors: Anchors) -> models.NumericAt:
+def reading(row: rows.Reading, mapping: Mapping) -> models.NumericAt:
     return models.NumericAt(
-        **when(row.t, anchors).model_dump(),
+        **when(row.t, mapping).model_dump(),
         epoch=row.epoch,
         stream=row.stream,
         value=None if row.value is None else digits(row.value),
@@ -109,9 +93,9 @@ def reading(row: rows.Reading, anchors: Anchors) -> models.NumericAt:
     )
 
 
-def notice(row: rows.Notice, anchors: Anchors) -> models.NoticeAt:
+def notice(row: rows.Notice, mapping: Mapping) -> models.NoticeAt:
     return models.NoticeAt(
-        **when(row.t, anchors).model_dump(),
+        **when(row.t, mapping).model_dump(),
         epoch=row.epoch,
         session=row.session,
         kind=plain(row.kind),
@@ -123,9 +107,9 @@ def notice(row: rows.Notice, anchors: Anchors) -> models.NoticeAt:
     )
 
 
-def gap(row: rows.Gap, anchors: Anchors) -> models.DeclaredGap:
+def gap(row: rows.Gap, mapping: Mapping) -> models.DeclaredGap:
     return models.DeclaredGap(
-        **when(row.t, anchors).model_dump(),
+        **when(row.t, mapping).model_dump(),
         stream=row.stream,
         first=row.first,
         count=row.count,
@@ -156,10 +140,6 @@ def notice_of(record: records.Record, epoch: int) -> rows.Notice | None:
             return None
     kind, code, phase, text, channel, priority = said
     return rows.Notice(epoch, record.session, record.t, kind, code, phase, text, channel, priority)
-
-
-def anchor_of(record: records.Anchor, epoch: int) -> rows.Anchored:
-    return rows.Anchored(epoch=epoch, t=record.t, utc=record.utc, error=record.error, source=record.source)
 
 
 def ratio(value: Fraction) -> tuple[int, int]:

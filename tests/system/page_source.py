@@ -87,8 +87,8 @@ class Memory:
     def gaps(self, gateway: str, epoch: int) -> list[rows.Gap]:
         return [g for g in self.lost[gateway] if g.epoch == epoch]
 
-    def anchors(self, gateway: str, epoch: int) -> list[rows.Anchored]:
-        return [a for a in self.anchored[gateway] if a.epoch == epoch]
+    def datings(self, gateway: str, epoch: int) -> list[rows.Dating]:
+        return [rows.Dating(epoch, b"", tuple(a for a in self.anchored[gateway] if a.epoch == epoch), ())]
 
     def epochs(self, gateway: str) -> list[int]:
         return sorted({s.epoch for s in self.catalogue if s.gateway == gateway})

@@ -1,0 +1,257 @@
+"""What UTC was at each instant of one boot, and how well we know: a pure function of facts (REQUIREMENTS TIM-04 to 06).
+
+A fact is an anchor (at `t` UTC was within `utc ± error`) or a bound from one side (at `t` UTC was not before `least`,
+not after `most`). A gateway's monotonic clock is taken to run within 100 ppm of true, so each fact says something of
+every other instant: its interval, wider by 100 ppm of the distance. UTC lies in what all of them have in common. Its
+middle is what we say, half its width the error: piecewise linear, and a late fact can only make it narrower.
+
+Where neighbouring anchors have nothing in common the clock may have run at up to 200 ppm between them; where that does
+not reconcile them somebody was wrong (a clock stepped), and nobody can say who. Then the anchors fall into runs that
+agree in themselves, an instant follows its own run, and each is widened until it covers what its neighbours say.
+
+All is done in offsets, utc - t, which drift slowly. Distances are counted in drift: microseconds the clock may have
+gained or lost on the way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import Literal, NamedTuple, cast
+
+from centre.rows import Anchored
+
+ALGORITHM = 1  # another number wherever the same facts give another answer
+DRIFT_LIMIT_PPM = 100
+SLOPE_LIMIT_PPM = 200
+AHEAD_LIMIT_US = 60_000_000
+FLOOR_UTC_US = 1_767_225_600_000_000  # 2026-01-01: nothing of ours was recorded before the first release
+VERSION_LETTERS = 12
+Grade = Literal["A", "B", "C", "D", "X"]
+_GRADES = ((50_000, "A"), (1_000_000, "B"), (60_000_000, "C"))
+_MILLION = 1_000_000
+_EVER, _NEVER = -(1 << 62), 1 << 62  # offsets that bound nothing
+
+
+def grade(error_us: int | None) -> Grade:
+    """A within 50 ms, B within 1 s, C within 60 s, D bounded, X unknown."""
+    if error_us is None:
+        return "X"
+    return cast(Grade, next((letter for limit, letter in _GRADES if error_us <= limit), "D"))
+
+
+class Bound(NamedTuple):
+    """At `t` UTC was not before `least` and not after `most`, microseconds since 1970; None: nobody knows."""
+
+    t: int
+    least: int | None
+    most: int | None
+
+
+class Moment(NamedTuple):
+    """UTC at an instant, microseconds since 1970: `utc` within `error`, where an anchor says so; else only a period.
+
+    `earliest` and `latest` hold in both cases; None where not even that is known.
+    """
+
+    utc: int | None
+    error: int | None
+    earliest: int | None
+    latest: int | None
+    grade: Grade
+
+
+@dataclass(slots=True)
+class _Knot:
+    """Offsets that are possible at `t`; `budget` is the drift from a fixed instant on; `run` counts contradictions."""
+
+    t: int
+    low: int
+    high: int
+    source: str = ""
+    budget: int = 0
+    run: int = 0
+
+
+class Mapping:
+    """Of one boot: `t` of all its epochs to UTC. `version` names the algorithm and the facts that shape the answer."""
+
+    def __init__(self, anchors: Iterable[Anchored], bounds: Iterable[Bound] = ()) -> None:
+        facts = sorted(bounds, key=lambda bound: bound.t)
+        self._course: list[_Knot] = []
+        self._course_ts: list[int] = []
+        self._fences = self._fenced(facts)
+        self._fence_ts = [fence.t for fence in self._fences]
+        course = [
+            _Knot(a.t, max(a.utc - a.error, FLOOR_UTC_US) - a.t, a.utc + a.error - a.t, a.source)
+            for a in sorted(anchors, key=lambda a: (a.t, a.utc, a.error or 0, a.source))
+            if a.error is not None and a.error >= 0 and a.utc + a.error >= FLOOR_UTC_US
+        ]
+        course, ahead = self._possible(course)
+        _part(course)
+        self._course, self._course_ts = course, [knot.t for knot in course]
+        self._fences = self._fenced(facts, ahead)
+        self._line = _shape(course)
+        self._line_ts = [knot.t for knot in self._line]
+        self.version = self._named()
+
+    @property
+    def is_anchored(self) -> bool:
+        return bool(self._line)
+
+    def source(self, t: int) -> str:
+        """Where the anchor comes from that is nearest to `t`; "" where there is none."""
+        at = bisect_right(self._line_ts, t)
+        return min(self._line[max(at - 1, 0) : at + 1], key=lambda knot: abs(knot.t - t)).source if self._line else ""
+
+    def at(self, t: int) -> Moment:
+        """What is known about UTC at `t`."""
+        low, high = self._fence(t)
+        if not self._line:
+            return _period(low + t, high + t, high < _NEVER)
+        first, last = self._said(t)
+        if max(first, low) <= min(last, high):
+            first, last = max(first, low), min(last, high)
+        if last + t < FLOOR_UTC_US:
+            return _period(FLOOR_UTC_US, 0, is_bounded=False)
+        earliest, latest = max(first + t, FLOOR_UTC_US), last + t
+        error = (latest - earliest + 1) // 2
+        return Moment(earliest + (latest - earliest) // 2, error, earliest, latest, grade(error))
+
+    def _said(self, t: int) -> tuple[int, int]:
+        """Offsets possible at `t` by the anchors."""
+        line = self._line
+        at = bisect_right(self._line_ts, t)
+        here = self._budget(t)
+        sides = [_grown(knot, here) for knot in line[max(at - 1, 0) : at + 1]]
+        if len(sides) == 1:
+            return sides[0]
+        (a, b), (c, d) = sides
+        return (max(a, c), min(b, d)) if line[at - 1].run == line[at].run else (min(a, c), max(b, d))
+
+    def _budget(self, t: int) -> int:
+        """Drift from a fixed instant to `t`, microseconds; negative before it."""
+        course = self._course
+        if not course:
+            return t * DRIFT_LIMIT_PPM // _MILLION
+        at = bisect_right(self._course_ts, t)
+        if at == 0:
+            return course[0].budget - _drift(course[0].t - t)
+        before = course[at - 1]
+        if at == len(course):
+            return before.budget + _drift(t - before.t)
+        after = course[at]
+        return before.budget + (after.budget - before.budget) * (t - before.t) // (after.t - before.t)
+
+    def _possible(self, course: Iterable[_Knot]) -> tuple[list[_Knot], int]:
+        """Anchors less those that came long before they can have been made, and how far others are ahead of us.
+
+        By seconds it may be we who are wrong: such an anchor and what we say are both covered.
+        """
+        kept: list[_Knot] = []
+        most = 0
+        for knot in course:
+            latest = self._fence(knot.t)[1]
+            ahead = max(0, knot.low - latest)
+            if ahead <= AHEAD_LIMIT_US:
+                most = max(most, knot.high - latest if ahead else 0)
+                knot.low -= ahead
+                kept.append(knot)
+        return kept, most
+
+    def _fenced(self, bounds: Sequence[Bound], ahead: int = 0) -> list[_Knot]:
+        """One-sided facts, as narrow as they make each other. Those of `most` are ours: others give way to them."""
+        found = [
+            _Knot(b.t, _EVER if b.least is None else b.least - b.t, _NEVER if b.most is None else b.most - b.t + ahead)
+            for b in bounds
+        ]
+        for fence in found:
+            fence.budget = self._budget(fence.t)
+        lows = [fence.low for fence in found]
+        _narrow(found)
+        for fence, low in zip(found, lows, strict=True):
+            fence.low = low if low <= fence.high else _EVER
+        _narrow(found)
+        return found
+
+    def _fence(self, t: int) -> tuple[int, int]:
+        """Offsets possible at `t` by the bounds."""
+        at = bisect_right(self._fence_ts, t)
+        here = self._budget(t)
+        sides = [_grown(fence, here) for fence in self._fences[max(at - 1, 0) : at + 1]]
+        return max((low for low, _ in sides), default=_EVER), min((high for _, high in sides), default=_NEVER)
+
+    def _named(self) -> str:
+        shaping = [(k.t, k.low, k.high, k.run) for k in self._line]
+        for fence in self._fences:
+            first, last = self._said(fence.t) if self._line else (_EVER, _NEVER)
+            shaping += [(fence.t, fence.low, fence.high, -1)] if fence.low > first or fence.high < last else []
+        digest = hashlib.sha256(repr((ALGORITHM, shaping)).encode()).hexdigest()
+        return f"{ALGORITHM}-{digest[:VERSION_LETTERS]}"
+
+
+def _period(earliest: int, latest: int, is_bounded: bool) -> Moment:
+    start = max(earliest, FLOOR_UTC_US)
+    return Moment(None, None, start, max(latest, start), "D") if is_bounded else Moment(None, None, start, None, "X")
+
+
+def _drift(distance_us: int, ppm: int = DRIFT_LIMIT_PPM) -> int:
+    return -(-abs(distance_us) * ppm // _MILLION)
+
+
+def _grown(knot: _Knot, budget: int) -> tuple[int, int]:
+    """What a knot allows at another instant."""
+    way = abs(budget - knot.budget)
+    return (
+        knot.low if knot.low == _EVER else knot.low - way,
+        knot.high if knot.high == _NEVER else knot.high + way,
+    )
+
+
+def _part(line: Sequence[_Knot]) -> None:
+    """Count the drift along the anchors, and number the runs that agree in themselves."""
+    low, high = (line[0].low, line[0].high) if line else (0, 0)
+    for before, knot in pairwise(line):
+        for ppm in (DRIFT_LIMIT_PPM, SLOPE_LIMIT_PPM):
+            way = _drift(knot.t - before.t, ppm)
+            knot.budget, knot.run = before.budget + way, before.run
+            if low - way <= knot.high and knot.low <= high + way:
+                low, high = max(low - way, knot.low), min(high + way, knot.high)
+                break
+        else:
+            knot.run, (low, high) = before.run + 1, (knot.low, knot.high)
+
+
+def _narrow(line: Sequence[_Knot]) -> None:
+    """Each knot by what its neighbours allow, all along, both ways."""
+    for way in (line, line[::-1]):
+        for before, knot in pairwise(way):
+            low, high = _grown(before, knot.budget)
+            knot.low, knot.high = max(knot.low, low), min(knot.high, high)
+
+
+def _shape(line: Sequence[_Knot]) -> list[_Knot]:
+    """The knots that shape the answer: narrowed run by run, those left out of which others know more on both sides."""
+    runs = [list(run) for _, run in groupby(line, key=lambda knot: knot.run)]
+    for run in runs:
+        said = [(knot.low, knot.high) for knot in run]
+        _narrow(run)
+        run[:] = [k for k, (low, high) in zip(run, said, strict=True) if k.low == low or k.high == high]
+    _widen(runs)
+    return [knot for run in runs for knot in run]
+
+
+def _widen(runs: Sequence[list[_Knot]]) -> None:
+    """Each run by what its neighbours say of the place where they meet."""
+    more = [[0, 0] for _ in runs]
+    for at, (run, following) in enumerate(pairwise(runs)):
+        last, first = run[-1], following[0]
+        for mine, other, own in ((last, first, more[at]), (first, last, more[at + 1])):
+            low, high = _grown(other, mine.budget)
+            own[:] = [max(own[0], mine.low - low), max(own[1], high - mine.high)]
+    for run, (below, above) in zip(runs, more, strict=True):
+        for knot in run:
+            knot.low, knot.high = knot.low - below, knot.high + above
