@@ -3,14 +3,14 @@
 Epochs of one boot share a monotonic clock, so anchors of one serve all. An envelope was made before it came, so the
 centre's clock bounds it from above. Boots do not overlap and their epochs are numbered in order: a boot began after
 all that an earlier one surely lived to see, and had ended before a later one began. A boot that nobody ever
-synchronised is known by nothing else.
+synchronised is known by nothing else. A quartz that was shown to be broken is broken in every boot.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from centre.mapping import Bound, Mapping
+from centre.mapping import DRIFT_LIMITS_PPM, Bound, Mapping
 from centre.rows import Dating
 
 CENTRE_ERROR_US = 1_000_000  # what our own clock may be off (IHE CT asks for less)
@@ -22,10 +22,11 @@ def mapping_of(epoch: int, known: Iterable[Dating]) -> Mapping:
     ordered = sorted(known, key=lambda one: one.epoch)
     own = [one for one in ordered if _is_same(one, epoch, ordered)]
     facts = [fact for one in own for fact in _arrivals(one)]
+    others = [Mapping(one.anchors).ppm for one in ordered if one not in own]
     if own:
         facts += _after(own, [one for one in ordered if one.epoch < own[0].epoch])
         facts += _before(own, [one for one in ordered if one.epoch > own[-1].epoch])
-    return Mapping([anchor for one in own for anchor in one.anchors], facts)
+    return Mapping([anchor for one in own for anchor in one.anchors], facts, max(others, default=DRIFT_LIMITS_PPM[0]))
 
 
 def _is_same(one: Dating, epoch: int, known: Sequence[Dating]) -> bool:

@@ -5,12 +5,12 @@ not after `most`). A gateway's monotonic clock is taken to run within 100 ppm of
 every other instant: its interval, wider by 100 ppm of the distance. UTC lies in what all of them have in common. Its
 middle is what we say, half its width the error: piecewise linear, and a late fact can only make it narrower.
 
-Where neighbouring anchors have nothing in common the clock may have run at up to 200 ppm between them; where that does
-not reconcile them somebody was wrong (a clock stepped), and nobody can say who. Then the anchors fall into runs that
-agree in themselves, an instant follows its own run, and each is widened until it covers what its neighbours say.
+Where anchors have nothing in common, a clock that runs at up to 500 ppm may explain it: the quartz is broken, or it is
+being slewed as far as the kernel does. Then that is the limit of the whole boot. Where that does not reconcile them
+either somebody was wrong (a clock stepped), and nobody can say who. Then the anchors fall into runs that agree in
+themselves, an instant follows its own run, and each is widened until it covers what its neighbours say.
 
-All is done in offsets, utc - t, which drift slowly. Distances are counted in drift: microseconds the clock may have
-gained or lost on the way.
+All is done in offsets, utc - t, which drift slowly.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from typing import Literal, NamedTuple, cast
 from centre.rows import Anchored
 
 ALGORITHM = 1  # another number wherever the same facts give another answer
-DRIFT_LIMIT_PPM = 100
-SLOPE_LIMIT_PPM = 200
+DRIFT_LIMITS_PPM = (100, 200, 500)  # the least that explains the anchors best; the last is what a kernel slews
 AHEAD_LIMIT_US = 60_000_000
 FLOOR_UTC_US = 1_767_225_600_000_000  # 2026-01-01: nothing of ours was recorded before the first release
 VERSION_LETTERS = 12
@@ -66,35 +65,38 @@ class Moment(NamedTuple):
 
 @dataclass(slots=True)
 class _Knot:
-    """Offsets that are possible at `t`; `budget` is the drift from a fixed instant on; `run` counts contradictions."""
+    """Offsets that are possible at `t`; `run` counts contradictions."""
 
     t: int
     low: int
     high: int
     source: str = ""
-    budget: int = 0
     run: int = 0
 
 
 class Mapping:
-    """Of one boot: `t` of all its epochs to UTC. `version` names the algorithm and the facts that shape the answer."""
+    """Of one boot: `t` of all its epochs to UTC. `version` names the algorithm and the facts that shape the answer.
 
-    def __init__(self, anchors: Iterable[Anchored], bounds: Iterable[Bound] = ()) -> None:
-        facts = sorted(bounds, key=lambda bound: bound.t)
-        self._course: list[_Knot] = []
-        self._course_ts: list[int] = []
-        self._fences = self._fenced(facts)
-        self._fence_ts = [fence.t for fence in self._fences]
+    `ppm` is how far the clock may drift: at least what is given, which other boots of the same board have shown.
+    """
+
+    def __init__(
+        self, anchors: Iterable[Anchored], bounds: Iterable[Bound] = (), ppm: int = DRIFT_LIMITS_PPM[0]
+    ) -> None:
         course = [
             _Knot(a.t, max(a.utc - a.error, FLOOR_UTC_US) - a.t, a.utc + a.error - a.t, a.source)
             for a in sorted(anchors, key=lambda a: (a.t, a.utc, a.error or 0, a.source))
             if a.error is not None and a.error >= 0 and a.utc + a.error >= FLOOR_UTC_US
         ]
+        self.ppm = min((one for one in DRIFT_LIMITS_PPM if one >= ppm), key=lambda one: _part(course, one))
+        facts = sorted(bounds, key=lambda bound: bound.t)
+        self._fences = self._fenced(facts)
+        self._fence_ts = [fence.t for fence in self._fences]
         course, ahead = self._possible(course)
-        _part(course)
-        self._course, self._course_ts = course, [knot.t for knot in course]
-        self._fences = self._fenced(facts, ahead)
-        self._line = _shape(course)
+        if ahead:
+            self._fences = self._fenced(facts, ahead)
+        _part(course, self.ppm)
+        self._line = _shape(course, self.ppm)
         self._line_ts = [knot.t for knot in self._line]
         self.version = self._named()
 
@@ -125,26 +127,11 @@ class Mapping:
         """Offsets possible at `t` by the anchors."""
         line = self._line
         at = bisect_right(self._line_ts, t)
-        here = self._budget(t)
-        sides = [_grown(knot, here) for knot in line[max(at - 1, 0) : at + 1]]
+        sides = [_grown(knot, t, self.ppm) for knot in line[max(at - 1, 0) : at + 1]]
         if len(sides) == 1:
             return sides[0]
         (a, b), (c, d) = sides
         return (max(a, c), min(b, d)) if line[at - 1].run == line[at].run else (min(a, c), max(b, d))
-
-    def _budget(self, t: int) -> int:
-        """Drift from a fixed instant to `t`, microseconds; negative before it."""
-        course = self._course
-        if not course:
-            return t * DRIFT_LIMIT_PPM // _MILLION
-        at = bisect_right(self._course_ts, t)
-        if at == 0:
-            return course[0].budget - _drift(course[0].t - t)
-        before = course[at - 1]
-        if at == len(course):
-            return before.budget + _drift(t - before.t)
-        after = course[at]
-        return before.budget + (after.budget - before.budget) * (t - before.t) // (after.t - before.t)
 
     def _possible(self, course: Iterable[_Knot]) -> tuple[list[_Knot], int]:
         """Anchors less those that came long before they can have been made, and how far others are ahead of us.
@@ -168,20 +155,17 @@ class Mapping:
             _Knot(b.t, _EVER if b.least is None else b.least - b.t, _NEVER if b.most is None else b.most - b.t + ahead)
             for b in bounds
         ]
-        for fence in found:
-            fence.budget = self._budget(fence.t)
         lows = [fence.low for fence in found]
-        _narrow(found)
+        _narrow(found, self.ppm)
         for fence, low in zip(found, lows, strict=True):
             fence.low = low if low <= fence.high else _EVER
-        _narrow(found)
+        _narrow(found, self.ppm)
         return found
 
     def _fence(self, t: int) -> tuple[int, int]:
         """Offsets possible at `t` by the bounds."""
         at = bisect_right(self._fence_ts, t)
-        here = self._budget(t)
-        sides = [_grown(fence, here) for fence in self._fences[max(at - 1, 0) : at + 1]]
+        sides = [_grown(fence, t, self.ppm) for fence in self._fences[max(at - 1, 0) : at + 1]]
         return max((low for low, _ in sides), default=_EVER), min((high for _, high in sides), default=_NEVER)
 
     def _named(self) -> str:
@@ -189,7 +173,7 @@ class Mapping:
         for fence in self._fences:
             first, last = self._said(fence.t) if self._line else (_EVER, _NEVER)
             shaping += [(fence.t, fence.low, fence.high, -1)] if fence.low > first or fence.high < last else []
-        digest = hashlib.sha256(repr((ALGORITHM, shaping)).encode()).hexdigest()
+        digest = hashlib.sha256(repr((ALGORITHM, self.ppm, shaping)).encode()).hexdigest()
         return f"{ALGORITHM}-{digest[:VERSION_LETTERS]}"
 
 
@@ -198,59 +182,52 @@ def _period(earliest: int, latest: int, is_bounded: bool) -> Moment:
     return Moment(None, None, start, max(latest, start), "D") if is_bounded else Moment(None, None, start, None, "X")
 
 
-def _drift(distance_us: int, ppm: int = DRIFT_LIMIT_PPM) -> int:
-    return -(-abs(distance_us) * ppm // _MILLION)
-
-
-def _grown(knot: _Knot, budget: int) -> tuple[int, int]:
+def _grown(knot: _Knot, t: int, ppm: int) -> tuple[int, int]:
     """What a knot allows at another instant."""
-    way = abs(budget - knot.budget)
-    return (
-        knot.low if knot.low == _EVER else knot.low - way,
-        knot.high if knot.high == _NEVER else knot.high + way,
-    )
+    way = -(-abs(t - knot.t) * ppm // _MILLION)
+    low = knot.low if knot.low == _EVER else knot.low - way
+    return low, knot.high if knot.high == _NEVER else knot.high + way
 
 
-def _part(line: Sequence[_Knot]) -> None:
-    """Count the drift along the anchors, and number the runs that agree in themselves."""
-    low, high = (line[0].low, line[0].high) if line else (0, 0)
-    for before, knot in pairwise(line):
-        for ppm in (DRIFT_LIMIT_PPM, SLOPE_LIMIT_PPM):
-            way = _drift(knot.t - before.t, ppm)
-            knot.budget, knot.run = before.budget + way, before.run
-            if low - way <= knot.high and knot.low <= high + way:
-                low, high = max(low - way, knot.low), min(high + way, knot.high)
-                break
-        else:
-            knot.run, (low, high) = before.run + 1, (knot.low, knot.high)
+def _part(line: Sequence[_Knot], ppm: int) -> int:
+    """Number the runs that agree in themselves, and say how many contradictions part them."""
+    so_far: _Knot | None = None
+    run = 0
+    for knot in line:
+        low, high = (knot.low, knot.high) if so_far is None else _grown(so_far, knot.t, ppm)
+        if low > knot.high or knot.low > high:
+            run, low, high = run + 1, knot.low, knot.high
+        knot.run = run
+        so_far = _Knot(knot.t, max(low, knot.low), min(high, knot.high))
+    return run
 
 
-def _narrow(line: Sequence[_Knot]) -> None:
+def _narrow(line: Sequence[_Knot], ppm: int) -> None:
     """Each knot by what its neighbours allow, all along, both ways."""
     for way in (line, line[::-1]):
         for before, knot in pairwise(way):
-            low, high = _grown(before, knot.budget)
+            low, high = _grown(before, knot.t, ppm)
             knot.low, knot.high = max(knot.low, low), min(knot.high, high)
 
 
-def _shape(line: Sequence[_Knot]) -> list[_Knot]:
+def _shape(line: Sequence[_Knot], ppm: int) -> list[_Knot]:
     """The knots that shape the answer: narrowed run by run, those left out of which others know more on both sides."""
     runs = [list(run) for _, run in groupby(line, key=lambda knot: knot.run)]
     for run in runs:
         said = [(knot.low, knot.high) for knot in run]
-        _narrow(run)
+        _narrow(run, ppm)
         run[:] = [k for k, (low, high) in zip(run, said, strict=True) if k.low == low or k.high == high]
-    _widen(runs)
+    _widen(runs, ppm)
     return [knot for run in runs for knot in run]
 
 
-def _widen(runs: Sequence[list[_Knot]]) -> None:
+def _widen(runs: Sequence[list[_Knot]], ppm: int) -> None:
     """Each run by what its neighbours say of the place where they meet."""
     more = [[0, 0] for _ in runs]
     for at, (run, following) in enumerate(pairwise(runs)):
         last, first = run[-1], following[0]
         for mine, other, own in ((last, first, more[at]), (first, last, more[at + 1])):
-            low, high = _grown(other, mine.budget)
+            low, high = _grown(other, mine.t, ppm)
             own[:] = [max(own[0], mine.low - low), max(own[1], high - mine.high)]
     for run, (below, above) in zip(runs, more, strict=True):
         for knot in run:

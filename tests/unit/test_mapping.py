@@ -54,10 +54,11 @@ def test_a_straight_line_between_two_anchors() -> None:
     assert said(0, *slow) == (0, 1000)
 
 
-def test_a_clock_beyond_its_limit_is_followed_up_to_200_ppm() -> None:
+def test_a_clock_beyond_its_limit_is_followed_and_doubted_all_along() -> None:
     fast = [anchor(0), anchor(10 * MINUTE, offset=90_000)]  # 150 ppm
     assert said(0, *fast) == (0, 1000)
     assert said(5 * MINUTE, *fast) == (45_000, 1000 + 15_000)
+    assert said(20 * MINUTE, *fast)[1] == 1000 + 120_000
 
 
 def test_a_step_is_followed_on_its_own_side_and_both_sides_cover_the_other() -> None:
