@@ -17,6 +17,7 @@ from centre import rows
 from centre.asking import Holes
 from centre.counts import Counts
 from centre.ledger import Place, Summary
+from centre.pace import Row
 from centre.store import books, dates, read, waves, write
 from centre.store.engine import StoreError, open_engine, said
 from centre.store.entry import Batch, Entry, Parked
@@ -178,6 +179,11 @@ class Store:
         """Whole blocks with samples of `first` up to, not with, `last`, by index; at most `limit_samples` of them."""
         with self._reading() as connection:
             return waves.samples(connection, self._of(gateway), epoch, stream, (first, last), limit_samples)
+
+    def arrivals(self, gateway: str, epoch: int, stream: int, span_us: int) -> list[Row]:
+        """When blocks of the newest `span_us` of a wave came, thinned; a new row behind each gap of unknown size."""
+        with self._reading() as connection:
+            return waves.arrivals(connection, self._of(gateway), epoch, stream, span_us)
 
     def last_index(self, gateway: str, epoch: int, stream: int) -> int | None:
         """One past the newest sample of a wave."""

@@ -11,6 +11,7 @@ from fastapi.responses import PlainTextResponse
 from centre import rows
 from centre.boots import mapping_of
 from centre.mapping import Mapping
+from centre.pace import longest
 from centre.web import covering, models, telling
 from centre.web.plain import plain
 from centre.web.sources import Counted, Store
@@ -18,6 +19,7 @@ from centre.web.sources import Counted, Store
 SAMPLES_LIMIT = 200_000  # of one answer
 ROWS_LIMIT = 5_000
 DEFAULT_RANGE_SECONDS = 10
+PACE_SPAN_US = 86_400_000_000
 _INDEX_LIMIT = 2**53 - 1  # what a JSON number holds exactly
 _BLOCK_LIMIT_SAMPLES = 100_000  # a range may begin and end within blocks that the store reads whole
 
@@ -57,6 +59,7 @@ class Interface:
         router.add_api_route("/api/beds", self.beds, summary="All beds")
         router.add_api_route(f"{bed}/streams", self.streams, summary="The catalogue of an epoch")
         router.add_api_route(f"{bed}/samples", self.samples, summary="A range of a wave")
+        router.add_api_route(f"{bed}/pace", self.pace, summary="The measured rate of a wave")
         router.add_api_route(f"{bed}/numerics", self.numerics, summary="Readings")
         router.add_api_route(f"{bed}/notices", self.notices, summary="Alarms and states, as said by the device")
         router.add_api_route(f"{bed}/ledger", self.ledger, summary="What came, twice, or not at all")
@@ -111,6 +114,17 @@ class Interface:
             runs=[telling.wave(run, mapping) for run in runs],
             holes=[models.Hole(stream=stream, first=h.first, last=h.last, cause=plain(h.cause)) for h in holes],
         )
+
+    def pace(
+        self,
+        gateway: GatewayPath,
+        stream: Annotated[int, Query(ge=0, le=_INDEX_LIMIT, description="Number of the stream")],
+        epoch: EpochAsked = None,
+    ) -> models.PaceNow:
+        """The rate that the device states, and the one it has by our clock, of the newest day."""
+        row = self._wave(gateway, epoch, stream)
+        found = self._store.arrivals(gateway, row.epoch, stream, PACE_SPAN_US)
+        return telling.paced(self._now(), row, longest(found))
 
     def numerics(
         self, gateway: GatewayPath, epoch: EpochAsked = None, since: SinceAsked = None, limit: LimitAsked = 1000

@@ -160,6 +160,22 @@ class WaveRange(Answer):
     holes: list[Hole] = Field(description="In the order of `first`")
 
 
+class PaceNow(Answer):
+    """How fast a wave really runs, of its newest day: by count and arrival, never by resampling."""
+
+    now: Now
+    epoch: Epoch
+    stream: StreamNumber
+    nominal: Ratio = Field(description="Samples a second, as the device says")
+    measured: float | None = Field(
+        description="Samples a second of our clock; null over less than a minute, or where it is beyond all belief"
+    )
+    ppm: float | None = Field(description="`measured` against `nominal`, parts per million; null where it is")
+    index: int | None = Field(description="Index of a sample that was taken at `t`; null where there is none")
+    t: int | None = Field(description="When it was taken; others (index - this) / rate later. Null where there is none")
+    samples: int = Field(description="Samples without a gap of unknown size, that this was measured over")
+
+
 class NumericAt(When):
     """A reading."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from centre import rows
+from centre.pace import Row
 from wire import records
 
 
@@ -23,6 +24,8 @@ class Store(Protocol):
     def samples(
         self, gateway: str, epoch: int, stream: int, first: int, last: int, limit_samples: int
     ) -> list[rows.Samples]: ...
+
+    def arrivals(self, gateway: str, epoch: int, stream: int, span_us: int) -> list[Row]: ...
 
     def last_index(self, gateway: str, epoch: int, stream: int) -> int | None: ...
 

@@ -8,6 +8,7 @@ from typing import Literal, cast
 
 from centre import rows
 from centre.mapping import Mapping, grade
+from centre.pace import Row
 from centre.web import models
 from centre.web.plain import plain
 from wire import records
@@ -76,6 +77,23 @@ def wave(row: rows.Samples, mapping: Mapping) -> models.WaveRun:
         first=row.first,
         samples=row.values.tolist(),
         marks=[mark(m) for m in row.marks],
+    )
+
+
+def paced(now: int, stream: rows.Stream, row: Row | None) -> models.PaceNow:
+    """The rate of a wave by its longest row of samples; None: nothing has come."""
+    said = None if row is None or not row.corners else row.pace(stream.rate)
+    period = None if row is None else row.measured(stream.rate)
+    return models.PaceNow(
+        now=now,
+        epoch=stream.epoch,
+        stream=stream.stream,
+        nominal=ratio(stream.rate),
+        measured=None if period is None else float(1_000_000 / period),
+        ppm=None if period is None else round(float((1_000_000 / period / stream.rate - 1) * 1_000_000), 3),
+        index=said.index if said else None,
+        t=said.t if said else None,
+        samples=0 if row is None or row.first is None or row.last is None else row.last[0] - row.first[0],
     )
 
 

@@ -21,6 +21,7 @@ import uvicorn
 
 from centre import rows
 from centre.clock import utc_us
+from centre.pace import Row
 from centre.web.app import make_app
 from centre.web.sources import Update
 from wire import records
@@ -69,6 +70,12 @@ class Memory:
     ) -> list[rows.Samples]:
         runs = self.runs[gateway, epoch, stream]
         return [run for run in runs if run.first < last and run.first + len(run.values) > first]
+
+    def arrivals(self, gateway: str, epoch: int, stream: int, span_us: int) -> list[Row]:
+        row = Row()
+        for run in sorted(self.runs[gateway, epoch, stream], key=lambda run: run.first):
+            row.add(run.first + len(run.values) - 1, run.t)
+        return [row]
 
     def last_index(self, gateway: str, epoch: int, stream: int) -> int | None:
         return max((r.first + len(r.values) for r in self.runs[gateway, epoch, stream]), default=None)
