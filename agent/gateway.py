@@ -10,17 +10,17 @@ import asyncio
 import contextlib
 import logging
 import signal
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent import clock, identity, memory
+from agent import identity, memory
 from agent.config import MIB, Config
 from agent.health import metrics, notify, status
 from agent.health.room import Rooms
 from agent.keeping import Keeping, Kept
 from agent.listening import Listening
-from agent.past import PAST_FILE, Past
 from agent.picture import picture, volumes
 from agent.ports.plugs import FOUND
 from agent.ports.serial_port import GATHER_S, Rounds
@@ -32,9 +32,11 @@ from agent.spool.spool import Spool
 from agent.spool.terms import Lost
 from agent.supervisor import Supervisor
 from agent.tapes import Tapes
+from agent.uplink.dates import Known
 from agent.uplink.link import Broker
 from agent.uplink.tls import context
 from agent.uplink.uplink import Origin, Seams, Uplink
+from agent.utc import utc_of
 from agent.window import ADOPTED_FILE, BOND_FILE
 from agent.world import World
 from wire import codec
@@ -70,15 +72,15 @@ class Gateway:
         self.ward = Ward(lambda: codec.Encoder().encode)
         self.tapes = Tapes()
         sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce, world.entropy)
-        self.pulse = Pulse(self.ward, sealer, partial(world.anchor, LATE_US), config.bed, spool.body_limit_bytes)
-        self.past = Past(world.files(), Path(config.state) / PAST_FILE, world.boot())
-        self.pulse.boot = (world.boot(), self.past.said.boots)
+        self.utc = utc_of(config, world, who)
+        self.pulse = Pulse(self.ward, sealer, partial(self.utc.anchor, LATE_US), config.bed, spool.body_limit_bytes)
+        self.pulse.boot = (world.boot(), self.utc.boots)
         self.uplink = Uplink(
             Origin(self.address, spool.epoch),
-            _broker(config),
+            _broker(config, self.utc.known),
             who.centre,
             self.relaying,
-            Seams(lambda state: None, self._meet, world.now, world.uniform, self._utc, world.dial),
+            Seams(lambda state: None, self._meet, world.now, world.uniform, self.utc.passed, world.dial, self.utc),
             relayed=self.relaying.places,
         )
         self._hurry = asyncio.Event()
@@ -137,9 +139,11 @@ class Gateway:
         log.info("gateway starts gateway=%s epoch=%d", self.address.gateway, self.epoch)
         ports = {f"port {port.path}": port.run for port, _ in self.ports}
         listening = asyncio.create_task(self.supervisor.run(ports))  # first: the kernel keeps little for a line
+        await asyncio.wait([asyncio.ensure_future(self.utc.look())], timeout=PATIENCE_S)
         await self._begin()
         bell = self.world.bell(partial(self.supervisor.once, "discovery", self._look)) if self._searches else None
         organs = {"data path": self._beat, "uplink": self.uplink.run, "status": self._show}
+        organs["time"] = partial(self.utc.run, self.keeping.on_thread)
         if any(chain.unread_files for chain in self.keeping.spool.stat().classes.values()):
             organs["unread files"] = partial(self._look_again, stop)
         working = asyncio.create_task(self.supervisor.run(organs))
@@ -157,6 +161,7 @@ class Gateway:
             await self._beat_once(last=True)
             await self.uplink.close()
             await _end(working)
+            await self.utc.save(self.keeping.on_thread)
             await self.relaying.close()
             await self.keeping.close()
             self.tapes.close()
@@ -228,9 +233,6 @@ class Gateway:
                 stop.set()
         await asyncio.Event().wait()
 
-    def _utc(self) -> int | None:
-        return clock.passed_utc(self.world.anchor(0))
-
     def _meet(self) -> None:
         """The broker is reached: say at once who everybody is, and how they are."""
         self.pulse.introduce()
@@ -264,9 +266,10 @@ def _quotas(config: Config) -> dict[int, int]:
     }
 
 
-def _broker(config: Config) -> Broker:
+def _broker(config: Config, known: Callable[[], Known]) -> Broker:
     keys = Path(config.keys)
-    tls = context(keys / "ca.crt", keys / "gateway.crt", keys / "gateway.key") if config.broker_tls else None
+    files = (keys / "ca.crt", keys / "gateway.crt", keys / "gateway.key")
+    tls = context(*files, known=known) if config.broker_tls else None
     return Broker(config.broker_host, config.broker_port, tls)
 
 

@@ -19,11 +19,14 @@ log = logging.getLogger("wardlink.time")
 
 class Said(msgspec.Struct, frozen=True):
     """`boot` is the kernel's id in hex, `boots` how many different ones were met; `utc` microseconds since 1970 that
-    had surely passed."""
+    had surely passed. When the battery's clock was last compared it said `rtc`, and was wrong by `rtc_error` at most.
+    """
 
     boot: str = ""
     boots: int = 0
     utc: int = 0
+    rtc: int = 0
+    rtc_error: int = 0
 
 
 class Past:
@@ -38,10 +41,12 @@ class Past:
             self.said = msgspec.structs.replace(self.said, boot=boot.hex(), boots=self.said.boots + 1)
             self._write()
 
-    def save(self, utc: int) -> None:
-        """So late it surely is. Only ever grows."""
-        if utc > self.said.utc:
-            self.said = msgspec.structs.replace(self.said, utc=utc)
+    def save(self, utc: int, rtc: int = 0, rtc_error: int = 0) -> None:
+        """So late it surely is, which only ever grows; and the battery's clock, where it was compared (not 0)."""
+        clock = {"rtc": rtc, "rtc_error": rtc_error} if rtc else {}
+        said = msgspec.structs.replace(self.said, utc=max(utc, self.said.utc), **clock)
+        if said != self.said:
+            self.said = said
             self._write()
 
     def _read(self) -> Said:

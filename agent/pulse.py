@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from agent.clock import stepped
 from agent.sessions.ward import Ward
+from discipline.machine import grown
 from wire.bundle import pack_vital, pack_wave
 from wire.envelope import Header
 from wire.records import Anchor, Association, Boot, EnvelopeGap, Record, Room
@@ -84,7 +85,7 @@ class Pulse:
             self._restate = False
             made += self.ended(self._tails)
         records, blocks = self._ward.take(t)
-        records = self._due(now) + records
+        records = self._due(now, last) + records
         made += [self._sealer.seal(Class.VITAL, bundle) for bundle in self._bundles(records, pack_vital)]
         made += [self._sealer.seal(Class.WAVE, bundle) for bundle in self._bundles(blocks, pack_wave)]
         if now >= self._manifest_at or last:
@@ -93,12 +94,12 @@ class Pulse:
             made += [manifest] if manifest else []
         return made
 
-    def _due(self, now: int) -> list[Record]:
+    def _due(self, now: int, last: bool) -> list[Record]:
         """What the time asks for, ahead of what was heard."""
         t = now // 1000
         records, self._declared = self._declared, []
         anchor = self._read_anchor()
-        if anchor and (self._introduce or now >= self._anchor_at or self._moved(anchor)):
+        if anchor and (self._introduce or last or now >= self._anchor_at or self._moved(anchor)):
             self._anchor, self._anchor_at = anchor, now + ANCHOR_NS
             records.append(anchor)
         known = {cls for cls, _, seconds in self.room if seconds is not None}
@@ -116,9 +117,13 @@ class Pulse:
         return records
 
     def _moved(self, anchor: Anchor) -> bool:
-        """Whether the wall clock stepped, or became known (or unknown), since the last anchor."""
+        """Whether UTC stepped, became known (or unknown), or is known twice as well as from the last anchor."""
         last = self._anchor
-        return last is None or stepped(last, anchor) or (last.error is None) != (anchor.error is None)
+        if last is None or stepped(last, anchor) or (last.error is None) != (anchor.error is None):
+            return True
+        if last.error is None or anchor.error is None:
+            return False
+        return 2 * anchor.error <= grown(last.error, anchor.t - last.t)
 
     def _bundles(self, items: Sequence[T], pack: Callable[[Sequence[T]], bytes]) -> Iterator[bytes]:
         """The items packed, halved until each part is of a good size or one item."""

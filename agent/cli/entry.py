@@ -23,6 +23,7 @@ VERBS = (
     "replay",
     "spool",
     "status",
+    "time",
     "centre",
     "demo",
 )

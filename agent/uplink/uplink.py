@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -24,6 +24,7 @@ from agent.uplink.lanes import Lane, Parcel
 from agent.uplink.link import Broker, Link, Will
 from agent.uplink.pace import SECOND_NS, Backoff, Terms
 from agent.uplink.receipts import Places, Receipts
+from agent.uplink.times import Nobody, Times, ask
 from agent.uplink.tls import LinkError
 from wire.envelope import Header
 from wire.presence import Presence
@@ -48,6 +49,7 @@ class Seams:
     uniform: Callable[[float, float], float]
     utc: Callable[[], int | None] = lambda: None
     dial: Dial = Link
+    times: Times = field(default_factory=Nobody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Uplink:
         self._errands = Errands(
             spool, self._flow, self._receipts, self._commands, seams.clock, seams.utc, self._wake.set
         )
+        self._errands.on_time = seams.times.answered
         self._backoff = Backoff(seams.uniform)
         self._topics = {cls: origin.address.topic(cls.word) for cls in Class}
         self._state = LinkState(False, seams.clock(), "not connected yet", "")
@@ -171,6 +174,7 @@ class Uplink:
         """One connection, from dialling to its end. Raises LinkError."""
         address = self._origin.address
         will = Will(address.topic("state"), self._presence("offline"))
+        await self._seams.times.before_dial()
         link = self._seams.dial(self._broker, address.gateway, will, self._wake.set, self._errands.receive)
         try:
             terms = await link.open()
@@ -193,6 +197,8 @@ class Uplink:
         if self._receipts is not None:
             link.subscribe(address.topic("receipt"))
             link.subscribe(address.topic("command"))
+        link.subscribe(address.topic("time"), 0)
+        self._seams.times.connected()
         self._link = link
         self._farewell = None
         self._flow.up(terms, now)
@@ -256,6 +262,7 @@ class Uplink:
         """Once a second. Raises LinkError."""
         self._tick_due = False
         link.tend()
+        ask(self._seams.times, link, self._origin.address.topic("clock"))
         self._errands.tick()
         if self._flow.stalled(now):
             hint = "the network lost the connection without saying so; the gateway connects again"
