@@ -20,26 +20,18 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import Literal, NamedTuple, cast
+from typing import NamedTuple
 
 from centre.rows import Anchored
+from wire.grades import Grade, grade
 
 ALGORITHM = 1  # another number wherever the same facts give another answer
 DRIFT_LIMITS_PPM = (100, 200, 500)  # the least that explains the anchors best; the last is what a kernel slews
 AHEAD_LIMIT_US = 60_000_000
 FLOOR_UTC_US = 1_767_225_600_000_000  # 2026-01-01: nothing of ours was recorded before the first release
 VERSION_LETTERS = 12
-Grade = Literal["A", "B", "C", "D", "X"]
-_GRADES = ((50_000, "A"), (1_000_000, "B"), (60_000_000, "C"))
 _MILLION = 1_000_000
 _EVER, _NEVER = -(1 << 62), 1 << 62  # offsets that bound nothing
-
-
-def grade(error_us: int | None) -> Grade:
-    """A within 50 ms, B within 1 s, C within 60 s, D bounded, X unknown."""
-    if error_us is None:
-        return "X"
-    return cast(Grade, next((letter for limit, letter in _GRADES if error_us <= limit), "D"))
 
 
 class Bound(NamedTuple):

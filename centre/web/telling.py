@@ -7,11 +7,12 @@ from fractions import Fraction
 from typing import Literal, cast
 
 from centre import rows
-from centre.mapping import Mapping, grade
+from centre.mapping import Mapping
 from centre.pace import Row
 from centre.web import models
 from centre.web.plain import plain
 from wire import records
+from wire.grades import grade
 from wire.records import MarkAt
 
 DIGITS_LIMIT_CHARS = 30

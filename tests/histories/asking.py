@@ -6,12 +6,12 @@ import hashlib
 from dataclasses import dataclass
 from random import Random
 
-from agent.exchange import Exchange
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from wire.moment import Moment
 
+from agent.exchange import Exchange
 from tests.histories.clocks import MINUTE, Liar, Quartz
 from wire import moment
+from wire.moment import Moment
 from wire.records import Anchor
 
 GATEWAY = "a" * 20

@@ -6,8 +6,9 @@ import random
 
 import pytest
 
-from centre.mapping import FLOOR_UTC_US, Bound, Mapping, Moment, grade
+from centre.mapping import FLOOR_UTC_US, Bound, Mapping, Moment
 from centre.rows import Anchored
+from wire.grades import grade
 
 MINUTE = 60_000_000
 DAY = 1440 * MINUTE
