@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import PlainTextResponse
 
-from centre import rows
+from centre import fhir, rows
 from centre.boots import mapping_of
 from centre.mapping import Mapping
 from centre.pace import longest
@@ -62,6 +62,8 @@ class Interface:
         router.add_api_route(f"{bed}/pace", self.pace, summary="The measured rate of a wave")
         router.add_api_route(f"{bed}/numerics", self.numerics, summary="Readings")
         router.add_api_route(f"{bed}/notices", self.notices, summary="Alarms and states, as said by the device")
+        device = "The gateway as a FHIR Device, with the quality of its time"
+        router.add_api_route(f"{bed}/device", self.device, summary=device, response_model_exclude_none=True)
         router.add_api_route(f"{bed}/ledger", self.ledger, summary="What came, twice, or not at all")
         router.add_api_route("/healthz", self.healthz, summary="Whether pages and store answer")
         router.add_api_route("/metrics", self.metrics, summary="Counters", response_class=PlainTextResponse)
@@ -147,6 +149,11 @@ class Interface:
         return models.Notices(
             now=self._now(), mapping=mapping.version, epoch=asked, notices=[telling.notice(n, mapping) for n in found]
         )
+
+    def device(self, gateway: GatewayPath) -> fhir.Device:
+        """FHIR R4 Device with MDC_TIME_SYNC_PROTOCOL and MDC_TIME_SYNC_ACCURACY, as HL7 PHD has it of a gateway."""
+        bed = self._bed(gateway)
+        return fhir.device(gateway, bed.source, bed.error)
 
     def ledger(self, gateway: GatewayPath, epoch: EpochAsked = None) -> models.Ledger:
         """Envelopes of all epochs, and the declared gaps of one."""
