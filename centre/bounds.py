@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from wire.records import Block, Boot, Catalogue, DeviceTimeAt, EnvelopeGap, Ratio, Record, Room
+from wire.records import Block, Boot, Catalogue, DeviceTimeAt, EnvelopeGap, NumericAt, Ratio, Record, Room
 from wire.statement import Ended, Manifest, Statement
 from wire.topics import Class
 
@@ -37,7 +37,7 @@ def check_records(said: Iterable[Record]) -> None:
         elif isinstance(record, Boot):
             if len(record.boot) != BOOT_BYTES or record.count < 0:
                 raise BoundsError("a boot that is none")
-        elif isinstance(record, DeviceTimeAt):
+        elif isinstance(record, DeviceTimeAt | NumericAt):
             _check_ratios(record.hertz)
 
 

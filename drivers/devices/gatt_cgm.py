@@ -210,7 +210,9 @@ class GattCgm(Profile):
             self.note("said before")
             return
         iso = later(self._start, minute)
-        yield DeviceTime(iso) if iso else DeviceTime(ticks=minute, hertz=PER_MINUTE)
+        self.measured_at = DeviceTime(iso) if iso else DeviceTime(ticks=minute, hertz=PER_MINUTE)
+        if is_live:
+            yield self.measured_at
         status = sum(number(fields.get(flag, b"")) << 8 * at for at, flag in enumerate((STATE, CALIBRATION, WARNING)))
         yield from self.states(STATES, status)
         if is_live:

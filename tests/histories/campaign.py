@@ -79,7 +79,7 @@ def judge(seed: int, tally: Tally) -> None:
 def figures(tally: Tally) -> dict[str, object]:
     """What the evidence says; times in milliseconds."""
     all_, held = tally.instants, [kind for kind in tally.instants if kind not in BROKEN]
-    share = tally.inside.total() / all_.total()
+    share = tally.inside.total() / max(1, all_.total())
     holds = sum(tally.inside[kind] for kind in held) / max(1, sum(all_[kind] for kind in held))
     return {
         "histories": tally.histories,
