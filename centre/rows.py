@@ -86,14 +86,34 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What a device's clock said: `iso` (no zone, "" where it has no calendar) or `ticks` of `hertz`."""
+
+    iso: str
+    ticks: int | None = None
+    hertz: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """A numeric as the device said it."""
+    """A numeric as the device said it; `taken` where it says when it was measured, which may be long before `t`."""
 
     epoch: int
     stream: int
     t: int
     value: Decimal | None
     why: str
+    taken: Taken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """A coincident pair: at `t` of `epoch` the clock of the device of `session` said `said`."""
+
+    epoch: int
+    session: int
+    t: int
+    said: Taken
 
 
 @dataclass(frozen=True, slots=True)

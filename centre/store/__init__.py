@@ -195,6 +195,12 @@ class Store:
         with self._reading() as connection:
             return read.readings(connection, self._of(gateway), epoch, since_t, limit_rows)
 
+    def pairs(self, gateway: str, epoch: int, session: int) -> list[rows.Paired]:
+        """What the clock of a session's device said, in all sessions that are surely of the same device."""
+        with self._reading() as connection:
+            number = self._of(gateway)
+            return read.pairs(connection, number, read.sessions_of(connection, number, epoch, session))
+
     def notices(self, gateway: str, epoch: int, since_t: int | None, limit_rows: int) -> list[rows.Notice]:
         """By time, from `since_t` on, the first `limit_rows`; None: the newest `limit_rows`."""
         with self._reading() as connection:

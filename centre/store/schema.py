@@ -172,6 +172,29 @@ NUMERIC = _table(
     _word("why"),
     Index("numeric_t", "gw", "epoch", "t"),
 )
+# When a reading was taken by the device's clock, where the device says so; and what that clock said at `t` (pairs).
+TAKEN = _table(
+    "taken",
+    _key("epoch"),
+    _key("stream"),
+    _key("t"),
+    _key("seq"),
+    _key("item"),
+    _word("iso"),
+    Column("ticks", BigInteger),
+    _word("hertz"),
+)
+PAIR = _table(
+    "pair",
+    _key("epoch"),
+    _key("session"),
+    _key("t"),
+    _key("seq"),
+    _key("item"),
+    _word("iso"),
+    Column("ticks", BigInteger),
+    _word("hertz"),
+)
 NOTICE = _table(
     "notice",
     _key("epoch"),

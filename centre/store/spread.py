@@ -68,6 +68,8 @@ def _record(at: Row, received: int, seq: int, item: int, record: Record) -> Spre
         case records.NumericAt():
             value = None if record.value is None else str(record.value)
             yield schema.NUMERIC, {**here, "stream": record.stream, "value": value, "why": text(record.why)}
+            if record.is_dated:
+                yield schema.TAKEN, {**here, "stream": record.stream, **_clock(record)}
         case records.Anchor():
             yield schema.ANCHOR, {**here, "utc": record.utc, "error": record.error, "source": text(record.source)}
         case records.Boot():
@@ -84,8 +86,15 @@ def _record(at: Row, received: int, seq: int, item: int, record: Record) -> Spre
         case records.EnvelopeGap():
             range_ = {"cls": record.cls, "first": record.first, "last": record.last}
             yield schema.LOST, {"gw": at["gw"], "epoch": record.epoch, **range_, "cause": text(record.cause)}
+        case records.DeviceTimeAt():
+            yield schema.NOTICE, {**here, **_notice(record)}
+            yield schema.PAIR, {**here, "session": record.session, **_clock(record)}
         case _:
             yield schema.NOTICE, {**here, **_notice(record)}
+
+
+def _clock(said: records.NumericAt | records.DeviceTimeAt) -> Row:
+    return {"iso": text(said.iso), "ticks": said.ticks, "hertz": _ratio(said.hertz)}
 
 
 def _notice(record: Record) -> Row:

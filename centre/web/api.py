@@ -15,6 +15,7 @@ from centre.pace import longest
 from centre.web import covering, models, telling
 from centre.web.plain import plain
 from centre.web.sources import Counted, Store
+from centre.web.taken import Clocks
 
 SAMPLES_LIMIT = 200_000  # of one answer
 ROWS_LIMIT = 5_000
@@ -134,10 +135,11 @@ class Interface:
         """Readings as the device said them; absent ones have a reason. Without `since` the newest of each stream."""
         asked = self._epoch(gateway, epoch)
         mapping = self._mapping(gateway, asked)
-        found = sorted(self._store.readings(gateway, asked, since, limit), key=lambda r: (r.t, r.stream))
-        return models.Numerics(
-            now=self._now(), mapping=mapping.version, epoch=asked, numerics=[telling.reading(r, mapping) for r in found]
-        )
+        found = self._store.readings(gateway, asked, since, limit)
+        times = Clocks(self._store, gateway, asked, mapping).times(found)
+        told = sorted(zip(found, times, strict=True), key=lambda pair: (pair[0].t, pair[0].stream))
+        said = [telling.reading(r, mapping, known) for r, known in told]
+        return models.Numerics(now=self._now(), mapping=mapping.version, epoch=asked, numerics=said)
 
     def notices(
         self, gateway: GatewayPath, epoch: EpochAsked = None, since: SinceAsked = None, limit: LimitAsked = 1000

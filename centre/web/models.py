@@ -176,10 +176,24 @@ class PaceNow(Answer):
     samples: int = Field(description="Samples without a gap of unknown size, that this was measured over")
 
 
+class Measured(Answer):
+    """When a reading was taken by the device's own clock: it may come from the device's memory."""
+
+    said: str = Field(description="What the device's clock said, as it gave it: no zone, or a count")
+    utc: int | None = Field(description="Microseconds since 1970, where the device's clock proves it; else null")
+    error: int | None = Field(description="Bound of the error of `utc` in microseconds; null where `utc` is")
+    earliest: int | None = Field(description="Not before this; null where nobody knows")
+    latest: int | None = Field(description="Not after this; null where nobody knows")
+    grade: Grade
+
+
 class NumericAt(When):
     """A reading."""
 
     epoch: Epoch
+    taken: Measured | None = Field(
+        description="When it was taken, where the device says so: `t` and `utc` are only when it was told. Null: now"
+    )
     stream: StreamNumber
     value: str | None = Field(description="Decimal digits as the device said them; null where there is no value")
     why: str = Field(description="Why there is no value, or why it is doubted; empty for a plain value")

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Literal, cast
 
 from centre import rows
-from centre.mapping import Mapping
+from centre.mapping import Mapping, Moment
 from centre.pace import Row
 from centre.web import models
 from centre.web.plain import plain
@@ -102,9 +102,17 @@ def mark(row: MarkAt) -> models.MarkedSamples:
     return models.MarkedSamples(at=row.at, kind=plain(row.kind), count=row.count)
 
 
-def reading(row: rows.Reading, mapping: Mapping) -> models.NumericAt:
+def measured(said: rows.Taken, known: Moment) -> models.Measured:
+    words = said.iso or f"{said.ticks} ticks of {said.hertz} Hz"
+    return models.Measured(said=plain(words), **known._asdict())
+
+
+def reading(row: rows.Reading, mapping: Mapping, known: Moment | None = None) -> models.NumericAt:
+    """`known`: when it was taken, where its device's clock was looked at; without, it is not after it was told."""
+    moment = known or Moment(None, None, None, mapping.at(row.t).latest, "X")
     return models.NumericAt(
         **when(row.t, mapping).model_dump(),
+        taken=None if row.taken is None else measured(row.taken, moment),
         epoch=row.epoch,
         stream=row.stream,
         value=None if row.value is None else digits(row.value),
@@ -143,7 +151,8 @@ def hole(record: records.StreamGap) -> models.Hole:
 
 def reading_of(record: records.NumericAt, epoch: int) -> rows.Reading:
     value = None if record.value is None else Decimal(record.value)
-    return rows.Reading(epoch=epoch, stream=record.stream, t=record.t, value=value, why=record.why)
+    taken = rows.Taken(record.iso, record.ticks, Fraction(*record.hertz)) if record.is_dated else None
+    return rows.Reading(epoch=epoch, stream=record.stream, t=record.t, value=value, why=record.why, taken=taken)
 
 
 def notice_of(record: records.Record, epoch: int) -> rows.Notice | None:

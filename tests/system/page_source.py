@@ -86,6 +86,9 @@ class Memory:
             return list({r.stream: r for r in mine}.values())[:limit_rows]
         return [r for r in mine if r.t >= since_t][:limit_rows]
 
+    def pairs(self, gateway: str, epoch: int, session: int) -> list[rows.Paired]:
+        return []
+
     def notices(self, gateway: str, epoch: int, since_t: int | None, limit_rows: int) -> list[rows.Notice]:
         self.past.wait(30)
         mine = [n for n in self.announced[gateway] if n.epoch == epoch]

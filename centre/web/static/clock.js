@@ -64,6 +64,15 @@ export function dated(when) {
   return `time not known, between ${moment(when.earliest)} and ${moment(when.latest)} UTC`;
 }
 
+// When a reading was taken: by the device's clock as it said, and as UTC where that is proven.
+export function takenOf(reading) {
+  const { taken } = reading;
+  if (!taken) return `${dated(reading)} · ${reading.grade}`;
+  const said = `the device says ${taken.said.replace("T", " ")}`;
+  if (taken.utc === null) return `time unknown, ${said}; told ${dated(reading)} · X`;
+  return `${dated(taken)} · ${taken.grade} (${said})`;
+}
+
 // How well a gateway's own time is known, as a chip.
 export function chipOf(bed) {
   const words = `time ${bed.grade}${bed.error === null ? "" : ` ${bound(bed.error)}`}${bed.source ? `, ${bed.source}` : ""}`;
