@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from wire.records import AuditHead, Block, Boot, Catalogue, DeviceTimeAt, EnvelopeGap, Ratio, Record, Room
+from wire.records import AuditHead, Block, Boot, Catalogue, DeviceTimeAt, EnvelopeGap, NumericAt, Ratio, Record, Room
 from wire.statement import Ended, Manifest, Statement
 from wire.topics import Class
 
@@ -41,7 +41,7 @@ def check_records(said: Iterable[Record]) -> None:
         elif isinstance(record, AuditHead):
             if record.count < 1 or len(record.hash) != HASH_BYTES:
                 raise BoundsError("a head of no log")
-        elif isinstance(record, DeviceTimeAt):
+        elif isinstance(record, DeviceTimeAt | NumericAt):
             _check_ratios(record.hertz)
 
 

@@ -48,6 +48,8 @@ class Bed:
     unproven: int = 0  # envelopes here that no manifest proves, or not yet
     refuted: int = 0  # envelopes of stretches that are not what their manifest lists
     conflicts: int = 0  # envelopes kept apart: others were here under their names
+    error: int | None = None  # of its clock at its newest data, microseconds; None where nobody knows
+    source: str = ""  # of the anchor that says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +89,34 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What a device's clock said: `iso` (no zone, "" where it has no calendar) or `ticks` of `hertz`."""
+
+    iso: str
+    ticks: int | None = None
+    hertz: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """A numeric as the device said it."""
+    """A numeric as the device said it; `taken` where it says when it was measured, which may be long before `t`."""
 
     epoch: int
     stream: int
     t: int
     value: Decimal | None
     why: str
+    taken: Taken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """A coincident pair: at `t` of `epoch` the clock of the device of `session` said `said`."""
+
+    epoch: int
+    session: int
+    t: int
+    said: Taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,19 +144,6 @@ class Gap:
     first: int
     count: int | None
     cause: str
-
-
-@dataclass(frozen=True, slots=True)
-class Booted:
-    """`epoch` ran within the boot of this id (the kernel's, 16 bytes), by the gateway's count boot number `count`.
-
-    Said at `t`. Epochs of one boot share one monotonic clock.
-    """
-
-    epoch: int
-    t: int
-    boot: bytes
-    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +184,27 @@ class AuditLog:
     hash: bytes
     utc: int
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """When envelopes of one stretch of an epoch came; they hold times from `first` to `last`.
+
+    The one that holds `t` had come at `received` by the centre's clock; none of them came sooner after its t.
+    """
+
+    epoch: int
+    first: int
+    last: int
+    t: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dating:
+    """All that is known about when an epoch was. `boot` is empty where it is not known."""
+
+    epoch: int
+    boot: bytes
+    anchors: tuple[Anchored, ...]
+    arrived: tuple[Arrived, ...]

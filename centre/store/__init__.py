@@ -17,7 +17,8 @@ from centre import rows
 from centre.asking import Holes
 from centre.counts import Counts
 from centre.ledger import Place, Summary
-from centre.store import books, orders, read, waves, write
+from centre.pace import Row
+from centre.store import books, dates, orders, read, waves, write
 from centre.store.engine import StoreError, open_engine, said
 from centre.store.entry import Batch, Entry, Parked
 from centre.store.orders import Order
@@ -218,6 +219,11 @@ class Store:
         with self._reading() as connection:
             return waves.samples(connection, self._of(gateway), epoch, stream, (first, last), limit_samples)
 
+    def arrivals(self, gateway: str, epoch: int, stream: int, span_us: int) -> list[Row]:
+        """When blocks of the newest `span_us` of a wave came, thinned; a new row behind each gap of unknown size."""
+        with self._reading() as connection:
+            return waves.arrivals(connection, self._of(gateway), epoch, stream, span_us)
+
     def last_index(self, gateway: str, epoch: int, stream: int) -> int | None:
         """One past the newest sample of a wave."""
         with self._reading() as connection:
@@ -227,6 +233,12 @@ class Store:
         """By time, from `since_t` on, the first `limit_rows`; None: the newest of each stream."""
         with self._reading() as connection:
             return read.readings(connection, self._of(gateway), epoch, since_t, limit_rows)
+
+    def pairs(self, gateway: str, epoch: int, session: int) -> list[rows.Paired]:
+        """What the clock of a session's device said, in all sessions that are surely of the same device."""
+        with self._reading() as connection:
+            number = self._of(gateway)
+            return read.pairs(connection, number, read.sessions_of(connection, number, epoch, session))
 
     def notices(self, gateway: str, epoch: int, since_t: int | None, limit_rows: int) -> list[rows.Notice]:
         """By time, from `since_t` on, the first `limit_rows`; None: the newest `limit_rows`."""
@@ -243,11 +255,6 @@ class Store:
         with self._reading() as connection:
             return read.anchors(connection, self._of(gateway), epoch)
 
-    def boots(self, gateway: str) -> list[rows.Booted]:
-        """Which epoch ran within which boot, by epoch."""
-        with self._reading() as connection:
-            return read.boots(connection, self._of(gateway))
-
     def orders(self, gateway: str, limit_rows: int) -> list[rows.Order]:
         """Commands that people gave this gateway, the newest first."""
         with self._reading() as connection:
@@ -262,6 +269,11 @@ class Store:
         """How far the gateway's audit log had come; None where it has not said."""
         with self._reading() as connection:
             return orders.audit(connection, self._of(gateway))
+
+    def datings(self, gateway: str, epoch: int) -> list[rows.Dating]:
+        """What dates an epoch: what is known about it, the others of its boot, and their neighbours; by epoch."""
+        with self._reading() as connection:
+            return dates.datings(connection, self._of(gateway), epoch)
 
     def _of(self, gateway: str) -> int:
         """Its number; 0, which has no rows, where the gateway is not known."""

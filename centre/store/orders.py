@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
 from centre import rows
-from centre.store import schema
+from centre.store import orders_schema, schema
 from centre.store.entry import Replied
 from wire import cbor
 from wire.command import VERBS, Said, SetPolicy
@@ -36,12 +36,12 @@ class Order(NamedTuple):
 def add(connection: Connection, gateway: str, nonce: bytes, said: Said, utc: int) -> None:
     body = cbor2.dumps(msgspec.to_builtins(said, builtin_types=(bytes,)))
     row = {"nonce": nonce, "gateway": gateway, "verb": VERBS[type(said)], "said": body, "asked": utc}
-    connection.execute(insert(schema.ORDER).values(**row, tries=0, outcome="", text=""))
+    connection.execute(insert(orders_schema.ORDER).values(**row, tries=0, outcome="", text=""))
 
 
 def due(connection: Connection, utc: int) -> list[Order]:
     """The oldest unanswered one of each gateway, unless it was sent a moment ago."""
-    o = schema.ORDER.c
+    o = orders_schema.ORDER.c
     found = connection.execute(select(o.nonce, o.gateway, o.said, o.sent).where(o.outcome == "").order_by(o.asked))
     firsts: dict[str, Order] = {}
     waits: set[str] = set()
@@ -57,22 +57,22 @@ def due(connection: Connection, utc: int) -> list[Order]:
 
 
 def sent(connection: Connection, nonce: bytes, utc: int) -> None:
-    o = schema.ORDER.c
-    connection.execute(update(schema.ORDER).where(o.nonce == nonce).values(sent=utc, tries=o.tries + 1))
+    o = orders_schema.ORDER.c
+    connection.execute(update(orders_schema.ORDER).where(o.nonce == nonce).values(sent=utc, tries=o.tries + 1))
 
 
 def give_up(connection: Connection, utc: int) -> int:
     """What nobody will answer any more; how many."""
-    o = schema.ORDER.c
+    o = orders_schema.ORDER.c
     silent = (o.tries >= TRIES_LIMIT_COUNT) & (o.sent < utc - AGAIN_US)
     over = silent | (o.asked < utc - AGE_LIMIT_US)
-    ended = update(schema.ORDER).where((o.outcome == "") & over)
+    ended = update(orders_schema.ORDER).where((o.outcome == "") & over)
     return connection.execute(ended.values(outcome="failed", text="the gateway did not answer")).rowcount
 
 
 def answer(connection: Connection, replies: Iterable[Replied]) -> None:
     """Replies to commands that nobody here gave, or that another gateway was given, say nothing."""
-    o = schema.ORDER.c
+    o = orders_schema.ORDER.c
     for one in replies:
         gateway, reply, received = one.gateway, one.reply, one.received
         asked = connection.execute(select(o.verb).where(o.nonce == reply.nonce, o.gateway == gateway)).scalar()
@@ -80,23 +80,23 @@ def answer(connection: Connection, replies: Iterable[Replied]) -> None:
             continue
         if isinstance(reply.said, Answer):
             news = {"outcome": reply.said.outcome, "text": reply.said.text.replace("\0", " "), "answered": received}
-            connection.execute(update(schema.ORDER).where(o.nonce == reply.nonce).values(**news))
+            connection.execute(update(orders_schema.ORDER).where(o.nonce == reply.nonce).values(**news))
         elif asked == _COLLECT:
             _keep(connection, reply.nonce, reply.said)
 
 
 def _keep(connection: Connection, nonce: bytes, piece: Piece) -> None:
     """A piece may come twice; one of another file than the first does not count."""
-    p = schema.PIECE.c
+    p = orders_schema.PIECE.c
     here = connection.execute(select(p.number, p.pieces).where(p.nonce == nonce)).all()
     if all(row.pieces == piece.pieces and row.number != piece.number for row in here):
         row = {"nonce": nonce, "number": piece.number, "pieces": piece.pieces, "data": piece.data}
-        connection.execute(insert(schema.PIECE).values(**row))
+        connection.execute(insert(orders_schema.PIECE).values(**row))
 
 
 def policy(connection: Connection, gateway: str) -> SetPolicy:
     """What the gateway said last that it has taken."""
-    o = schema.ORDER.c
+    o = orders_schema.ORDER.c
     wanted = select(o.said).where(o.gateway == gateway, o.verb == _POLICY, o.outcome == "done")
     row = connection.execute(wanted.order_by(o.answered.desc()).limit(1)).scalar()
     return SetPolicy() if row is None else msgspec.convert(cbor.loads(bytes(row)), type=SetPolicy)
@@ -104,9 +104,9 @@ def policy(connection: Connection, gateway: str) -> SetPolicy:
 
 def listed(connection: Connection, gateway: str, limit_rows: int) -> list[rows.Order]:
     """The newest first."""
-    o, p = schema.ORDER.c, schema.PIECE.c
+    o, p = orders_schema.ORDER.c, orders_schema.PIECE.c
     found = connection.execute(
-        select(schema.ORDER).where(o.gateway == gateway).order_by(o.asked.desc()).limit(limit_rows)
+        select(orders_schema.ORDER).where(o.gateway == gateway).order_by(o.asked.desc()).limit(limit_rows)
     ).mappings()
     out: list[rows.Order] = []
     for row in found:
@@ -119,8 +119,8 @@ def listed(connection: Connection, gateway: str, limit_rows: int) -> list[rows.O
 
 def bundle(connection: Connection, gateway: str, nonce: bytes) -> bytes | None:
     """The diagnostic bundle, once all of its pieces are here."""
-    o, p = schema.ORDER.c, schema.PIECE.c
-    joined = select(p.pieces, p.data).join_from(schema.PIECE, schema.ORDER).where(p.nonce == nonce)
+    o, p = orders_schema.ORDER.c, orders_schema.PIECE.c
+    joined = select(p.pieces, p.data).join_from(orders_schema.PIECE, orders_schema.ORDER).where(p.nonce == nonce)
     found = connection.execute(joined.where(o.gateway == gateway).order_by(p.number)).all()
     whole = found and len(found) == found[0].pieces
     return b"".join(bytes(row.data) for row in found) if whole else None

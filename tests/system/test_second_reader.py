@@ -160,6 +160,7 @@ def test_records_come_out_as_they_went_in(node: str, tmp_path: Path) -> None:
     envelopes = [made.begin_hour(), made.seal(Class.VITAL, bundle.pack_vital(VITALS))]
     said = [row for row in read(node, written(tmp_path / "out", envelopes), made.gateway) if "fields" in row]
     wanted = [plain(msgspec.to_builtins(record, builtin_types=(Decimal, bytes))) for record in VITALS]
+    wanted = [row[:5] if row[0] == 2 and row[5] == "" else row for row in wanted]  # of now: nothing is said of when
     assert [[row["t"], *row["fields"]] for row in said] == [row[1:] for row in wanted]
     assert {row["kind"] for row in said} == {
         *("catalogue", "anchor", "numeric", "alarm", "status", "device-time", "stream-gap", "envelope-gap"),
