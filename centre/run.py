@@ -53,8 +53,9 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
     ingest = Ingest(store, gate, own.recipients, counts)
     ingest.listeners.append(live.tell)
     intake = Intake(store, ingest, subscriber, own.signer, counts)
-    if config.fleet:
-        intake.before_batch = _roll(config, gate, store).look
+    roll = _roll(config, gate, store) if config.fleet else None
+    if roll is not None:
+        intake.before_batch = roll.look
     intake.on_failure = ending.set
     page = _Page(config, store, live, ending)
     intake.start()
@@ -64,6 +65,8 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
     page.stop()
     intake.stop()
     subscriber.stop()
+    if roll is not None:
+        roll.close()
     return 1 if intake.failed or page.failed else 0
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from centre.fleet import answering, authorities, lists, passphrase, vouchers
@@ -21,6 +20,7 @@ PASSPHRASE = "six words of a dictionary"
 WHO = "person test"
 HOSPITAL = keys.RecipientSecret("x25519", bytes(range(32)))
 CENTRE = keys.RecipientSecret("xwing", bytes(range(96)))
+passphrase._P = 1  # how slow it is to guess is tried in test_fleet_limits.py
 CENTRE_KEY = keys.verifier_text(trusted.key(3).public_key())
 
 
@@ -82,15 +82,13 @@ class Gateway:
         return answer
 
 
-_FIRST: dict[str, bytes] = {}  # files of the first rig: a passphrase costs half a second
+_FIRST: dict[str, bytes] = {}  # files of the first rig
 
 
 def made(folder: Path) -> Rig:
     """Site `north` with two recipients and the centre's key; `south` with one."""
     if not _FIRST:
-        with pytest.MonkeyPatch.context() as quick:  # how slow a passphrase is to guess is tried elsewhere
-            quick.setattr(passphrase, "_P", 1)
-            _begin(folder / "first")
+        _begin(folder / "first")
         _FIRST.update({str(p.relative_to(folder / "first")): p.read_bytes() for p in (folder / "first").rglob("*.*")})
     for name, data in _FIRST.items():
         (folder / name).parent.mkdir(exist_ok=True)

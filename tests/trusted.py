@@ -54,6 +54,7 @@ def certified(
     ca: bool = True,
     path: int | None = None,
     usage: bool = True,
+    signs: bool = True,
 ) -> Authority:
     builder = (
         x509.CertificateBuilder()
@@ -77,7 +78,7 @@ def certified(
             ),
             False,
         )
-        signing = x509.KeyUsage(digital_signature=not ca, key_cert_sign=ca, crl_sign=ca, **flags)
+        signing = x509.KeyUsage(digital_signature=not ca, key_cert_sign=ca and signs, crl_sign=ca, **flags)
         builder = builder.add_extension(signing, critical=True)
     return Authority(subject_key, builder.sign(issuer_key, None))
 

@@ -17,7 +17,7 @@ from wire.directory import DirectoryError
 from wire.request import RequestError
 from wire.voucher import VoucherError
 
-TRIES = int(os.environ.get("WARDLINK_TRIES", "1500"))
+TRIES = int(os.environ.get("WARDLINK_TRIES", "500"))
 ROOTS = [test_directory.ROOT.der]
 pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 

@@ -80,6 +80,9 @@ def test_who_may_not_sign_signs_nothing() -> None:
     silent = ROOT.signs("issuing", trusted.key(4), usage=False)
     with pytest.raises(DirectoryError, match="what its key is for"):
         directory.read([ROOT.der], "north", signed(silent))
+    listing = trusted.certified("issuing", trusted.key(4), ROOT.cert.subject, ROOT.key, path=0, signs=False)
+    with pytest.raises(DirectoryError, match="may not sign"):
+        directory.read([ROOT.der], "north", signed(listing))
 
 
 def test_the_path_is_no_longer_than_allowed() -> None:

@@ -191,6 +191,8 @@ def test_a_retired_gateway_is_not_let_in_and_not_called_revoked(rig, gateway) ->
     with rig.fleet.reading() as db:
         found = {one.gateway: (one.state, one.bed, one.replaces) for one in members.members(db)}
     assert found == {gateway.id: ("retired", "12", ""), other.id: ("active", "12", gateway.id)}
+    with rig.act() as act:
+        assert lists.publish(act, "north") > 1
     assert rig.directory().revoked == []
     with rig.act() as act:
         members.revoke(act, gateway.id, "it was stolen after all")
@@ -222,6 +224,20 @@ def test_what_fails_leaves_nothing(rig, gateway) -> None:
     (rig.fleet.folder / "away").rename(rig.fleet.folder / f"issuing-{issuing_of(rig)}.key")
     assert len(rig.fleet.audit_lines()) == lines
     rig.answer(gateway.asks(voucher))
+
+
+def test_of_what_is_refused_only_the_line_is_kept(rig) -> None:
+    def late() -> None:
+        with rig.act() as act:
+            lists.add_site(act, "west")
+            raise RefusedError("request", "after all")
+
+    with pytest.raises(RefusedError):
+        late()
+    with rig.fleet.reading() as db:
+        assert "west" not in lists.sites(db)
+    assert "west" not in rig.audit()
+    assert "after all" in rig.audit()
 
 
 def issuing_of(rig: Rig) -> str:

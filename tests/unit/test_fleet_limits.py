@@ -62,7 +62,8 @@ def test_a_label_is_small_and_in_the_mode_of_capitals(tmp_path) -> None:
         label.save(text, tmp_path / "voucher.jpg")
 
 
-def test_a_passphrase_is_slow_to_guess_and_openssl_reads_it_too(tmp_path) -> None:
+def test_a_passphrase_is_slow_to_guess_and_openssl_reads_it_too(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(passphrase, "_P", 8)  # as it is where no test is
     key = Ed25519PrivateKey.generate()
     file = tmp_path / "root.pem"
     file.write_bytes(passphrase.sealed(key, "six words of a dictionary"))
@@ -72,6 +73,5 @@ def test_a_passphrase_is_slow_to_guess_and_openssl_reads_it_too(tmp_path) -> Non
     words = ["openssl", "pkey", "-in", file, "-passin", "pass:six words of a dictionary", "-pubout", "-outform", "DER"]
     public = subprocess.run(words, capture_output=True, check=True).stdout
     assert public.endswith(key.public_key().public_bytes_raw())
-    for wrong in ("six words of a dictionary ", "", "another"):
-        with pytest.raises(FleetError, match="does not open"):
-            passphrase.opened(file.read_bytes(), wrong)
+    with pytest.raises(FleetError, match="does not open"):
+        passphrase.opened(file.read_bytes(), "six words of a dictionary ")
