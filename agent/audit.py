@@ -15,7 +15,6 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent import durable
-from agent.applying import Owned
 from agent.spool.files import Files, write_all
 from wire import audit
 from wire.audit import LINE_LIMIT_BYTES, NO_HASH, PART, AuditError, Entry, Head
@@ -25,19 +24,6 @@ PARTS_COUNT = 8
 PART_LIMIT_BYTES = 512 * 1024
 READ_LIMIT_BYTES = 2 * PART_LIMIT_BYTES  # a part, and the entries that went over its limit
 _NAMES = tuple(f"{slot}.jsonl" for slot in range(PARTS_COUNT))
-
-
-class Patient(Owned):
-    """The disk of a person's command: it waits for the lock, which others hold for the time of one entry, and what it
-    writes as root belongs to whom the folder belongs to.
-    """
-
-    def lock(self, path: Path) -> int:
-        import fcntl  # noqa: PLC0415  only here
-
-        fd = self.open(path)
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        return fd
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`wardlink bundle DIR` writes a diagnostic bundle to a folder (a stick), `wardlink bundle open FILE --keys DIR` opens it.
+"""`wardlink bundle DIR` writes a diagnostic bundle to a folder (a stick), and `bundle open FILE --keys DIR` opens one.
 
 It holds the log, the configuration without secrets, states and statistics, and the audit log; no patient data. It is
 sealed to the recipients of this gateway, so only they can open it: at the centre, with its `recipient.key`.
@@ -35,6 +35,7 @@ def _write(args: argparse.Namespace) -> int:
 
     from agent import audit, clock, config, diagnosis, identity
     from agent.health import status
+    from agent.waiting import Waiting
 
     folder = Path(args.where)
     if args.file is not None or not folder.is_dir():
@@ -46,7 +47,7 @@ def _write(args: argparse.Namespace) -> int:
         epoch = status.read(Path(loaded.runtime)).epoch
     except (OSError, ValueError):  # nobody runs, or ran since the machine started
         epoch = 0
-    log = audit.Audit(audit.Patient(), Path(loaded.state) / audit.FOLDER, who.signer, 0, clock.now, lambda: utc)
+    log = audit.Audit(Waiting(), Path(loaded.state) / audit.FOLDER, who.signer, 0, clock.now, lambda: utc)
     try:
         log.append("cli", "bundle", recipients=" ".join(one.kid.hex() for one in who.recipients))
     except OSError as error:

@@ -127,10 +127,11 @@ class Store:
         """Commands of people that are to be sent; what nobody will answer any more is ended."""
         with self._reading() as connection:
             found = orders.due(connection, utc)
-        if found:
-            with self._writing() as connection:
-                orders.give_up(connection, utc)
-        return found
+        if not found:  # mostly
+            return []
+        with self._writing() as connection:
+            orders.give_up(connection, utc)
+            return orders.due(connection, utc)
 
     def order_sent(self, nonce: bytes, utc: int) -> None:
         with self._writing() as connection:

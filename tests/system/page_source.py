@@ -90,6 +90,12 @@ class Memory:
     def anchors(self, gateway: str, epoch: int) -> list[rows.Anchored]:
         return [a for a in self.anchored[gateway] if a.epoch == epoch]
 
+    def orders(self, gateway: str, limit_rows: int) -> list[rows.Order]:
+        return []
+
+    def audit(self, gateway: str) -> rows.AuditLog | None:
+        return None
+
     def epochs(self, gateway: str) -> list[int]:
         return sorted({s.epoch for s in self.catalogue if s.gateway == gateway})
 

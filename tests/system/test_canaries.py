@@ -1,4 +1,4 @@
-"""No patient data in a diagnostic bundle: the gateway hears a scan, readings, texts of a device; none of it is there."""
+"""No patient data in a diagnostic bundle: a gateway hears a scan, readings, texts of a device; none is there."""
 
 from __future__ import annotations
 

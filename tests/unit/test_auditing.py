@@ -1,4 +1,4 @@
-"""The daemon's audit log: a flood of forgeries is one line, a disk that refuses loses nothing, and all of it is told."""
+"""The daemon's audit log: a flood of forgeries is one line, a disk that refuses loses nothing, all of it is told."""
 
 from __future__ import annotations
 
@@ -32,7 +32,12 @@ class Bench:
         self.is_full = False
         self.heads: list[Head] = []
         log = Audit(Disk(), folder, KEY, 7, lambda: self.now, lambda: None)
-        self.auditing = Auditing(log, self.on_thread, lambda: self.now, self.heads.append)
+        self.told = asyncio.Event()
+        self.auditing = Auditing(log, self.on_thread, lambda: self.now, self.hear)
+
+    def hear(self, head: Head) -> None:
+        self.heads.append(head)
+        self.told.set()
 
     async def on_thread(self, work: Callable[[], None]) -> None:
         if self.is_full:
@@ -93,8 +98,7 @@ def test_what_is_said_is_written_without_being_asked(bench: Bench) -> None:
     async def story() -> None:
         task = asyncio.create_task(bench.auditing.run())
         bench.auditing.say("gateway", "start")
-        while not bench.heads:
-            await asyncio.sleep(0)
+        await asyncio.wait_for(bench.told.wait(), 10)
         task.cancel()
 
     asyncio.run(story())

@@ -29,7 +29,7 @@ NONCE = b"8 random"
         Piece(0, 2, bytes(PIECE_LIMIT_BYTES)),
         Piece(1, 2, b"x"),
     ],
-    ids=repr,
+    ids=["answer", "long", "piece", "last"],
 )
 def test_a_reply_goes_as_it_came(said) -> None:
     data = sign(KEY, NONCE, said)
