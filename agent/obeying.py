@@ -65,7 +65,7 @@ class Obeying:
         self._state = Path(config.state)
         self.take_directory: Callable[[bytes], Awaitable[str]] = _nobody
         self.policy = policy.load(self._files, self._state / POLICY_FILE)
-        self.history = History(gateway.epoch, Path(config.runtime), world.now, world.anchor)
+        self.history = History(gateway.epoch, Path(config.runtime), world.now, gateway.utc.anchor)
         audit = Audit(self._files, self._state / FOLDER, who.signer, gateway.epoch, world.now, utc)
         self.auditing = Auditing(audit, gateway.keeping.on_thread, world.now, gateway.pulse.audited)
         self._todo: asyncio.Queue[tuple[Command, str]] = asyncio.Queue()

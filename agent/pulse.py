@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from agent.clock import stepped
+from agent.clock import STEP_LIMIT_US, stepped
 from agent.sessions.ward import Ward
+from discipline.machine import grown
 from wire.audit import Head
 from wire.bundle import pack_vital, pack_wave
 from wire.envelope import Header
 from wire.keys import Recipient
-from wire.records import Anchor, Association, AuditHead, EnvelopeGap, Record, Room
+from wire.records import Anchor, Association, AuditHead, Boot, EnvelopeGap, Record, Room
 from wire.seal import Sealer
 from wire.topics import Class
 
@@ -54,6 +55,7 @@ class Pulse:
         self._declared: list[Record] = []
         self.room: Sequence[tuple[int, int, int | None]] = ()  # (class, waiting, seconds), as known of late
         self._room_known: set[int] = set()
+        self.boot = (bytes(16), 0)  # the boot's id, and its number by our own count
         self._audit: tuple[int, bytes] | None = None  # (count, hash) of the audit log
         self._audit_at = 0
 
@@ -95,7 +97,7 @@ class Pulse:
             self._restate = False
             made += self.ended(self._tails)
         records, blocks = self._ward.take(t)
-        records = self._due(now) + records
+        records = self._due(now, last) + records
         made += [self._sealer.seal(Class.VITAL, bundle) for bundle in self._bundles(records, pack_vital)]
         made += [self._sealer.seal(Class.WAVE, bundle) for bundle in self._bundles(blocks, pack_wave)]
         if now >= self._manifest_at or last:
@@ -104,12 +106,12 @@ class Pulse:
             made += [manifest] if manifest else []
         return made
 
-    def _due(self, now: int) -> list[Record]:
+    def _due(self, now: int, last: bool) -> list[Record]:
         """What the time asks for, ahead of what was heard."""
         t = now // 1000
         records, self._declared = self._declared, []
         anchor = self._read_anchor()
-        if anchor and (self._introduce or now >= self._anchor_at or self._moved(anchor)):
+        if anchor and (self._introduce or last or now >= self._anchor_at or self._moved(anchor)):
             self._anchor, self._anchor_at = anchor, now + ANCHOR_NS
             records.append(anchor)
         known = {cls for cls, _, seconds in self.room if seconds is not None}
@@ -118,6 +120,7 @@ class Pulse:
             records += [Room(t, *said) for said in self.room]
         if self._introduce:
             self._introduce = False
+            records.append(Boot(t, *self.boot))
             records += self._ward.catalogues(t)
             records.append(Association(t, "none", "unvalidated", "", "", self._bed))
         if self._audit and now >= self._audit_at:
@@ -129,9 +132,14 @@ class Pulse:
         return records
 
     def _moved(self, anchor: Anchor) -> bool:
-        """Whether the wall clock stepped, or became known (or unknown), since the last anchor."""
+        """Whether UTC stepped, became known (or unknown), or is known twice as well as from the last anchor."""
         last = self._anchor
-        return last is None or stepped(last, anchor) or (last.error is None) != (anchor.error is None)
+        if last is None or stepped(last, anchor) or (last.error is None) != (anchor.error is None):
+            return True
+        if last.error is None or anchor.error is None:
+            return False
+        known = grown(last.error, anchor.t - last.t)
+        return 2 * anchor.error <= known and known > STEP_LIMIT_US
 
     def _bundles(self, items: Sequence[T], pack: Callable[[Sequence[T]], bytes]) -> Iterator[bytes]:
         """The items packed, halved until each part is of a good size or one item."""

@@ -13,6 +13,7 @@ from agent.enrol.places import ENROLLED_FILE
 from agent.health.status import TrustStatus
 from agent.obeying import RefusedError
 from agent.uplink.account import LinkState
+from agent.uplink.dates import Known
 from agent.uplink.link import Broker
 from agent.uplink.tls import context
 
@@ -72,10 +73,13 @@ class Trust:
         return self._renewing.status() if self._renewing else None
 
 
-def broker(config: Config) -> Broker:
-    """Where the broker is, with the TLS that the keys folder gives now. Raises LinkError, ConfigError."""
+def broker(config: Config, known: Callable[[], Known]) -> Broker:
+    """Where the broker is, with the TLS that the keys folder gives now; `known` is held against its certificate.
+
+    Raises LinkError, ConfigError.
+    """
     keys = Path(config.keys)
     tls = None
     if config.broker_tls:
-        tls = context(keys / "ca.crt", keys / "gateway.crt", identity.key_file(keys))
+        tls = context(keys / "ca.crt", keys / "gateway.crt", identity.key_file(keys), known=known)
     return Broker(config.broker_host, config.broker_port, tls)

@@ -14,6 +14,11 @@ def utc_us() -> int:
     return time.time_ns() // 1000
 
 
+def monotonic_us() -> int:
+    """Microseconds that only grow, through suspend too."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
 def monotonic_s() -> float:
     """Seconds that only grow, for durations."""
     return time.monotonic()

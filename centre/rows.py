@@ -122,6 +122,19 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Booted:
+    """`epoch` ran within the boot of this id (the kernel's, 16 bytes), by the gateway's count boot number `count`.
+
+    Said at `t`. Epochs of one boot share one monotonic clock.
+    """
+
+    epoch: int
+    t: int
+    boot: bytes
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Anchored:
     """An anchor: at `t` of `epoch` UTC was `utc`, within `error` microseconds (None: nobody knows)."""
 

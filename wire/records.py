@@ -170,6 +170,17 @@ class Room(msgspec.Struct, frozen=True, array_like=True, tag=12):
     seconds: int | None
 
 
+class Boot(msgspec.Struct, frozen=True, array_like=True, tag=13):
+    """Within which boot this epoch runs: `boot` is the kernel's random id (16 bytes), `count` the gateway's own number.
+
+    Monotonic time runs on within a boot, so anchors of one epoch serve another of the same boot. Order is the epochs'.
+    """
+
+    t: int
+    boot: bytes
+    count: int
+
+
 class AuditHead(msgspec.Struct, frozen=True, array_like=True, tag=14):
     """What the gateway's audit log has come to: so many entries, the last with this hash (wire/audit.py)."""
 
@@ -192,6 +203,7 @@ Record = (
     | PatientIdAt
     | Line
     | Room
+    | Boot
     | AuditHead
 )
 

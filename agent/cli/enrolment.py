@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from agent import applying, clock, config, identity
-from agent.audit import FOLDER, Audit, Patient
+from agent.audit import FOLDER, Audit
 from agent.cli.talk import CommandError
 from agent.enrol import endpoint, protection
 from agent.enrol.endpoint import EndpointError
@@ -20,6 +20,7 @@ from agent.enrol.places import ROOTS_FILE
 from agent.enrol.protection import Protection, ProtectionError
 from agent.enrol.standing import Enrolled
 from agent.enrolling import Keys, board
+from agent.waiting import Waiting
 from config.load import ConfigError
 from wire import request, voucher
 from wire.voucher import Voucher, VoucherError
@@ -60,7 +61,7 @@ def _note(keys: Keys, state: str, what: str, **detail: str) -> None:
     passed = clock.passed_utc(clock.anchor())
     try:
         signer = identity.signer(keys.folder)
-        Audit(Patient(), Path(state) / FOLDER, signer, 0, clock.now, lambda: passed).append("cli", what, **detail)
+        Audit(Waiting(), Path(state) / FOLDER, signer, 0, clock.now, lambda: passed).append("cli", what, **detail)
     except (OSError, ConfigError) as error:
         print(f"the audit log could not be written: {error}", file=sys.stderr)
 

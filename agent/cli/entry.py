@@ -27,6 +27,7 @@ VERBS = (
     "status",
     "enrol",
     "wipe",
+    "time",
     "centre",
     "fleet",
     "demo",

@@ -64,6 +64,7 @@ class Errands:
         self._clock = clock
         self._utc = utc
         self._on_backlog = on_backlog
+        self.on_time: Callable[[bytes], None] = lambda data: None  # it does not wait here
         self._inbox: deque[tuple[str, bytes]] = deque()
         self._confirmed: dict[tuple[Class, int], Ranges] = {}
         self._report_due = False
@@ -85,9 +86,11 @@ class Errands:
         self._poked.set()
 
     def receive(self, topic: str, data: bytes) -> None:
-        """Something came from the broker. Only receipts and commands should."""
+        """Something came from the broker. Only receipts, commands and the time should."""
         word = topic.rpartition("/")[2]
-        if self._receipts is None or word not in ("receipt", "command"):
+        if word == "time":
+            self.on_time(data)
+        elif self._receipts is None or word not in ("receipt", "command"):
             self.dropped["topic"] += 1
         elif len(self._inbox) >= INBOX_LIMIT_COUNT:
             self.dropped["overflow"] += 1

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.uplink.account import LinkState
 from agent.uplink.link import Broker, Link, Will
+from agent.uplink.times import Nobody, Times
 from wire.topics import Address
 
 Dial = Callable[[Broker, str, Will, Callable[[], None], Callable[[str, bytes], None]], Link]
@@ -26,6 +27,7 @@ class Seams:
     uniform: Callable[[float, float], float]
     utc: Callable[[], int | None] = lambda: None
     dial: Dial = Link
+    times: Times = field(default_factory=Nobody)
 
 
 @dataclass(frozen=True, slots=True)

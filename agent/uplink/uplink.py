@@ -25,6 +25,7 @@ from agent.uplink.pace import SECOND_NS, Backoff, Terms
 from agent.uplink.receipts import Places, Receipts
 from agent.uplink.replies import Replies
 from agent.uplink.seams import Dial, Origin, Seams
+from agent.uplink.times import ask
 from agent.uplink.tls import LinkError
 from wire.command import Command
 from wire.envelope import Header
@@ -65,6 +66,7 @@ class Uplink:
         self._errands = Errands(
             spool, self._flow, self._receipts, self._commands, seams.clock, seams.utc, self._wake.set
         )
+        self._errands.on_time = seams.times.answered
         self.replies = Replies(self._wake.set)
         self._backoff = Backoff(seams.uniform)
         self._topics = {cls: origin.address.topic(cls.word) for cls in Class}
@@ -167,6 +169,7 @@ class Uplink:
         """One connection, from dialling to its end. Raises LinkError."""
         address = self._origin.address
         will = Will(address.topic("state"), self._presence("offline"))
+        await self._seams.times.before_dial()
         link = self._seams.dial(self.broker, address.gateway, will, self._wake.set, self._errands.receive)
         try:
             terms = await link.open()
@@ -190,6 +193,8 @@ class Uplink:
         if self._receipts is not None:
             link.subscribe(address.topic("receipt"))
             link.subscribe(address.topic("command"))
+        link.subscribe(address.topic("time"), 0)
+        self._seams.times.connected()
         self._link = link
         self._farewell = None
         self._flow.up(terms, now)
@@ -260,6 +265,7 @@ class Uplink:
         """Once a second. Raises LinkError."""
         self._tick_due = False
         link.tend()
+        ask(self._seams.times, link, self._origin.address.topic("clock"))
         self._errands.tick()
         if self._flow.stalled(now):
             hint = "the network lost the connection without saying so; the gateway connects again"

@@ -222,6 +222,11 @@ class Store:
         with self._reading() as connection:
             return read.anchors(connection, self._of(gateway), epoch)
 
+    def boots(self, gateway: str) -> list[rows.Booted]:
+        """Which epoch ran within which boot, by epoch."""
+        with self._reading() as connection:
+            return read.boots(connection, self._of(gateway))
+
     def orders(self, gateway: str, limit_rows: int) -> list[rows.Order]:
         """Commands that people gave this gateway, the newest first."""
         with self._reading() as connection:

@@ -167,3 +167,10 @@ def anchors(connection: Connection, gw: int, epoch: int) -> list[rows.Anchored]:
         rows.Anchored(r["epoch"], r["t"], r["utc"], r["error"], r["source"])
         for r in connection.execute(wanted).mappings()
     ]
+
+
+def boots(connection: Connection, gw: int) -> list[rows.Booted]:
+    """The boots of all epochs, by epoch; none for an epoch that has not said."""
+    b = schema.BOOT.c
+    wanted = select(schema.BOOT).where(b.gw == gw).order_by(b.epoch, b.t)
+    return [rows.Booted(r["epoch"], r["t"], r["boot"], r["count"]) for r in connection.execute(wanted).mappings()]

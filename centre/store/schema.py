@@ -217,6 +217,14 @@ ANCHOR = _table(
     Column("error", BigInteger),
     _word("source"),
 )
+# Said with each catalogue; the first word stands. More than one boot of an epoch: a card that was copied.
+BOOT = _table(
+    "boot",
+    _key("epoch"),
+    Column("boot", LargeBinary, primary_key=True),
+    _number("t"),
+    _number("count"),
+)
 ASSOCIATION = _table(
     "association",
     _key("epoch"),

@@ -58,6 +58,8 @@ def _record(at: Row, received: int, seq: int, item: int, record: Record) -> Spre
             yield schema.NUMERIC, {**here, "stream": record.stream, "value": value, "why": text(record.why)}
         case records.Anchor():
             yield schema.ANCHOR, {**here, "utc": record.utc, "error": record.error, "source": text(record.source)}
+        case records.Boot():
+            yield schema.BOOT, {**at, "t": record.t, "boot": record.boot, "count": record.count}
         case records.StreamGap():
             lost = {"stream": record.stream, "first": record.first, "count": record.count}
             yield schema.GAP, {**here, **lost, "cause": text(record.cause)}

@@ -24,6 +24,7 @@ PARKED_LIMIT_COUNT = 50_000
 PARKED_LIMIT_BYTES = 256 << 20
 _PARKED_ROOM_COUNT = 5_000  # dropped at once when full, the oldest first
 _LATEST = (schema.SESSION, schema.STREAM, schema.ROOM, schema.AUDIT)
+_FIRST = (schema.LOST, schema.BOOT)  # said again, it changes nothing
 
 
 def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list[Entry]:
@@ -116,7 +117,7 @@ def _insert_rows(connection: Connection, numbers: dict[str, int], fresh: Sequenc
             continue
         if table in _LATEST:
             _replace_older(connection, table, rows)
-        elif table is schema.LOST:
+        elif table in _FIRST:
             connection.execute(_upsert(connection, table).on_conflict_do_nothing(), rows)
         else:
             connection.execute(insert(table), rows)

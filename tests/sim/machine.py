@@ -14,6 +14,7 @@ from agent.gateway import Gateway
 from agent.ports.tape import TAPES
 from agent.spool.terms import Limits, SpoolError
 from agent.world import World
+from discipline.machine import Found
 from tests.crash.faulty import PowerCutError
 from tests.sim import watch
 from tests.sim.disk import Card, KilledError
@@ -21,7 +22,7 @@ from tests.sim.link import Link
 from tests.sim.loop import SECOND_NS, Inline, Loop
 from wire.records import Anchor
 
-TRUE_UTC_US = 1_795_000_000_000_000  # of the timeline's zero
+TRUE_UTC_US = 1_796_000_000_000_000  # of the timeline's zero
 SYNCED_ERROR_US = 5_000
 RESTART_S = 1.0
 
@@ -241,7 +242,11 @@ class Machine:
         return World(
             now=self.now,
             unix_us=self.unix_us,
+            boot=lambda: self.boot.to_bytes(16),
             anchor=self.anchor,
+            look=lambda: Found("kernel" if self._is_synced else "", SYNCED_ERROR_US if self._is_synced else None),
+            rtc=lambda: None,
+            fix=lambda: None,
             uniform=self._uniform,
             entropy=self._entropy,
             driver=self._place.driver,

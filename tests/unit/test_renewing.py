@@ -63,7 +63,7 @@ class Box:
         self.believed: list = []
         self.dials = 0
         self.is_sure = True
-        self.shown: int | None = None
+        self.shown = 0
         self.is_reachable = True
 
     async def child(self, words, data: bytes) -> tuple[int, bytes]:
@@ -89,6 +89,7 @@ class Box:
             grant_to=self.granted.append,
             believe=self.believed.append,
             redial=redial,
+            passed=lambda: self.rig.now if self.is_sure else 0,
             known=lambda: (self.rig.now, self.rig.now + 1) if self.is_sure else None,
             shown=lambda: self.shown,
             uniform=lambda least, most: (least + most) / 2,
