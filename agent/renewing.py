@@ -136,6 +136,8 @@ class Renewing:
         if enrolled is None:
             return None
         problem, hint = self._problem, self._hint
+        if not problem and self._believers.passed() >= enrolled.due:
+            problem, hint = _late(enrolled, self._believers.passed())
         if enrolled.revoked:
             problem, hint = "the centre has revoked this gateway", "it goes on recording; ask the centre for a voucher"
         return TrustStatus(enrolled.begins / 1e6, enrolled.ends / 1e6, enrolled.version, problem, hint)
@@ -183,6 +185,16 @@ class Renewing:
         if problem and problem != self._problem:
             log.warning("enrolment problem=%r hint=%r", problem, hint)
         self._problem, self._hint = problem, hint
+
+
+def _late(enrolled: Enrolled, passed: int) -> tuple[str, str]:
+    """What to say of a certificate that is due, and of which nothing else is to be said."""
+    if not enrolled.url:
+        what = "the certificate must be renewed, and no address to renew at is known"
+        return what, "by a stick: wardlink enrol request"
+    if passed > enrolled.ends:
+        return "the certificate has expired", "it is being renewed, and it goes on recording"
+    return "", ""
 
 
 def _said(out: bytes) -> Said:
