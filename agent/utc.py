@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from agent import clock, window
+from agent import clock, identity, window
 from agent.exchange import Exchange, at
 from agent.past import PAST_FILE, Past
 from agent.uplink.dates import Known
@@ -288,9 +288,10 @@ def utc_of(config: Config, world: World, who: Identity) -> Utc:
     past = Past(world.files(), Path(config.state) / PAST_FILE, world.boot())
     mqtt = Exchange("mqtt", who.gateway, who.centres, world.entropy)
     port = None
-    if config.time and who.centres:
+    place = config.time_address if config.time else identity.time_port(Path(config.keys))
+    if place and who.centres:
         from agent.timeport import TimePort  # noqa: PLC0415  where it is configured
 
         signed = Exchange("signed", who.gateway, who.centres, world.entropy)
-        port = TimePort(*config.time_address, who.gateway, signed, world.now)
+        port = TimePort(*place, who.gateway, signed, world.now)
     return Utc(world, past, Path(config.runtime), mqtt, port)
