@@ -69,6 +69,7 @@ def enrol(act: Act, applicant: Key, name: str, secret: bytes, site: str | None, 
         bed = voucher["bed"] or known["bed"]
         act.db.execute("UPDATE gateway SET bed = ? WHERE gateway = ?", (bed, applicant.gateway))
     if voucher["used"] is not None:
+        act.note("voucher again", voucher=name, gateway=applicant.gateway)
         return _again(act, applicant, act.now) or _issue(act, applicant, f"voucher {name} again")
     vouchers.spend(act, name, applicant.gateway)
     return _issue(act, applicant, f"voucher {name}")
@@ -107,7 +108,6 @@ def _again(act: Act, applicant: Key, within_us: int) -> Given | None:
         return None
     if last["key"] != signing.key_name(act.db):
         return None
-    act.note("given again", gateway=applicant.gateway, serial=last["serial"])
     return bytes(last["der"])
 
 

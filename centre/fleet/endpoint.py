@@ -66,6 +66,7 @@ class Endpoint:
         self._all = Limiter(burst=200, every_s=0.05)
         self._each = Limiter(burst=60, every_s=1.0)
         self._vouchers = Limiter(burst=10, every_s=60.0)
+        fleet.refusals = Limiter(burst=1000, every_s=10.0)  # at most 4 MB a day of the log
         est = "/.well-known/est"
         self.app = Starlette(
             routes=[
@@ -104,6 +105,8 @@ class Endpoint:
         return _pkcs7(await run_in_threadpool(known), "application/pkcs7-mime")
 
     async def _simpleenroll(self, request: Request) -> Response:
+        if "authorization" not in request.headers:  # RFC 7030, 3.2.3: a client may wait to be asked
+            return _refusal("voucher", {"WWW-Authenticate": 'Basic realm="wardlink"'}, 401)
         name, secret = _basic(request)
         if not self._vouchers.allows(name, clock.monotonic_s()):
             raise RefusedError("often", "a voucher tried too often")
@@ -202,10 +205,9 @@ def _pkcs7(ders: list[bytes], kind: str) -> Response:
     return Response(base64.encodebytes(packed), media_type=kind, headers={"Content-Transfer-Encoding": "base64"})
 
 
-def _refusal(word: str) -> Response:
-    headers = {"Retry-After": str(RETRY_S)} if word in ("often", "busy") else {}
-    status = _STATUS.get(word, 403)
-    return JSONResponse({"error": word, "hint": _HINTS[word]}, status_code=status, headers=headers)
+def _refusal(word: str, headers: dict[str, str] | None = None, status: int = 403) -> Response:
+    more = {"Retry-After": str(RETRY_S)} if word in ("often", "busy") else headers
+    return JSONResponse({"error": word, "hint": _HINTS[word]}, _STATUS.get(word, status), more)
 
 
 def _who(request: Request) -> str:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from centre.fleet import store
+from centre.fleet.limiter import Limiter
 from centre.fleet.store import FleetError
 from wire import audit, keys
 from wire.audit import Entry, Head
@@ -65,11 +66,16 @@ class Act:
 
 
 class Fleet:
-    """A folder that `init` made."""
+    """A folder that `init` made. `refusals`: how many become lines of the log; the rest are counted in the next line.
+
+    Whoever faces a network sets it, or strangers could fill the disk; None: all.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Raises FleetError."""
         self.folder = folder
+        self.refusals: Limiter | None = None
+        self._unsaid = 0
         path = folder / AUDIT_KEY
         try:
             self.auditor = keys.signer(path.read_text(encoding="ascii"))
@@ -87,10 +93,18 @@ class Fleet:
                 yield act
             except RefusedError as error:
                 db.execute("ROLLBACK TO deed")
-                act.note("refused", word=error.word, why=error.why)
+                self._note(act, error)
                 refused = error
         if refused is not None:
             raise refused
+
+    def _note(self, act: Act, error: RefusedError) -> None:
+        if self.refusals is not None and not self.refusals.allows("", act.now / 1e6):
+            self._unsaid += 1
+            return
+        more = {"unsaid": str(self._unsaid)} if self._unsaid else {}
+        act.note("refused", word=error.word, why=error.why, **more)
+        self._unsaid = 0
 
     def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return store.reading(self.folder)

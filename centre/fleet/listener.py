@@ -6,6 +6,7 @@ issuing key, and not the keys that open what is sealed.
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import ssl
 import threading
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 from cryptography import x509
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from centre import clock
 from centre.fleet import certify, lists, members, signing
@@ -23,7 +25,8 @@ from centre.fleet.endpoint import Endpoint
 from centre.fleet.fleet import Act, Fleet
 from centre.fleet.store import FleetError
 
-CONNECTIONS_LIMIT_COUNT = 64
+CONNECTIONS_LIMIT_COUNT = 256
+CONNECTION_LIMIT_S = 300.0  # an answer of 98 kB at 400 bytes a second
 KEEP_ALIVE_LIMIT_S = 5
 HEADERS_LIMIT_BYTES = 16384
 DEFAULT_PORT = 8485
@@ -79,6 +82,14 @@ class OwnCertificate:
         members.write_certificate(act, "endpoint", self._hosts, act.fleet.folder)
 
 
+class Brief(H11Protocol):
+    """A connection that ends, whatever the other side does or leaves: it must not hold a place for ever."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(CONNECTION_LIMIT_S, transport.abort)
+
+
 def serve(folder: Path, listen: str, hosts: list[str]) -> int:
     """Until SIGTERM or SIGINT. `hosts`: how gateways name it, none: as `enrol` says. Raises FleetError."""
     fleet = Fleet(folder)
@@ -105,7 +116,7 @@ def server_of(fleet: Fleet, own: OwnCertificate, listen: str) -> uvicorn.Server:
         port=int(port),
         ssl_certfile=own.files[0],
         ssl_keyfile=own.files[1],
-        http="h11",
+        http=Brief,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -19,9 +20,10 @@ import pytest
 
 from agent.cli.entry import main
 from agent.enrol import farewell
+from centre.fleet import listener
 from tests import fleet_rig, trusted
 from tests.fleet_rig import Gateway
-from tests.system.broker_rig import free_port
+from tests.system.centre_rig import free_port, until
 from wire import directory, request, voucher
 from wire.keys import verifier_text
 from wire.voucher import Voucher
@@ -115,7 +117,9 @@ def test_a_plain_est_client_enrols(centre, tmp_path) -> None:
     name = base64.b32encode(hashlib.sha256(b"wardlink gateway" + public).digest()).decode().lower()[:20]
     csr = base64.b64encode(openssl("req", "-new", "-key", key, "-subj", f"/CN={name}", "-outform", "DER"))
     kind = ("-H", "Content-Type: application/pkcs10")
-    status, packed = centre.curl(f"{EST}/simpleenroll", "-u", basic(one), *kind, data=csr)
+    status, packed = centre.curl(
+        f"{EST}/simpleenroll", "--anyauth", "-u", basic(one), *kind, "--data-raw", csr.decode()
+    )
     assert status == 200
     leaf = tmp_path / "gateway.crt"
     leaf.write_bytes(openssl("pkcs7", "-inform", "DER", "-print_certs", given=unpacked(packed)))
@@ -190,7 +194,7 @@ def test_who_is_not_let_in_is_told_a_word_and_written_down(centre) -> None:
         ("/wardlink/1/request", (), b"x" * 100_000, 413),
         ("/wardlink/1/directory/south", (), None, 404),
         ("/wardlink/1/directory/..%2f..%2fetc", (), None, 404),
-        (f"{EST}/simpleenroll", (), b"", 403),
+        (f"{EST}/simpleenroll", (), b"", 401),
         (f"{EST}/simpleenroll", ("-u", "who:what"), b"", 403),
         (f"{EST}/simplereenroll", (), b"!", 400),
         (f"{EST}/simplereenroll", (), base64.b64encode(trusted.csr(trusted.key(120), "alias")), 400),
@@ -223,6 +227,29 @@ def test_only_tls_1_3_and_the_right_root(centre) -> None:
         new.wrap_socket(link, server_hostname="localhost") as safe,
     ):
         assert safe.version() == "TLSv1.3"
+
+
+def test_who_says_nothing_is_hung_up_on(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(listener, "CONNECTION_LIMIT_S", 0.2)
+    rig, port = fleet_rig.made(tmp_path), free_port()
+    server = listener.server_of(rig.fleet, listener.OwnCertificate(rig.fleet, ["localhost"]), f"127.0.0.1:{port}")
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    until(lambda: server.started)
+    context = ssl._create_unverified_context()
+    with socket.create_connection(("127.0.0.1", port), 10) as link, context.wrap_socket(link) as safe:
+        safe.sendall(b"POST /wardlink/1/request HTTP/1.1\r\n")
+        assert ended(safe)
+    server.should_exit = True
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def ended(link: ssl.SSLSocket) -> bool:
+    try:
+        return link.recv(1) == b""
+    except (ConnectionResetError, ssl.SSLEOFError):
+        return True
 
 
 def test_a_wiped_gateway_is_let_in_no_more(centre) -> None:

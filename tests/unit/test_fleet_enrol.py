@@ -10,6 +10,7 @@ from centre.fleet import answering, authorities, lists, members, vouchers
 from centre.fleet.answering import Key
 from centre.fleet.authorities import RootFile
 from centre.fleet.fleet import RefusedError
+from centre.fleet.limiter import Limiter
 from centre.fleet.store import FleetError
 from tests import fleet_rig, trusted
 from tests.fleet_rig import NOW, PASSPHRASE, Gateway, Rig
@@ -238,6 +239,19 @@ def test_of_what_is_refused_only_the_line_is_kept(rig) -> None:
         assert "west" not in lists.sites(db)
     assert "west" not in rig.audit()
     assert "after all" in rig.audit()
+
+
+def test_strangers_do_not_fill_the_disk_and_are_counted(rig) -> None:
+    rig.fleet.refusals = Limiter(burst=3, every_s=10.0)
+    before = len(rig.fleet.audit_lines())
+    for _ in range(20):
+        with pytest.raises(RefusedError):
+            rig.answer(b"junk")
+    assert len(rig.fleet.audit_lines()) == before + 3
+    rig.later(1)
+    with pytest.raises(RefusedError):
+        rig.answer(b"junk")
+    assert '"unsaid":"17"' in rig.fleet.audit_lines()[-1]
 
 
 def issuing_of(rig: Rig) -> str:
