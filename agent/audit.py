@@ -156,10 +156,12 @@ class Audit:
 
 def kept(files: Files, folder: Path) -> bytes:
     """The whole log as it is kept, the oldest part first; empty where there is none. Raises OSError."""
-    if not folder.is_dir():
+    try:
+        there = files.names(folder)
+    except FileNotFoundError:
         return b""
     parts: list[bytes] = []
-    for name in set(_NAMES) & set(files.names(folder)):
+    for name in set(_NAMES) & set(there):
         parts.append(durable.stretch(files, folder / name, 0, READ_LIMIT_BYTES)[0])
     parts.sort(key=_first)
     return b"".join(parts)

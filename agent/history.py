@@ -61,6 +61,7 @@ class History(logging.Handler):
         self._anchors: deque[tuple[int, int, int | None, str]] = deque(maxlen=ANCHORS_LIMIT_COUNT)
         self._anchor_at = 0
         self._is_new = False
+        self.problem = ""
 
     def emit(self, record: logging.LogRecord) -> None:
         said = record.getMessage()
@@ -92,10 +93,15 @@ class History(logging.Handler):
             self._anchor_at = now + int(ANCHOR_S * 1e9)
             self._anchors.append((anchor.t, anchor.utc, anchor.error, anchor.source))
             self._is_new = True
-        if self._is_new:
-            self._is_new = False
-            told = Told(self._epoch, list(self._log), list(self._links), list(self._anchors))
+        if not self._is_new:
+            return
+        told = Told(self._epoch, list(self._log), list(self._links), list(self._anchors))
+        try:
             notify.replace(self._file, msgspec.json.encode(told))
+        except OSError as error:  # no room in memory: the next time, perhaps
+            self.problem = str(error)
+            return
+        self._is_new, self.problem = False, ""
 
 
 def places(error: BaseException) -> str:

@@ -53,7 +53,7 @@ class Machine:
     def __init__(self, place, config: Config, limits: Limits) -> None:
         self._place = place
         self._timeline = place.timeline
-        self._config = config
+        self.config = config
         self._limits = limits
         self._random = place.random("machine")
         self._entropy = place.random("entropy").randbytes
@@ -134,7 +134,7 @@ class Machine:
         self.gateway = None
         with loop.running():
             try:
-                gateway = self.gateway = Gateway(self._config, self._world())
+                gateway = self.gateway = Gateway(self.config, self._world())
             except SpoolError as error:
                 self._place.count("gateway could not open its spool")
                 self._place.tell(f"gateway cannot start: {error}")
@@ -158,7 +158,7 @@ class Machine:
         if error is not None:
             self._place.problem(f"the gateway died: {type(error).__name__}: {error}")
         if self.gateway is not None and not self.gateway.keeping.problem:
-            left = [file.name for file in (Path(self._config.runtime) / TAPES).iterdir()]
+            left = [file.name for file in (Path(self.config.runtime) / TAPES).iterdir()]
             if left:
                 self._place.problem(f"a gateway that ended well left a tape: {left}")
         self._end("stopped")
@@ -189,7 +189,7 @@ class Machine:
         self.is_on = False
         self._plan += 1
         self.card = self.card.cut()
-        shutil.rmtree(self._config.runtime, ignore_errors=True)
+        shutil.rmtree(self.config.runtime, ignore_errors=True)
         self.dark_boots.add(self.boot)
         self._later(self._random.uniform(2, 8), self.power_on)
 
