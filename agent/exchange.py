@@ -35,7 +35,7 @@ class Exchange:
     ) -> None:
         self._source = source
         self._gateway = gateway
-        self.centres = centre  # another list may be put here at any time
+        self._centre = centre
         self._entropy = entropy
         self._asked: dict[bytes, int] = {}  # nonce -> when, monotonic ns
         self._best: deque[Anchor] = deque(maxlen=LAST_COUNT)
@@ -44,6 +44,10 @@ class Exchange:
         self.asked = 0
         self.good = 0
         self.refused: Counter[str] = Counter()
+
+    def believe(self, centre: Sequence[Ed25519PublicKey]) -> None:
+        """Other keys of the centre from now on."""
+        self._centre = centre
 
     def connected(self) -> None:
         """A road that may be another than the one before: begin anew."""
@@ -56,7 +60,7 @@ class Exchange:
         Eight times at 16 s while nothing better is there; then only where that would halve the error, every 256 s at
         most; and every hour, to see whether the other source tells the truth.
         """
-        return bool(self.centres) and (self._last_ns is None or now - self._last_ns >= self._gap_ns(now, other_us))
+        return bool(self._centre) and (self._last_ns is None or now - self._last_ns >= self._gap_ns(now, other_us))
 
     def _gap_ns(self, now: int, other_us: int | None) -> int:
         mine = self.best(now)
@@ -96,7 +100,7 @@ class Exchange:
 
     def _read(self, data: bytes, now: int) -> Anchor:
         """Raises MomentError."""
-        said = moment.read(self.centres, self._gateway, data)
+        said = moment.read(self._centre, self._gateway, data)
         asked = self._asked.pop(said.nonce, None)
         if asked is None:
             raise MomentError("unasked", "an answer to no question of ours, or heard before")

@@ -32,10 +32,10 @@ from agent.spool.spool import Spool
 from agent.spool.terms import Lost
 from agent.supervisor import Supervisor
 from agent.tapes import Tapes
+from agent.timing import utc_of
 from agent.trust import Trust, broker
 from agent.uplink.account import LinkState
 from agent.uplink.uplink import Origin, Seams, Uplink
-from agent.utc import utc_of
 from agent.window import ADOPTED_FILE, BOND_FILE
 from agent.world import World
 from wire import codec

@@ -115,15 +115,6 @@ def enrolled(folder: Path) -> Enrolled | None:
         return None
 
 
-def time_port(folder: Path) -> tuple[str, int] | None:
-    """The centre's, as the directory says: host, port."""
-    found = enrolled(folder)
-    if found is None or not found.time:
-        return None
-    host, _, port = found.time.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
 def _settle(folder: Path) -> None:
     """A wiped folder is said to be one; what a power cut left half done is done. Raises ConfigError."""
     if (folder / WIPED_FILE).exists():

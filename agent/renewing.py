@@ -219,9 +219,7 @@ def renewing(gateway: Gateway) -> Renewing:
 
     def believe(centres: Sequence[Ed25519PublicKey]) -> None:
         uplink.believe(centres)
-        gateway.utc.mqtt.centres = centres
-        if gateway.utc.port is not None:
-            gateway.utc.port.exchange.centres = centres
+        gateway.utc.believe(centres)
 
     def known() -> tuple[int, int] | None:
         found = gateway.utc.known()

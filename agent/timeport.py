@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent.exchange import Exchange
 from wire import moment
@@ -26,9 +28,12 @@ class TimePort:
     def __init__(self, host: str, port: int, gateway: str, exchange: Exchange, now: Callable[[], int]) -> None:
         self._place = (host, port)
         self._gateway = gateway
-        self.exchange = exchange
+        self._exchange = exchange
         self._now = now
         self._is_silent = False
+
+    def believe(self, centre: Sequence[Ed25519PublicKey]) -> None:
+        self._exchange.believe(centre)
 
     def ask(self) -> Anchor | None:
         """The best that a few questions found; None where nobody answers as the centre would."""
@@ -44,7 +49,7 @@ class TimePort:
             with socket.socket(family, kind, protocol) as sock:
                 sock.connect(place)
                 for _ in range(DATAGRAM_COUNT):
-                    nonce = self.exchange.question(self._now())
+                    nonce = self._exchange.question(self._now())
                     sock.send(moment.question(self._gateway, nonce))
                     anchor = self._hear(sock)
                     if anchor is not None:
@@ -62,7 +67,7 @@ class TimePort:
                 data = sock.recv(REPLY_LIMIT_BYTES)
             except TimeoutError:
                 return None
-            anchor = self.exchange.answered(data, self._now())
+            anchor = self._exchange.answered(data, self._now())
             if anchor is not None:
                 return anchor
         return None
@@ -71,7 +76,7 @@ class TimePort:
         host, port = self._place
         try:
             with socket.create_connection(self._place, timeout=HTTP_LIMIT_S) as sock:
-                nonce = self.exchange.question(self._now())
+                nonce = self._exchange.question(self._now())
                 path = f"/time/{self._gateway}/{nonce.hex()}"
                 sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode("ascii"))
                 reply = _whole(sock)
@@ -79,7 +84,7 @@ class TimePort:
         except (OSError, UnicodeError):
             return None
         head, _, body = reply.partition(b"\r\n\r\n")
-        return self.exchange.answered(body, now) if head.split(b" ")[1:2] == [b"200"] else None
+        return self._exchange.answered(body, now) if head.split(b" ")[1:2] == [b"200"] else None
 
 
 def _whole(sock: socket.socket) -> bytes:

@@ -74,12 +74,12 @@ class Trust:
 
 
 def broker(config: Config, known: Callable[[], Known]) -> Broker:
-    """Where the broker is, with the TLS that the keys folder gives now; `known` is held against its certificate.
+    """Where the broker is, with the TLS that the keys folder gives now. `known`: what certificates are held against.
 
     Raises LinkError, ConfigError.
     """
     keys = Path(config.keys)
     tls = None
     if config.broker_tls:
-        tls = context(keys / "ca.crt", keys / "gateway.crt", identity.key_file(keys), known=known)
+        tls = context(keys / "ca.crt", keys / "gateway.crt", identity.key_file(keys), known)
     return Broker(config.broker_host, config.broker_port, tls)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import combinations
@@ -18,17 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from agent import clock, identity, window
+from agent import clock, window
 from agent.exchange import Exchange, at
-from agent.past import PAST_FILE, Past
+from agent.past import Past
 from agent.uplink.dates import Known
 from discipline.machine import DRIFT_PPM, Found, grown
 from wire.records import Anchor
 
 if TYPE_CHECKING:
-    from agent.config import Config
-    from agent.identity import Identity
     from agent.world import World
 
 SECOND_NS = 1_000_000_000
@@ -48,7 +47,8 @@ log = logging.getLogger("wardlink.time")
 class Port(Protocol):
     """The centre's time port."""
 
-    exchange: Exchange
+    def believe(self, centre: Sequence[Ed25519PublicKey]) -> None:
+        """Other keys of the centre from now on."""
 
     def ask(self) -> Anchor | None:
         """Blocks for some seconds at most; any thread."""
@@ -62,7 +62,7 @@ class Utc:
         self._past = past
         self._runtime = runtime
         self.mqtt = mqtt
-        self.port = port
+        self._port = port
         self._held: dict[str, Anchor] = {}
         self._found: tuple[Found, Anchor] | None = None  # who keeps the clock, and what it said just then
         self._floor = (max(clock.FLOOR_UTC_US, past.said.utc), world.now() // 1000)
@@ -77,6 +77,12 @@ class Utc:
     def boots(self) -> int:
         """How many boots this gateway has counted."""
         return self._past.said.boots
+
+    def believe(self, centre: Sequence[Ed25519PublicKey]) -> None:
+        """Other keys of the centre from now on."""
+        self.mqtt.believe(centre)
+        if self._port is not None:
+            self._port.believe(centre)
 
     # What others ask.
 
@@ -130,8 +136,8 @@ class Utc:
 
     async def before_dial(self) -> None:
         """Where nothing is known the time port is asked first: certificates are waiting to be looked at."""
-        if self.port is not None and self._best() is None:
-            self._take(await asyncio.to_thread(self.port.ask))
+        if self._port is not None and self._best() is None:
+            self._take(await asyncio.to_thread(self._port.ask))
 
     # The organ.
 
@@ -165,12 +171,11 @@ class Utc:
 
     async def save(self, on_disk: OnDisk) -> None:
         """What the next start shall know: how late it surely is, and what the clock with the battery is worth."""
-        signed = max((one.utc - (one.error or 0) for one in self._all() if one.source in SIGNED), default=0)
         best, rtc = self._best(), self._world.rtc()
         compared = (0, 0)
         if best is not None and best.source != "rtc" and rtc is not None:
             compared = (rtc, abs(rtc + RTC_US // 2 - best.utc) + (best.error or 0) + RTC_US // 2)
-        await on_disk(partial(self._past.save, signed, *compared))
+        await on_disk(partial(self._past.save, self.floor(), *compared))
 
     @property
     def refused(self) -> Counter[str]:
@@ -281,17 +286,3 @@ def _error(anchor: Anchor) -> int:
 
 def _contradict(a: Anchor, b: Anchor) -> bool:
     return abs((a.utc - a.t) - (b.utc - b.t)) > _error(a) + _error(b)
-
-
-def utc_of(config: Config, world: World, who: Identity) -> Utc:
-    """Built of what the configuration and the keys folder say."""
-    past = Past(world.files(), Path(config.state) / PAST_FILE, world.boot())
-    mqtt = Exchange("mqtt", who.gateway, who.centres, world.entropy)
-    port = None
-    place = config.time_address if config.time else identity.time_port(Path(config.keys))
-    if place and who.centres:
-        from agent.timeport import TimePort  # noqa: PLC0415  where it is configured
-
-        signed = Exchange("signed", who.gateway, who.centres, world.entropy)
-        port = TimePort(*place, who.gateway, signed, world.now)
-    return Utc(world, past, Path(config.runtime), mqtt, port)

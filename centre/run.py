@@ -78,13 +78,6 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
     return 1 if intake.failed or page.failed else 0
 
 
-def _roll(config: Config, gate: Gate, store: Store) -> Roll:
-    try:
-        return Roll(Path(config.fleet), sites_of(config), gate, store.enrol)
-    except FleetError as error:
-        raise ConfigError(str(error), error.hint) from error
-
-
 def _time_port(config: Config, timing: Timing, counts: Counts) -> TimePort | None:
     """Open for gateways that do not know the date; none where it is not configured. Raises ConfigError."""
     if not config.time:
@@ -95,6 +88,13 @@ def _time_port(config: Config, timing: Timing, counts: Counts) -> TimePort | Non
     except OSError as error:
         raise ConfigError(f"`time` is {config.time!r}: {error.strerror}", "is the address free, and ours?") from error
     return port
+
+
+def _roll(config: Config, gate: Gate, store: Store) -> Roll:
+    try:
+        return Roll(Path(config.fleet), sites_of(config), gate, store.enrol)
+    except FleetError as error:
+        raise ConfigError(str(error), error.hint) from error
 
 
 def _end_on_signals(ending: threading.Event) -> None:

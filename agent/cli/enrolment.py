@@ -179,8 +179,8 @@ def _known(args: argparse.Namespace) -> tuple[int, int] | None:
     if args.known:
         earliest, _, latest = args.known.partition("-")
         return int(earliest), int(latest)
-    anchor = clock.anchor()
-    return (anchor.utc - anchor.error, anchor.utc + anchor.error) if anchor and anchor.error is not None else None
+    error, utc = clock.look().error_us, clock.unix_us()
+    return None if error is None else (utc - error, utc + error)
 
 
 def _day(us: int) -> str:

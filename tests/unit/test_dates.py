@@ -27,7 +27,7 @@ def made(begin: datetime.datetime, end: datetime.datetime, names: int = 1) -> x5
     return draft.sign(KEY, None)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(WHEN, WHEN, st.sampled_from([1, 10, 3000]))
 def test_dates_are_those_that_cryptography_reads(one, other, names) -> None:
     certificate = made(min(one, other), max(one, other), names)
@@ -36,6 +36,7 @@ def test_dates_are_those_that_cryptography_reads(one, other, names) -> None:
     assert end == certificate.not_valid_after_utc.timestamp() * S + S - 1
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400), st.integers(0, 300), st.integers(0, 255))
 def test_what_is_no_certificate_is_an_error_of_ours(noise, at, byte) -> None:
     der = bytearray(made(datetime.datetime(2026, 1, 1), datetime.datetime(2027, 1, 1)).public_bytes(Encoding.DER))  # noqa: DTZ001

@@ -240,13 +240,3 @@ def test_centre_pub_holds_up_to_four_keys(tmp_path) -> None:
         (held.folder / "centre.pub").write_text(text)
         with pytest.raises(ConfigError):
             identity.centres(held.folder)
-
-
-def test_the_directory_names_the_time_port(tmp_path) -> None:
-    centre = FakeCentre()
-    held = enrolled(tmp_path / "keys", centre)
-    assert identity.time_port(held.folder) is None
-    for said, place in (("time.example.org:8486", ("time.example.org", 8486)), ("[fd00::1]:8486", ("fd00::1", 8486))):
-        held.take_directory(newer(centre, time=said))
-        assert identity.time_port(held.folder) == place
-    assert identity.time_port(tmp_path / "made by hand") is None

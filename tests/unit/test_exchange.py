@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.exchange import BURST_NS, CHECK_NS, LAST_COUNT, RARE_NS, SECOND_NS, Exchange, at
@@ -47,6 +47,7 @@ class Road:
         return abs(anchor.utc - self.utc(anchor.t * 1000))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5_000), st.integers(0, 5_000), st.integers(0, 2_000), st.integers(-50_000, 50_000))
 def test_the_truth_is_inside_whichever_way_takes_longer(there, back, think, off) -> None:
     road = Road()

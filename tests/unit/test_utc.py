@@ -169,12 +169,21 @@ def test_the_floor_is_what_was_signed_and_outlives_the_power(bed: Bed, tmp_path:
     assert Bed(tmp_path, boot=bytes(16)).utc.boots == 2, "another start of the same boot"
 
 
+def test_what_passes_without_a_word_of_the_centre_counts_too(bed: Bed, tmp_path: Path) -> None:
+    bed.exchange()
+    bed.save()
+    after = Bed(tmp_path, boot=bytes(16))
+    after.now += 10 * 86_400 * S
+    after.save()
+    assert Bed(tmp_path).utc.floor() >= bed.true() + 9 * 86_400 * S
+
+
 def test_what_ntp_says_is_no_floor(bed: Bed, tmp_path: Path) -> None:
     """Whoever speaks NTP to us could lock us out for years."""
     bed.off = 10 * YEAR
     bed.look("kernel", 10)
     bed.save()
-    assert bed.past.said.utc == 0
+    assert bed.past.said.utc == clock.FLOOR_UTC_US
     assert Bed(tmp_path).utc.floor() == clock.FLOOR_UTC_US
 
 
@@ -260,7 +269,8 @@ def test_a_power_cut_anywhere_leaves_the_old_word_or_the_new(at: int) -> None:
     files = FaultyFiles()
     past = Past(files, Path("/s/time"), BOOT)
     past.save(1000)
-    files.fault = Fault("cut", files.calls + at)
+    past.save(500)
+    files.fault = Fault(files.calls + at, "cut")
     with suppress(PowerCutError):
         past = Past(files, Path("/s/time"), bytes(16))
         past.save(2000)
@@ -270,7 +280,7 @@ def test_a_power_cut_anywhere_leaves_the_old_word_or_the_new(at: int) -> None:
 
 
 def test_a_disk_that_refuses_costs_nothing_but_precision(tmp_path: Path) -> None:
-    files = FaultyFiles(Fault("error", 1))
+    files = FaultyFiles(Fault(1, "error", forever=True))
     past = Past(files, Path("/s/time"), BOOT)
     assert past.said.boots == 1
     (tmp_path / "time").write_bytes(b"\0\0\0\5hello")
