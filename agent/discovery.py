@@ -176,7 +176,7 @@ class Discovery:
             notify.replace(self.runtime / FOUND, msgspec.json.encode(self._known))
 
     def _hearing(self, spot: Spot, kind: type[Driver]) -> Hearing:
-        return Hearing(self.ward, kind, spot.place, self.hurry)
+        return Hearing(self.ward, kind.unpinned, spot.place, self.hurry)
 
     def _spot(self, place: str) -> Spot:
         """A place that nobody knows has nothing on its tape that anybody could hear again."""

@@ -19,6 +19,7 @@ from agent.config import Config
 from agent.health import metrics, notify, status
 from agent.health.room import Rooms
 from agent.keeping import Keeping, Kept
+from agent.last_minutes import last_minutes
 from agent.listening import Listening
 from agent.obeying import Obeying
 from agent.picture import picture, volumes
@@ -70,7 +71,7 @@ class Gateway:
         self.epoch = spool.epoch
         self.ward = Ward(lambda: codec.Encoder().encode)
         self.tapes = Tapes()
-        sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce, world.entropy)
+        sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce, world.secret)
         self.utc = utc_of(config, world, who)
         self.pulse = Pulse(self.ward, sealer, partial(self.utc.anchor, LATE_US), config.bed, spool.body_limit_bytes)
         self.pulse.boot = (world.boot(), self.utc.boots)
@@ -179,7 +180,8 @@ class Gateway:
     async def _begin(self) -> None:
         """The first grant, and what this epoch knows of earlier ones, durable before anything else."""
         self._owe(self.keeping.spool.undeclared())
-        for header, data in self.pulse.ended(self.keeping.ends()):
+        recovered = await self.keeping.on_thread(partial(last_minutes, self.keeping.spool, self.address.gateway))
+        for header, data in self.pulse.ended(self.keeping.ends(), recovered):
             self.keeping.append(header, data)
         await self._beat_once()
         self.world.settle()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.config import Port
-from agent.lines import is_network, line_of, opener_of, place_of
+from agent.lines import is_keyboard, is_network, line_of, opener_of, place_of
 from agent.ports.serial_port import KeptPort, Rounds, SerialPort
 from agent.ports.tape import TAPES, Sealed, Tape
 from agent.sessions.hearing import Hearing
@@ -23,6 +23,7 @@ from drivers.contract import Driver
 if TYPE_CHECKING:
     from agent.ports.doors import Doors
 
+KEYS_GATHER_S = 0.0  # the kernel keeps 64 events of a keyboard, and a scan has more
 Once = Callable[[str, Callable[[], object]], None]  # does what may fail and keeps the failure
 
 
@@ -51,7 +52,8 @@ class Listening:
         if is_network(port):
             return self._distant(kind, port, hearing, tape), hearing
         line, opener = line_of(kind, port), opener_of(port, self._world.open_line)
-        return SerialPort(port.path, line, hearing, self._world.now, tape, self._rounds, opener), hearing
+        rounds = Rounds(KEYS_GATHER_S) if is_keyboard(port) else self._rounds
+        return SerialPort(port.path, line, hearing, self._world.now, tape, rounds, opener), hearing
 
     def _distant(self, kind: type[Driver], port: Port, hearing: Hearing, tape: Tape) -> KeptPort:
         place, now, rounds = place_of(kind, port), self._world.now, self._rounds

@@ -21,6 +21,7 @@ from agent.uplink.uplink import Dial
 from discipline.machine import Found
 from drivers import registry
 from drivers.contract import Driver, Serial
+from wire import seal
 from wire.records import Anchor
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class World:
     fix: Callable[[], Anchor | None] = sources.fix
     uniform: Callable[[float, float], float] = random.uniform
     entropy: Callable[[int], bytes] = os.urandom
+    secret: Callable[[int], bytearray] = seal.fresh  # data keys: wiped after use
     driver: Callable[[str], type[Driver]] = registry.driver
     plugged: Callable[[], tuple[Plug, ...]] = field(default_factory=Plugs)
     bell: Callable[[Callable[[], None]], Bell] = Bell

@@ -63,6 +63,8 @@ def check_statement(epoch: int, said: Statement) -> None:
     elif isinstance(said, Ended):
         for ended, cls, following in said.tails:
             _check_run(ended, cls, 0, following)
+        for one in said.recovered:
+            check_statement(one.epoch, Manifest(one.previous, one.sealed))
 
 
 def _check_catalogue(said: Catalogue) -> None:

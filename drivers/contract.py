@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from drivers.claims import Ble as Ble
 from drivers.claims import Claim as Claim
@@ -243,13 +243,15 @@ class Info:
 class Counts:
     """Every byte is in a good frame, skipped, or still waiting for the rest of its frame.
 
-    `bad` counts refused frames (checksum, length, sanity); their bytes are among `skipped`.
+    `bad` counts refused frames (checksum, length, sanity); their bytes are among `skipped`. Where `Info.integrity` is
+    none, `checked` counts those good frames that had a right check of their own all the same.
     """
 
     frames: int = 0
     bad: int = 0
     skipped: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    checked: int = 0
 
     def refuse(self, reason: str) -> None:
         self.bad += 1
@@ -265,10 +267,18 @@ class Driver:
     info: ClassVar[Info]
     wake_at: int | None = None  # the host calls on_time() once monotonic `now` has passed this
     reached: str = ""  # the mark of the last `Reached` of this very device that is durable; set before on_open()
+    is_pinned: bool = True  # False: nobody vouches for what stands at the line, only what it says
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         self.options = dict(options or {})
         self.counts = Counts()
+
+    @classmethod
+    def unpinned(cls) -> Self:
+        """One for a port that nobody pinned it to."""
+        driver = cls()
+        driver.is_pinned = False
+        return driver
 
     def on_open(self, now: int) -> Iterable[Output]:
         """The port was opened at `now`."""

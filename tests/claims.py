@@ -4,9 +4,10 @@
 
 One line of JSON a recording: of the cuts at its own driver's settings, how many were claimed by its own driver, by
 nobody and by others, and after how many bytes; and what claimed it at settings that are not its own (`elsewhere`).
-Exits 1 where another driver than its own claims a recording, or keeps it from its own. Where nobody claims the rest
-after a cut, that is mostly because too little is left (`too_short_percent`): not even its own driver, alone, would be
-convinced. A capture holds what was said to a driver that asks, so asking is not tried here but in test_asking.
+Exits 1 where another driver than its own claims a recording, or keeps it from its own, or where nobody ever claims it.
+Where nobody claims the rest after a cut, that is mostly because too little is left (`too_short_percent`): not even its
+own driver, alone, would be convinced. A capture holds what was said to a driver that asks, so asking is not tried here
+but in test_asking.
 """
 
 from __future__ import annotations
@@ -140,8 +141,6 @@ def count(found: Tally, own: str, ids: tuple[str, ...], heard_bytes: int, is_own
 
 def reason(one: Recording) -> str:
     """Why nobody may claim it: what its own driver finds in it from its first byte on."""
-    if not one.kind.info.emits:
-        return "its driver is only ever pinned"
     ears = Trial([one.kind]).ears
     runs = [0]
     for at, data in one.chunks:
@@ -161,16 +160,15 @@ def reason(one: Recording) -> str:
 
 def row(one: Recording, found: Tally) -> dict[str, Any]:
     cuts = found.own + found.nobody + sum(found.others.values())
-    of_all = max(1, cuts)  # a driver that is only ever pinned has no setting of its own here
     after = found.after_bytes
     line: dict[str, Any] = {
         "recording": one.name,
         "bytes": sum(len(data) for _, data in one.chunks),
         "cuts": cuts,
-        "own_percent": round(100 * found.own / of_all, 1),
-        "nobody_percent": round(100 * found.nobody / of_all, 1),
-        "too_short_percent": round(100 * found.short / of_all, 1),
-        "others_percent": round(100 * sum(found.others.values()) / of_all, 1),
+        "own_percent": round(100 * found.own / cuts, 1),
+        "nobody_percent": round(100 * found.nobody / cuts, 1),
+        "too_short_percent": round(100 * found.short / cuts, 1),
+        "others_percent": round(100 * sum(found.others.values()) / cuts, 1),
         "after_bytes": {"median": int(statistics.median(after)), "most": max(after)} if after else None,
     }
     line |= {"others": found.others} if found.others else {}
@@ -194,7 +192,7 @@ def main() -> int:
         if args.out:
             with args.out.open("a", encoding="utf-8") as out:
                 print(text, file=out)
-        bad += "others" in line or "rivals" in line
+        bad += not line.keys().isdisjoint(("others", "rivals", "why_nobody"))
     return 1 if bad else 0
 
 

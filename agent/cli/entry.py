@@ -28,6 +28,7 @@ VERBS = (
     "time",
     "enrol",
     "wipe",
+    "verify",
     "centre",
     "fleet",
     "demo",

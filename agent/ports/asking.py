@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from agent.ports.evidence import Ear, Trial, Verdict
 from agent.ports.seek import SECOND_NS, UNKNOWN_NS, Found, Seek, settings_of
-from drivers.contract import Driver, Integrity, Serial
+from drivers.contract import Driver, Serial
 
 SILENT_NS = 10 * SECOND_NS  # after the last byte: who speaks by himself does so more often
 FIRST_LOOK_NS = 2 * SECOND_NS  # at each setting, before the first byte is sent there (NUR-02)
@@ -135,9 +135,7 @@ class Asker:
         self._kinds = tuple(kinds)
         self._first = first
         self._pairs = pairs(askable, first, known)
-        self._strangers = {
-            kind.info.id for kind in self._kinds if kind not in askable and kind.info.integrity is not Integrity.NONE
-        }
+        self._strangers = {kind.info.id for kind in self._kinds if kind not in askable}
         # Who answered here before is waited for no longer than at any setting.
         self._silent_ns = FIRST_LOOK_NS if known in {kind.info.id for kind in askable} else SILENT_NS
         self._settings = {str(line): who for line, who in settings_of(self._kinds)}
@@ -192,7 +190,7 @@ class Asker:
     def _look(self, verdict: Verdict, now: int) -> None:
         """Who rivals, and who speaks without being asked."""
         self._has_rivals = self._has_rivals or len(verdict.ids) > 1
-        if self._strangers.intersection(verdict.near):
+        if self._strangers.intersection(verdict.proved):
             self._not_before = now + REST_NS
 
     def woke(self, now: int) -> None:
@@ -275,7 +273,7 @@ class Asker:
         kind = next(kind for kind in self._settings[str(turn.line)] if kind.info.id == who)
         is_asked = turn.is_asking and kind is turn.kind
         events = tuple(turn.events if is_asked else [(at, data) for at, data in turn.events if data])
-        return Found(kind, turn.line, events, verdict.frames, is_asked)
+        return Found(kind, turn.line, events, verdict.frames, verdict.integrity, is_asked)
 
 
 def pairs(askable: Sequence[type[Driver]], first: Serial | None, known: str) -> list[tuple[type[Driver], Serial]]:

@@ -2,7 +2,8 @@
 
 Nothing is sent while searching (REQUIREMENTS NUR-02). A line at the wrong speed still brings bytes, only no frames: the
 settings are changed when bytes have come that nobody understands, at once where the adapter says that their stop or
-parity bits are wrong. While nothing comes there is nothing to learn, and the port stays as it is. Times are monotonic
+parity bits are wrong. While nothing comes there is nothing to learn, and the port stays as it is; after a frame with a
+right check, too, for a wristband reader or a cuff says one, and the next some minutes later. Times are monotonic
 nanoseconds.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agent.ports.evidence import Trial, Verdict
+from agent.ports.evidence import FRAMES, Trial, Verdict
 from drivers.contract import Driver, Integrity, Serial
 
 SECOND_NS = 1_000_000_000
@@ -43,13 +44,14 @@ class Found:
     line: Serial
     heard: tuple[tuple[int, bytes], ...]
     frames: int = 0
+    integrity: Integrity = Integrity.NONE
     is_asked: bool = False
 
     @property
     def why(self) -> str:
         """For a person."""
         by = "by asking" if self.is_asked else "by listening"
-        return f"understood {by}: {self.frames} good frames at {self.line}, {PROOF[self.kind.info.integrity]}"
+        return f"understood {by}: {self.frames} good frames at {self.line}, {PROOF[self.integrity]}"
 
 
 class Seek:
@@ -64,6 +66,7 @@ class Seek:
         self._verdict = Verdict()
         self._tried: list[str] = []
         self._since: int | None = None  # the first byte at this setting
+        self._grew: int | None = None
         self._enter()
 
     @property
@@ -91,23 +94,26 @@ class Seek:
     def heard(self, data: bytes, now: int) -> Found | None:
         """Take what was read at `line`. Look at `line` afterwards: it may have changed."""
         self._first = now if self._first is None else self._first
-        self._since = now if self._since is None else self._since
+        if self._since is None or self._trial.awaited:
+            self._since, self._grew = now, None
         self._verdict = self._trial.hear(data, now)
         self._notice(now)
         self._keep(data, now)
         if self._verdict.is_sure:
-            return Found(self._kind(self._verdict.ids[0]), self.line, tuple(self._heard), self._verdict.frames)
+            (who,) = self._verdict.ids
+            kept = tuple(self._heard)
+            return Found(self._kind(who), self.line, kept, self._verdict.frames, self._verdict.integrity)
         self.woke(now)
         return None
 
     @property
     def wake_at(self) -> int | None:
-        """When this setting has had its time; None while nothing has come at it."""
-        return None if self._since is None else self._since + self._patience()
+        """When this setting has had its time; None while there is nothing to learn."""
+        return None if self._since is None or self._trial.awaited else self._since + self._patience()
 
     def woke(self, now: int) -> None:
         """Try the next setting, if this one has had its time."""
-        if self._since is None:
+        if self._since is None or self._trial.awaited:
             return
         nobody = not self._verdict.near and self._trial.heard_bytes >= ENOUGH_BYTES
         if nobody or now - self._since >= self._patience():
@@ -127,6 +133,8 @@ class Seek:
         """What a nurse or an engineer may know of it."""
         if self._first is None:
             return "listening: nothing is heard"
+        if ear := self._trial.awaited:
+            return f"{ear.driver.info.id} is understood: {ear.frames} of {FRAMES} good frames so far"
         if now - self._first < UNKNOWN_NS:
             return "listening"
         if len(self._verdict.ids) > 1:
@@ -138,7 +146,7 @@ class Seek:
         self._heard: list[tuple[int, bytes]] = []
         self._kept_bytes = 0
         self._best = 0
-        self._grew: int | None = None
+        self._grew = None
         self._since = None
 
     def _notice(self, now: int) -> None:
@@ -149,7 +157,7 @@ class Seek:
         self._best = best
 
     def _patience(self) -> int:
-        """Since the first byte at this setting."""
+        """Since the first byte at this setting, or after a silence in which somebody was awaited."""
         if not self._verdict.near:
             return SLOW_NS if self._trial.heard_bytes < SLOW_BYTES else PATIENCE_NS
         grew = 0 if self._grew is None or self._since is None else self._grew - self._since
@@ -172,12 +180,9 @@ class Seek:
 
 
 def settings_of(kinds: Iterable[type[Driver]]) -> list[tuple[Serial, tuple[type[Driver], ...]]]:
-    """Every line setting that a driver claims, with all who claim it; those of many drivers first.
-
-    Who has no channels says nothing by which he could be known, a barcode reader, and is not asked.
-    """
+    """Every line setting that a driver claims, with all who claim it; those of many drivers first."""
     found: dict[tuple[int, int, str, int], tuple[Serial, list[type[Driver]]]] = {}
-    for kind in (kind for kind in kinds if kind.info.emits):
+    for kind in kinds:
         for claim in kind.info.claims:
             if isinstance(claim, Serial):
                 key = (claim.baud, claim.bits, claim.parity, claim.stop)

@@ -44,18 +44,22 @@ class Paper(Protocol):
 
 
 class Rounds:
-    """Reads of all ports in one wake-up: each waking costs more than its reads."""
+    """Reads of all ports in one wake-up: each waking costs more than its reads.
 
-    def __init__(self) -> None:
+    `every_s` 0: at once, for a port of which the kernel keeps little.
+    """
+
+    def __init__(self, every_s: float = GATHER_S) -> None:
+        self._every_s = every_s
         self._steps: list[Callable[[], None]] = []
         self._is_due = False
 
     def join(self, step: Callable[[], None]) -> None:
-        """Call `step` in the next round, within GATHER_S."""
+        """Call `step` in the next round."""
         if not self._is_due:
             self._is_due = True
             loop = asyncio.get_running_loop()
-            loop.call_later(GATHER_S - loop.time() % GATHER_S, self._turn)
+            loop.call_later(self._every_s - loop.time() % self._every_s if self._every_s else 0.0, self._turn)
         self._steps.append(step)
 
     def leave(self, step: Callable[[], None]) -> None:

@@ -41,8 +41,8 @@ log = logging.getLogger("wardlink.uplink")
 class Uplink:
     """Envelopes out, receipts and commands in. `centres` are the keys that sign them; none: a PUBACK counts as held.
 
-    `relayed`: gateways whose envelopes the spool gives us too, see `relay.py`. `broker` may be replaced: the next
-    connection goes there.
+    `broker` may be changed: the next connection goes there. `relayed`: gateways whose envelopes the spool gives us too,
+    see `relay.py`.
     """
 
     def __init__(

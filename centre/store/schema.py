@@ -88,6 +88,29 @@ STATEMENT = _table(
     Index("statement_hour", "gw", "epoch", "hour"),
 )
 
+# What manifests prove of envelopes, in ranges that grow together; and what waits to be compared, or was refuted.
+PROVEN = _table("proven", _key("epoch"), _key("cls"), _key("first"), _number("last"))
+PROOF = _table(
+    "proof",
+    _key("epoch"),
+    _key("cls"),
+    _key("first"),
+    Column("digest", LargeBinary, primary_key=True),
+    _number("count"),
+    Column("refuted", Boolean, nullable=False),
+)
+
+# Genuine envelopes whose name was taken: by another start of the gateway under one epoch, or by other bytes.
+CONFLICT = _table(
+    "conflict",
+    _key("epoch"),
+    _key("cls"),
+    _key("seq"),
+    Column("digest", LargeBinary, primary_key=True),
+    _number("received"),
+    Column("data", LargeBinary, nullable=False),
+)
+
 # Change: how long a gateway's spool has room for a class, as it said last.
 ROOM = _table(
     "room",

@@ -8,13 +8,15 @@ No reader's output was at hand: the capture is made by these rules.
 
 A code is 3 to 48 printable characters, begins with a letter or digit, and its characters come with less than a second
 between them. GS1 codes (]C1 ]e0 ]d2 ]Q3) must carry a recipient, 8018, with a right check digit: it is the code.
-Products (GTIN, also EAN and UPC, ]E) and all other GS1 codes are refused: a box of medicine is no patient. ]A1 and ]I1
-say that a check character is there: it is tried and left away. Anything else in a line refuses all of it, and the
-reason is said until the next good scan.
+Products (GTIN, also EAN and UPC, ]E) and all other GS1 codes are refused: a box of medicine is no patient. It was read
+well, though, and is a good frame. ]A1 and ]I1 say that a check character is there: it is tried and left away. Anything
+else in a line refuses all of it, and the reason is said until the next good scan.
 
-Never found by itself: a scan is rare, nothing but its form protects it, and every device that prints lines looks like
-it. So it has no channels, discovery does not ask it, and it works only where it is pinned. A reader without AIM
-identifiers lets a product's digits pass: switch them on. Who reads a PatientId must have it confirmed by a person.
+Found by itself by three scans whose check we try ourselves: 8018, ]A1, ]I1. All others prove nothing, for nothing but
+their form protects them, and every device that prints lines looks like a plain code. So where nobody pinned it no line
+without an AIM identifier is a wristband, neither before it is found nor after: another device may have been plugged
+into its cable. Where it is pinned a reader without identifiers works too, but lets a product's digits pass: switch them
+on. Who reads a PatientId must have it confirmed by a person.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ ENDS = b"\r\n"
 GS = "\x1d"
 AIM = re.compile(r"\][A-Za-z][0-9A-Za-z]")
 GS1, PRODUCT = ("C1", "e0", "d2", "Q3"), "E"
+CHECKED = (*GS1, "A1", "I1")
 CODE = re.compile(rf"[A-Za-z0-9][ -~]{{{LEAST_CHARS - 1},{MOST_CHARS - 1}}}")
 RECIPIENT = re.compile(r"8018(\d{18})(?:8019\d{1,10})?")
 CODE39 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-. $/+%"
@@ -40,14 +43,23 @@ class RefusedError(Exception):
     """A line that is no wristband; says why."""
 
 
+class OtherError(RefusedError):
+    """What was read is something else, and it was read well."""
+
+
+def kind_of(line: str) -> str:
+    """Symbology and modifier, two characters; empty where the reader does not say them."""
+    return line[1:3] if AIM.match(line) else ""
+
+
 def judge(line: str) -> str:
     """The code of a wristband. Raises RefusedError."""
-    kind = line[1:3] if AIM.match(line) else ""
+    kind = kind_of(line)
     text = line[3:] if kind else line
     if kind in GS1:
         return _recipient(text)
     if kind.startswith(PRODUCT):
-        raise RefusedError("product")
+        raise OtherError("product")
     if not all(" " <= char <= "~" for char in text):
         raise RefusedError("control character")
     if kind in ("A1", "I1"):
@@ -61,7 +73,7 @@ def _recipient(text: str) -> str:
     """The recipient's number; a group separator may stand before and behind it."""
     found = RECIPIENT.fullmatch(text.strip(GS))
     if not found:
-        raise RefusedError("no recipient (8018)")
+        raise OtherError("no recipient (8018)")
     if mod10(found[1][:-1]) != found[1][-1]:
         raise RefusedError("check digit")
     return found[1]
@@ -98,9 +110,10 @@ class BarcodeReader(Driver):
         emits=(),
         integrity=Integrity.NONE,
         wiring="Set the reader with its own programming sheet: suffix CR or LF, AIM identifiers on, no prefix. Best is "
-        "its USB serial (CDC) or RS-232 interface; as a keyboard, pin /dev/input/by-id/...-event-kbd, set the option "
-        "`layout` to what the reader types (us, fr, de) and give the gateway the group `input`. It must be pinned: it "
-        "is never found by itself.",
+        "its USB serial (CDC) or RS-232 interface: it is found by three scans with a check digit (GS1 8018, or Code 39 "
+        "and interleaved 2 of 5 with their check character verified and sent). Pin it where wristbands have none, or "
+        "to hear the first scan at once. As a keyboard it must be pinned: /dev/input/by-id/...-event-kbd, the option "
+        "`layout` set to what the reader types (us, fr, de), and the gateway in the group `input`.",
     )
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
@@ -131,17 +144,25 @@ class BarcodeReader(Driver):
     def _end(self) -> Iterator[Output]:
         if not self._line:
             return
+        line = self._line.decode("latin-1")
         try:
             if self._is_long:
                 raise RefusedError("too long")
-            code = judge(self._line.decode("latin-1"))
+            if not (self.is_pinned or kind_of(line)):
+                raise RefusedError("no AIM identifier")
+            code = judge(line)
+        except OtherError as error:
+            self._clear()
+            self.counts.frames += 1
+            yield from self._state(str(error))
         except RefusedError as error:
             yield from self._refuse(str(error))
-            return
-        self._clear()
-        self.counts.frames += 1
-        yield from self._state("")
-        yield PatientId(code)
+        else:
+            self._clear()
+            self.counts.frames += 1
+            self.counts.checked += kind_of(line) in CHECKED
+            yield from self._state("")
+            yield PatientId(code)
 
     def _refuse(self, reason: str) -> Iterator[Output]:
         self.counts.refuse(reason)

@@ -21,7 +21,8 @@ from agent.tapes import Tapes
 from agent.world import World
 from drivers import registry
 from drivers.capture import full
-from tests.radio.air import BumbleAir
+from tests.radio.bumble_bus import air
+from tests.radio.stack import Stack
 from tests.radio.vtime import now, passing
 from wire import codec
 from wire.records import NumericAt, Record, SessionAt
@@ -87,10 +88,10 @@ class Bed:
         ether: Ether | None = None,
         driver=registry.driver,
         was_durable=lambda sealed: False,
-        air: BumbleAir | None = None,
+        stack: Stack | None = None,
     ) -> None:
-        self.ether = ether or Ether()
-        self.air = air or BumbleAir(self.ether)
+        self.stack = stack or Stack(ether or Ether())
+        self.ether = self.stack.ether
         self.config = Config(
             "north",
             "mqtt://127.0.0.1:1",
@@ -104,7 +105,7 @@ class Bed:
         self.supervisor = Supervisor()
         self.ward = Ward(lambda: codec.Encoder().encode)
         self.tapes = Tapes()
-        self.world = World(now=now, air=lambda: self.air, driver=driver)
+        self.world = World(now=now, air=lambda: air(self.stack), driver=driver)
         self.marks = Marks(Disk(direct=False), folder / "state" / MARKS_FILE, was_durable)
         self.radio = Radio(
             self.config, self.world, self.ward, self.tapes, self.marks, lambda: None, self.supervisor.once

@@ -1,4 +1,4 @@
-"""Faults by the hundred on virtual time: how long until each device is heard again, and what that took.
+"""Faults by the hundred on virtual time, through bleak: how long until each device is heard again, and what that took.
 
     python -m tests.radio.campaign --faults 500 --seed 1 --out FILE
 
@@ -24,8 +24,10 @@ from pathlib import Path
 
 from bumble import hci
 
+from agent.lab.ether import Ether
 from agent.ports.radio.air import Seen
 from tests.radio.bed import OXIMETER, Bed, Device, named, saturation
+from tests.radio.stack import Stack
 from tests.radio.vtime import now, passing, run, until
 
 ALLOWED = replace(OXIMETER, address="C0:22:22:22:22:02", name="PLX 2")
@@ -47,9 +49,9 @@ class Outcome:
 class Ward:
     """The bed with its two devices, and one fault after the other."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, tells_again: bool) -> None:
         self.random = random.Random(seed)
-        self.bed = Bed(folder, [named(ALLOWED)])
+        self.bed = Bed(folder, [named(ALLOWED)], stack=Stack(Ether(), tells_again))
         self.devices = [Device(self.bed.ether, OXIMETER), Device(self.bed.ether, ALLOWED)]
         self.outcomes: list[Outcome] = []
         self.rogue_readings = 0
@@ -110,7 +112,7 @@ async def rebooted(ward: Ward, device: Device) -> None:
 
 
 async def refuses(ward: Ward, device: Device) -> None:
-    ward.bed.air.failing_connects = ward.random.randint(1, 4)
+    ward.bed.stack.failing_connects = ward.random.randint(1, 4)
     ward.cut(device)
 
 
@@ -124,39 +126,43 @@ async def half_way(ward: Ward, device: Device) -> None:
 
 
 async def wedged(ward: Ward, device: Device) -> None:
-    ward.bed.air.faults.add("wedged")
+    ward.bed.stack.faults.add("wedged")
     ward.cut(device)
 
 
 async def dead_scan(ward: Ward, device: Device) -> None:
-    ward.bed.air.faults.add("dead scan")
+    """When nothing is lost any more, for after each loss the scan is begun afresh."""
+    await device.hide()
     ward.cut(device)
+    await passing(1)
+    ward.bed.stack.faults.add("dead scan")
+    await device.show()
 
 
 async def deaf(ward: Ward, device: Device) -> None:
     """Only power mends it; both devices are lost."""
-    ward.bed.air.faults.add("deaf")
+    ward.bed.stack.faults.add("deaf")
     for one in ward.devices:
         ward.cut(one)
 
 
 async def daemon_hangs(ward: Ward, device: Device) -> None:
-    ward.bed.air.faults.add("daemon hangs")
+    ward.bed.stack.faults.add("daemon hangs")
     ward.cut(device)
     await passing(ward.random.uniform(2, 30))
-    ward.bed.air.faults.discard("daemon hangs")
+    ward.bed.stack.faults.discard("daemon hangs")
 
 
 async def unplugged(ward: Ward, device: Device) -> None:
-    ward.bed.air.faults |= {"no adapter", "scan fails"}
-    for one in ward.devices:
-        ward.cut(one)
+    await ward.bed.stack.unplug()
     await passing(ward.random.uniform(2, 60))
-    ward.bed.air.faults -= {"no adapter", "scan fails"}
+    ward.bed.stack.faults.discard("no adapter")
 
 
 async def somebody_resets(ward: Ward, device: Device) -> None:
-    await ward.bed.air._mend("by somebody")
+    await ward.bed.stack.power(False)
+    await passing(1)
+    await ward.bed.stack.power(True)
 
 
 async def lost_bond(ward: Ward, device: Device) -> None:
@@ -219,8 +225,8 @@ FAULTS = {
 }
 
 
-async def campaign(folder: Path, count: int, seed: int) -> dict:
-    ward = Ward(folder, seed)
+async def campaign(folder: Path, count: int, seed: int, tells_again: bool) -> dict:
+    ward = Ward(folder, seed, tells_again)
     kinds = [kind for _ in range(count // len(FAULTS) + 1) for kind in FAULTS][:count]
     ward.random.shuffle(kinds)
     begun = now()
@@ -248,13 +254,14 @@ def figures(ward: Ward, status, seed: int, virtual_s: float, tasks: int) -> dict
     }
     return {
         "seed": seed,
+        "tells_again": ward.bed.stack.tells_again,
         "faults": len(times),
         "kinds": len(by_kind),
         "median_s": round(statistics.median(times), 2),
         "p95_s": round(times[int(len(times) * 0.95)], 2),
         "longest_s": round(times[-1], 2),
         "stuck": sum(outcome.is_stuck for outcome in ward.outcomes),
-        "daemon_restarts": Counter(ward.bed.air.done)["restart"],
+        "daemon_restarts": Counter(ward.bed.stack.done)["restart"],
         "rogue_readings": ward.rogue_readings,
         "rungs": status.rungs,
         "virtual_hours": round(virtual_s / 3600, 2),
@@ -272,11 +279,12 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--once", action="store_true", help="the adapter tells once of what is advertised, until asked")
     parser.add_argument("--trace", action="store_true", help="say each fault as it comes")
     args = parser.parse_args()
     logging.basicConfig(level=logging.WARNING if args.trace else logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder:
-        found = run(campaign(Path(folder), args.faults, args.seed))
+        found = run(campaign(Path(folder), args.faults, args.seed, not args.once))
     print(json.dumps(found, indent=1))
     if args.out:
         with args.out.open("a", encoding="utf-8") as out:

@@ -37,7 +37,8 @@ class Quick(Memory):
 
 def test_a_gateway_reads_by_radio_and_goes_on_where_it_was(tmp_path) -> None:
     from agent.lab.ether import Ether
-    from tests.radio.air import BumbleAir
+    from tests.radio.bumble_bus import air
+    from tests.radio.stack import Stack
 
     ring = keyring.make(tmp_path / "keys")
     sizes = SpoolSizes(key_mib=8, vital_mib=8, wave_mib=8)
@@ -57,15 +58,15 @@ def test_a_gateway_reads_by_radio_and_goes_on_where_it_was(tmp_path) -> None:
 
     async def life(ether, device, until: int):
         bell, stop = Bell(), asyncio.Event()
-        air = BumbleAir(ether)
-        gateway = Gateway(config, World(progress=bell.ring, driver=lambda name: Meter, air=lambda: air))
+        stack = Stack(ether)
+        gateway = Gateway(config, World(progress=bell.ring, driver=lambda name: Meter, air=lambda: air(stack)))
         running = asyncio.create_task(gateway.run(stop))
         reach = gateway.radio.marks.reach(f"meter {METER.address}")
         await bell.until(lambda: int(reach() or 0) >= until)
         shown = gateway.radio.picture(gateway.world.now())
         stop.set()
         await running
-        ether.remove_controller(air.chip)
+        ether.remove_controller(stack.chip)
         assert not [task for task in gateway.supervisor.watched if task.failures]
         return gateway.address.gateway, shown
 

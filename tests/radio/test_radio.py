@@ -96,7 +96,7 @@ def test_a_device_is_bonded_while_a_person_waits_and_known_ever_after(tmp_path) 
             bed.open_window()
             await until(lambda: bed.readings(), 10)
             answer = window.read(bed.runtime)
-        again = Bed(tmp_path, ether=bed.ether, air=bed.air)
+        again = Bed(tmp_path, stack=bed.stack)
         async with again.watched():
             left = len(again.readings())
             await until(lambda: len(again.readings()) > left, 10)
@@ -173,7 +173,7 @@ def test_a_device_that_lost_its_bond_is_left_alone_until_a_person_bonds_it_again
     assert took < 15
     assert (shown.state, shown.is_refused) == (LOST_BOND, True)
     assert 1 <= tried <= 2
-    assert bed.air.done == [f"remove {OXIMETER.address}"]
+    assert bed.stack.done == [f"remove {OXIMETER.address}"]
     assert all(count == 0 for rung, count in bed.host.ladder.taken.items() if rung is not Rung.RESCAN)
 
 
@@ -313,10 +313,11 @@ def test_the_ladder_mends(tmp_path, fault: str, mend: str) -> None:
         await device.switch_on()
         async with bed.watched():
             await until(lambda: bed.readings())
-            bed.air.faults.add(fault)
+            await device.hide()
             await device.drop()
-            if fault == "scan fails":
-                bed.air.faults.add("dead scan")
+            await passing(1)  # after each loss the scan is begun afresh
+            bed.stack.faults |= {fault, "dead scan"} if fault == "scan fails" else {fault}
+            await device.show()
             heard = len(bed.readings())
             await until(lambda: len(bed.readings()) > heard, 400)
             rungs = bed.radio.picture(0).rungs
@@ -324,21 +325,21 @@ def test_the_ladder_mends(tmp_path, fault: str, mend: str) -> None:
         return bed, rungs
 
     bed, rungs = run(story())
-    assert not bed.air.faults
-    assert [word for word in bed.air.done if word in ("power", "restart", "replug")] == ([mend] if mend else [])
+    assert not bed.stack.faults
+    assert [word for word in bed.stack.done if word in ("power", "restart", "replug")] == ([mend] if mend else [])
     assert sum(rungs.values()) >= 1
 
 
 def test_no_adapter_is_said_and_waited_for(tmp_path) -> None:
     async def story():
         bed = Bed(tmp_path, [named(OXIMETER)])
-        bed.air.faults.add("no adapter")
+        bed.stack.faults.add("no adapter")
         device = Device(bed.ether, OXIMETER)
         await device.switch_on()
         async with bed.watched():
             await passing(100)
             state = bed.radio.picture(0).state
-            bed.air.faults.clear()
+            bed.stack.faults.clear()
             took = await until(lambda: bed.readings())
         device.switch_off()
         return state, took, bed
@@ -346,7 +347,7 @@ def test_no_adapter_is_said_and_waited_for(tmp_path) -> None:
     state, took, bed = run(story())
     assert state == "there is no Bluetooth adapter"
     assert took < 20
-    assert not bed.air.done
+    assert not bed.stack.done
 
 
 def test_a_flood_in_an_open_window_is_tried_a_few_at_a_time_and_forgotten_with_it(tmp_path) -> None:
@@ -395,7 +396,7 @@ def test_a_quiet_room_does_not_disturb_who_is_heard(tmp_path) -> None:
 
     bed = run(story())
     assert bed.sessions() == ["open", "closed"]
-    assert not bed.air.done
+    assert not bed.stack.done
 
 
 def test_a_driver_that_fails_is_counted_and_begun_again(tmp_path) -> None:
@@ -463,8 +464,8 @@ def test_who_was_refused_is_bonded_again_though_it_did_not_answer_since(tmp_path
             await device.forget()
             await device.drop()
             await until(lambda: bed.peer(OXIMETER).is_refused)
-            bed.air.failing_connects = 2
-            await until(lambda: not bed.air.failing_connects, 300)
+            bed.stack.failing_connects = 2
+            await until(lambda: not bed.stack.failing_connects, 300)
             heard = len(bed.readings())
             assert bed.radio.picture(0).devices[0].state == LOST_BOND
             bed.open_window()

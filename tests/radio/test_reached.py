@@ -141,7 +141,7 @@ def test_each_record_is_said_once(tmp_path: Path, how: str, step: str) -> None:
                 finally:
                     job.cancel()
                     await bed.radio.close()
-                    ether.remove_controller(bed.air.chip)
+                    ether.remove_controller(bed.stack.chip)
                     device.asked.clear()
                     await passing(1)
                     if how == "cut":

@@ -32,7 +32,7 @@ from tests.system.bell import Bell
 from tests.system.gateway_rig import opened
 from tests.system.test_serial_port import Cable
 from wire import codec, keys
-from wire.records import Catalogue, NumericAt, SessionAt
+from wire.records import Catalogue, NumericAt, PatientIdAt, SessionAt
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 
@@ -51,6 +51,7 @@ def frames_in(driver: str, data: bytes) -> int:
 MASIMO = said_by("masimo_ascii1", "rad8-2018")
 DINAMAP = said_by("dinamap_pro1000", "native-stream")
 LINES = frames_in("masimo_ascii1", MASIMO)
+WRISTBAND = b"]C18018350123456789012349\r\n"
 
 
 class Ward2(Ward):
@@ -151,6 +152,31 @@ def test_another_device_at_the_same_cable_is_another_session(bench, tmp_path) ->
     ends = [(record.session, record.phase, record.reason) for record in bench.records(SessionAt)]
     assert (0, "closed", "another device") in ends
     assert all(session in (0, 1) for session, _, _ in ends)
+
+
+def test_scans_before_a_reader_is_found_are_told_with_their_own_times_and_the_next_device_names_nobody(
+    bench, tmp_path
+) -> None:
+    async def story():
+        cable = Cable(tmp_path / "ttyUSB0")
+        bench.plugs = (Plug(str(cable.path), "usb-1"),)
+        async with looking(bench):
+            for number in (1, 2):
+                cable.say(WRISTBAND)
+                words = f"barcode_reader is understood: {number} of 3 good frames so far"
+                await bench.bell.until(lambda words=words: bench.states() == [words])
+                bench.late_ns += 600_000_000_000
+            cable.say(WRISTBAND)
+            await bench.bell.until(lambda: bench.drivers() == ["barcode_reader"])
+            bench.late_ns += CHANGED_NS
+            cable.say(b"SPO2 097 PR 061\r\n" * 5)
+            await bench.bell.until(lambda: bench.drivers() == [])
+            cable.unplug()
+
+    asyncio.run(story())
+    said = bench.records(PatientIdAt)
+    assert [one.code for one in said] == 3 * ["350123456789012349"]
+    assert [round((one.t - said[0].t) / 60e6) for one in said] == [0, 10, 20], "minutes"
 
 
 def test_two_of_a_kind_are_told_apart_by_their_places_and_found_again_there(bench, tmp_path) -> None:

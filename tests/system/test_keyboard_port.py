@@ -12,6 +12,7 @@ import pytest
 from agent import clock
 from agent.config import Port
 from agent.lines import UNSET, line_of, opener_of
+from agent.listening import KEYS_GATHER_S
 from agent.ports.keyboard_port import EVENT, grab, open_keyboard
 from agent.ports.serial_port import Rounds, SerialPort
 from agent.ports.tape import Tape
@@ -69,7 +70,7 @@ def port_of(path, ear, layout: str = "us", takes=lambda fd: None) -> SerialPort:
     tape = Tape(path.parent / "tape", str(path))
     tape.left(lambda _: True)
     opener = partial(open_keyboard, layout=layout, take=takes)
-    return SerialPort(str(path), UNSET, ear, clock.now, tape, Rounds(), opener)
+    return SerialPort(str(path), UNSET, ear, clock.now, tape, Rounds(KEYS_GATHER_S), opener)
 
 
 def test_a_scan_is_heard_as_a_line_and_the_keyboard_is_waited_for(keyboard) -> None:
@@ -96,6 +97,47 @@ def test_a_scan_is_heard_as_a_line_and_the_keyboard_is_waited_for(keyboard) -> N
             os.close(typing)
 
     asyncio.run(body())
+
+
+def test_a_scan_longer_than_the_kernel_keeps_is_read_as_it_is_typed(keyboard) -> None:
+    """The kernel keeps 64 events (here: as many as a pipe holds) and drops all of them when one more comes."""
+
+    async def body() -> None:
+        bell = Bell()
+        ear = Ear(bell)
+        async with listening(port_of(keyboard, ear)):
+            await bell.until(lambda: "opened" in ear.events)
+            typing = os.open(keyboard, os.O_WRONLY | os.O_NONBLOCK)
+            room_bytes = fcntl.fcntl(typing, fcntl.F_SETPIPE_SZ, 4096)
+            digits = "4711" * (2 * room_bytes // len(events(*(DIGITS[digit] for digit in "4711"))))
+            lost = await Typist(typing, digits).done
+            await bell.until(lambda: ear.data.endswith(b"\n"))
+            os.close(typing)
+        assert (lost, ear.data.decode()) == (0, f"{digits}\n")
+
+    asyncio.run(body())
+
+
+class Typist:
+    """A fast reader: a key each millisecond. What finds no room is lost; `done` says how many."""
+
+    def __init__(self, fd: int, digits: str) -> None:
+        self._fd = fd
+        self._keys = [*(DIGITS[digit] for digit in digits), ENTER]
+        self._lost = 0
+        self._loop = asyncio.get_running_loop()
+        self.done = self._loop.create_future()
+        self._next()
+
+    def _next(self) -> None:
+        try:
+            os.write(self._fd, events(self._keys.pop(0)))
+        except BlockingIOError:
+            self._lost += 1
+        if self._keys:
+            self._loop.call_later(0.001, self._next)
+        else:
+            self.done.set_result(self._lost)
 
 
 def test_what_was_scanned_is_on_the_tape_and_in_the_session(keyboard) -> None:

@@ -2,9 +2,6 @@
 
 import pytest
 
-from agent.ports.evidence import Trial
-from agent.ports.seek import settings_of
-from drivers import registry
 from drivers.contract import Output, PatientId, Status
 from drivers.devices.barcode_reader import GAP_NS, LINE_LIMIT_BYTES, BarcodeReader, RefusedError, judge, mod10, mod43
 
@@ -102,7 +99,21 @@ def test_the_reason_stands_until_the_next_good_scan() -> None:
     assert [(one.phase.value, one.text) for one in said if isinstance(one, Status)] == [("on", "product"), ("off", "")]
 
 
-def test_discovery_does_not_ask_it_and_it_would_not_convince() -> None:
-    assert not any(BarcodeReader in kinds for _, kinds in settings_of(registry.all_drivers()))
-    trial = Trial([BarcodeReader])
-    assert all(not trial.hear(b"PAT-000%d\r\n" % number, number).ids for number in range(100))
+def test_what_is_read_well_and_is_no_wristband_is_a_good_frame_that_names_nobody() -> None:
+    driver, said = heard(b"]E04006381333931\r]C10104006381333931\r")
+    assert codes(said) == []
+    assert (driver.counts.frames, driver.counts.bad, driver.counts.skipped) == (2, 0, 0)
+
+
+def test_only_what_is_checked_here_counts_as_checked() -> None:
+    checked = [f"]C18018{GSRN}", f"]Q3\x1d8018{GSRN}", "]A1CODE39W", "]I16291041500213"]
+    others = ["4711", GSRN, "]C0PAT-1", "]A0CODE39W", "]A3CODE39", "]I06291041500213", "]E04006381333931", "]C1008018"]
+    assert heard(*[f"{one}\r".encode() for one in checked])[0].counts.checked == 4
+    assert heard(*[f"{one}\r".encode() for one in others])[0].counts.checked == 0
+
+
+def test_where_nobody_pinned_it_a_line_without_identifier_is_nobodys() -> None:
+    driver = BarcodeReader.unpinned()
+    said = list(driver.on_bytes(f"4711\r]C0PAT-1\r]C18018{GSRN}\r4711\r".encode(), 0))
+    assert codes(said) == ["PAT-1", GSRN]
+    assert (driver.counts.reasons, driver.counts.skipped) == ({"no AIM identifier": 2}, 8)

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from agent.ports.ears import SETTLE_NS, Searching
-from agent.ports.evidence import Trial
+from agent.ports.evidence import STRAY_BYTES, Trial
 from agent.ports.seek import ENOUGH_BYTES, NEAR_NS, PATIENCE_NS, SECOND_NS, UNKNOWN_NS, Seek, settings_of
 from drivers import capture, registry
 from drivers.contract import Driver, Info, Integrity, Numeric, Serial
@@ -159,8 +159,30 @@ def test_where_a_frame_was_found_there_is_time_for_more() -> None:
     one = seek(Sure)
     line = one.line
     one.heard(b"AAA", 0)
+    one.heard(b"z" * STRAY_BYTES, 1)
     one.woke(PATIENCE_NS)
     assert one.line == line
+    assert one.wake_at == 1 + NEAR_NS
+
+
+def test_after_a_frame_with_a_right_check_silence_says_nothing_and_bytes_that_are_none_do() -> None:
+    one = seek(Sure)
+    line = one.line
+    one.heard(b"AAA", 0)
+    assert one.wake_at is None
+    one.woke(3600 * SECOND_NS)
+    one.heard(b"z" * (STRAY_BYTES - 1), 3600 * SECOND_NS)
+    assert one.wake_at is None, "a plug that was pushed in"
+    assert one.words(3600 * SECOND_NS) == "sure is understood: 1 of 3 good frames so far"
+    one.heard(b"z", 7200 * SECOND_NS)
+    assert one.wake_at == 7200 * SECOND_NS + NEAR_NS, "from the first byte that says against it"
+    one.woke(7200 * SECOND_NS + NEAR_NS)
+    assert one.line != line
+
+
+def test_where_nothing_protects_a_frame_silence_ends_the_wait() -> None:
+    one = seek(Loose, Sure)
+    one.heard(b"zzz", 0)
     assert one.wake_at == NEAR_NS
 
 
@@ -198,7 +220,7 @@ def test_every_recording_is_claimed_by_its_own_driver(cuts: int) -> None:
     wrong = []
     for one in claims.recordings():
         found = claims.row(one, claims.tally(one, cuts, Random(one.name)))
-        if "others" in found or "rivals" in found or (found["own_percent"] == 0 and one.kind.info.emits):
+        if "others" in found or "rivals" in found or found["own_percent"] == 0:
             wrong.append(found)
     assert not wrong
 

@@ -35,9 +35,10 @@ class Worth:
 
 
 class Bedside:
-    """One gateway, installed and started by systemd; `more` and `tables` are added to its configuration."""
+    """One gateway, installed and started by systemd; `more` and `tables` are added to its configuration,
+    `groups` to its user's."""
 
-    def __init__(self, folder: Path, more: str = "", tables: str = "") -> None:
+    def __init__(self, folder: Path, more: str = "", tables: str = "", groups: str = "") -> None:
         for path in (STATE, RUNTIME, CONFIG.parent):
             shutil.rmtree(path, ignore_errors=True)
         ring = keyring.make(folder / "keys")
@@ -51,7 +52,7 @@ class Bedside:
         UNIT.write_text(unit(OPERATE.read_text(encoding="utf-8")), encoding="utf-8")
         added = Path(f"{UNIT}.d")
         added.mkdir(exist_ok=True)
-        (added / "guest.conf").write_text(MORE, encoding="utf-8")
+        (added / "guest.conf").write_text(f"{MORE}SupplementaryGroups={groups}\n" if groups else MORE, encoding="utf-8")
         do("systemctl", "daemon-reload")
         secret = keys.recipient_secret((ring.centre / "recipient.key").read_text())
         self.spooled = Spooled(STATE / "spool", ring.gateway_id, secret)

@@ -14,7 +14,7 @@ from agent.spool.segment import decode_header
 from agent.spool.terms import BLOCK_BYTES
 from wire import bundle
 from wire.keys import RecipientSecret
-from wire.records import Catalogue, NumericAt, Record, SessionAt
+from wire.records import Catalogue, NumericAt, PatientIdAt, Record, SessionAt
 from wire.seal import Opener
 from wire.topics import Class
 
@@ -86,6 +86,7 @@ class Spooled:
         self._streams: dict[tuple[int, int], tuple[Session, str]] = {}
         self._by_number: dict[tuple[int, int], Session] = {}
         self.sessions: list[Session] = []
+        self.patients: list[str] = []  # codes, as scanned
 
     def look(self) -> None:
         for data in self._keys.new():
@@ -105,6 +106,8 @@ class Spooled:
                 session.first = now if session.first is None else session.first
                 session.readings += 1
                 session.values.setdefault(channel, []).append(record.value)
+            case PatientIdAt():
+                self.patients.append(record.code)
             case SessionAt(phase="closed") if (epoch, record.session) in self._by_number:
                 self._by_number[epoch, record.session].closed = record.reason
 

@@ -62,3 +62,7 @@ def test_unplugged_is_gone_and_the_socket_is_free_again(bus) -> None:
 
 def _is_gone(path: Path) -> bool:
     return not path.is_symlink()
+
+
+def test_udev_finds_no_fault_in_our_rules() -> None:
+    do("udevadm", "verify", "/wardlink/systemd/60-wardlink.rules")

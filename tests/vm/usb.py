@@ -6,6 +6,7 @@
 {"do": "say", "name": "a", "hex": "00FF", "line": [9600, 8, "N", 1]}
 {"do": "modem", "name": "a", "cts": false}    {"do": "hush", "name": "a"}
 {"do": "look", "name": "a"}    {"do": "unplug", "name": "a"}    {"do": "free"}
+{"do": "keyboard", "name": "k", "socket": 3, "serial": "K1"}    {"do": "type", "name": "k", "text": "004711\n"}
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 from tests.vm.far import Far, tale
 from tests.vm.ftdi import Chip, Line
+from tests.vm.scanner import Scanner
 from tests.vm.talk import answer_lines
 from tests.vm.usbip import Plugged, free_sockets
 
@@ -26,6 +28,7 @@ from tests.vm.usbip import Plugged, free_sockets
 @dataclass(slots=True)
 class Place:
     plugged: Plugged
+    chip: Chip
     far: Far | None = None
 
     def hush(self) -> None:
@@ -39,6 +42,7 @@ class Bus:
 
     def __init__(self) -> None:
         self._places: dict[str, Place] = {}
+        self._keyboards: dict[str, tuple[Plugged, Scanner]] = {}
         self._tale = functools.cache(tale)
 
     async def obey(self, asked: dict[str, Any]) -> Any:
@@ -50,15 +54,17 @@ class Bus:
                 return self._plug(name, asked)
             case "unplug":
                 return self._unplug(name)
+            case "keyboard" | "type":
+                return self._keys(name, asked)
         place = self._places[name]
         match asked["do"]:
             case "play":
                 self._play(place, asked)
             case "say":
-                place.plugged.chip.say(bytes.fromhex(asked["hex"]), line(asked), place.plugged.is_read)
+                place.chip.say(bytes.fromhex(asked["hex"]), line(asked), place.plugged.is_read)
                 place.plugged.feed()
             case "modem":
-                place.plugged.chip.modem(**{wire: on for wire, on in asked.items() if wire not in ("do", "name")})
+                place.chip.modem(**{wire: on for wire, on in asked.items() if wire not in ("do", "name")})
                 place.plugged.feed()
             case "hush":
                 place.hush()
@@ -66,10 +72,20 @@ class Bus:
 
     def _plug(self, name: str, asked: dict[str, Any]) -> dict[str, Any]:
         began = time.monotonic()
-        place = self._places[name] = Place(Plugged(Chip(asked["serial"]), asked["socket"]))
+        chip = Chip(asked["serial"])
+        place = self._places[name] = Place(Plugged(chip, asked["socket"]), chip)
         if "story" in asked:
             self._play(place, asked)
         return {"at": began}
+
+    def _keys(self, name: str, asked: dict[str, Any]) -> None:
+        if asked["do"] == "keyboard":
+            scanner = Scanner(asked["serial"])
+            self._keyboards[name] = (Plugged(scanner, asked["socket"]), scanner)
+            return
+        plugged, scanner = self._keyboards[name]
+        scanner.type(asked["text"])
+        plugged.feed()
 
     def _play(self, place: Place, asked: dict[str, Any]) -> None:
         place.hush()
@@ -77,6 +93,9 @@ class Bus:
         place.far = Far(place.plugged, line(asked), story, asked.get("from_s", 0.0))
 
     def _unplug(self, name: str) -> dict[str, Any]:
+        if name in self._keyboards:
+            self._keyboards.pop(name)[0].unplug()
+            return {}
         place = self._places.pop(name)
         place.hush()
         place.plugged.unplug()
@@ -84,7 +103,7 @@ class Bus:
 
 
 def look(place: Place) -> dict[str, Any]:
-    chip = place.plugged.chip
+    chip = place.chip
     return {
         "is_read": place.plugged.is_read,
         "waiting_bytes": chip.waiting_bytes,

@@ -1,4 +1,4 @@
-"""An emulated adapter in a socket of the kernel's virtual host controller: USB/IP over a socket pair, no network.
+"""An emulated adapter or keyboard in a socket of the kernel's virtual host controller: USB/IP over a socket pair.
 
 It must live in another process than whoever opens the port: the kernel waits for our answers with the opener's thread.
 Closing our end is what an unplugged cable looks like.
@@ -13,6 +13,7 @@ import struct
 from pathlib import Path
 
 from tests.vm.ftdi import Chip
+from tests.vm.scanner import Scanner
 
 HOST = Path("/sys/devices/platform/vhci_hcd.0")
 SUBMIT, UNLINK, SUBMITTED, UNLINKED = 1, 2, 3, 4
@@ -55,7 +56,7 @@ def _bus() -> Path:
 class Plugged:
     """A chip in a socket, from now until `unplug`."""
 
-    def __init__(self, chip: Chip, number: int) -> None:
+    def __init__(self, chip: Chip | Scanner, number: int) -> None:
         self.chip = chip
         self.number = number
         self._reads: list[tuple[int, int]] = []  # (number of the request, bytes) that wait for data

@@ -13,8 +13,9 @@ from contextlib import asynccontextmanager
 
 from bleak import BleakClient, BleakScanner
 from bleak.backends.characteristic import BleakGATTCharacteristic
+from bleak.backends.client import BaseBleakClient
 from bleak.backends.device import BLEDevice
-from bleak.backends.scanner import AdvertisementData
+from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason, BleakError
 from dbus_fast.errors import DBusError
 
@@ -33,7 +34,8 @@ async def spoken() -> AsyncIterator[None]:
     try:
         yield
     except BleakBluetoothNotAvailableError as error:
-        raise NoAdapterError(str(error.args[0])) from error
+        is_none = error.reason is BleakBluetoothNotAvailableReason.NO_BLUETOOTH
+        raise NoAdapterError("there is no Bluetooth adapter" if is_none else str(error.args[0])) from error
     except (BleakError, DBusError, EOFError, OSError, AssertionError) as error:
         words = f"{type(error).__name__}: {error}"
         if any(word in words for word in WANTS_BOND):
@@ -120,10 +122,16 @@ class BluezContact:
 
 
 class BluezAir:
-    """The first adapter that is there."""
+    """The first adapter that is there. bleak's backends are its own for this machine unless others are given."""
 
-    def __init__(self) -> None:
-        self._bus = Bus()
+    def __init__(
+        self,
+        bus: Bus | None = None,
+        scanner: type[BaseBleakScanner] | None = None,
+        client: type[BaseBleakClient] | None = None,
+    ) -> None:
+        self._bus = bus or Bus()
+        self._backends = scanner, client
         self._scanner: BleakScanner | None = None
         self._seen: Callable[[Seen], None] = lambda seen: None
         self._devices: dict[str, BLEDevice] = {}
@@ -150,7 +158,7 @@ class BluezAir:
 
     async def _started(self) -> BleakScanner:
         """Every advertisement is wanted, not only the first: one that failed is connected when it is heard again."""
-        scanner = BleakScanner(self._advertised, bluez={"filters": {"DuplicateData": True}})
+        scanner = BleakScanner(self._advertised, bluez={"filters": {"DuplicateData": True}}, backend=self._backends[0])
         await scanner.start()
         return scanner
 
@@ -201,7 +209,7 @@ class BluezAir:
             contacts[0].lost = "disconnected"
             stirred()
 
-        client = BleakClient(device, disconnected_callback=gone, timeout=CONNECT_LIMIT_S)
+        client = BleakClient(device, gone, timeout=CONNECT_LIMIT_S, backend=self._backends[1])
         contact = BluezContact(client, self._bus, device.details["path"], self._afresh)
         contacts.append(contact)
         try:

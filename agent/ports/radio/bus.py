@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,19 @@ CLASS = Path("/sys/class/bluetooth")
 Changed = Callable[[str, dict[str, Any]], None]  # object path, properties of Device1
 
 
-class Bus:
-    """Our own connection to the system bus; opened when it is needed, and again where it was lost."""
+async def system_bus() -> MessageBus:
+    return await MessageBus(bus_type=BusType.SYSTEM).connect()
 
-    def __init__(self) -> None:
+
+class Bus:
+    """Our own connection to the system bus; opened when it is needed, and again where it was lost.
+
+    `dial` opens it; `adapters` is the folder in which the kernel shows them.
+    """
+
+    def __init__(self, dial: Callable[[], Awaitable[MessageBus]] = system_bus, adapters: Path = CLASS) -> None:
+        self._dial = dial
+        self._adapters = adapters
         self.agent = PairingAgent()
         self._bus: MessageBus | None = None
         self._watchers: list[Changed] = []
@@ -60,7 +69,7 @@ class Bus:
         if self._bus is not None and self._bus.connected:
             return self._bus
         try:
-            bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+            bus = await self._dial()
         except (OSError, EOFError, AuthError, InvalidAddressError) as error:
             raise NoAdapterError(f"there is no system bus: {error}") from error
         bus.export(AGENT_PATH, self.agent)
@@ -128,7 +137,7 @@ class Bus:
 
     async def replug(self) -> None:
         """Take the USB power of every adapter away. Needs the right to write to its `authorized`."""
-        files = await asyncio.to_thread(_switches)
+        files = await asyncio.to_thread(_switches, self._adapters)
         if not files:
             raise AirError("the adapter is not on USB")
         for file in files:
@@ -144,8 +153,8 @@ class Bus:
             self._bus.disconnect()
 
 
-def _switches() -> list[Path]:
-    return [file for file in map(_authorized, sorted(CLASS.glob("hci*"))) if file is not None]
+def _switches(adapters: Path) -> list[Path]:
+    return [file for file in map(_authorized, sorted(adapters.glob("hci*"))) if file is not None]
 
 
 def _authorized(adapter: Path) -> Path | None:
