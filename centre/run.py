@@ -70,11 +70,11 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
     page.stop()
     intake.stop()
     subscriber.stop()
+    if roll is not None:
+        roll.close()
     timing.stop()
     if port is not None:
         port.stop()
-    if roll is not None:
-        roll.close()
     return 1 if intake.failed or page.failed else 0
 
 
