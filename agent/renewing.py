@@ -25,6 +25,7 @@ from agent.enrol.standing import Enrolled
 from agent.health.status import TrustStatus
 from agent.trust import DirectoryRefusedError, broker
 from agent.uplink.account import LinkState
+from agent.uplink.dates import HINTS
 from agent.uplink.tls import LinkError
 from config.load import ConfigError
 from wire.keys import Recipient
@@ -52,15 +53,16 @@ class Said(msgspec.Struct):
 class Believers:
     """Who in this process must hear of a change, and what is asked of the world.
 
-    Microseconds since 1970: it is surely between the two of `known`; `shown` says the wall clock, whatever it is worth.
-    None where nobody knows.
+    Microseconds since 1970: `passed` have surely passed; it is between the two of `known`, None where nobody knows;
+    `shown` says the wall clock, whatever it is worth.
     """
 
     grant_to: Callable[[Sequence[Recipient]], None]
     believe: Callable[[Sequence[Ed25519PublicKey]], None]
     redial: Callable[[], None]
+    passed: Callable[[], int]
     known: Callable[[], tuple[int, int] | None]
-    shown: Callable[[], int | None]
+    shown: Callable[[], int]
     uniform: Callable[[float, float], float]
 
 
@@ -134,6 +136,8 @@ class Renewing:
         if enrolled is None:
             return None
         problem, hint = self._problem, self._hint
+        if not problem and self._believers.passed() >= enrolled.due:
+            problem, hint = _late(enrolled, self._believers.passed())
         if enrolled.revoked:
             problem, hint = "the centre has revoked this gateway", "it goes on recording; ask the centre for a voucher"
         return TrustStatus(enrolled.begins / 1e6, enrolled.ends / 1e6, enrolled.version, problem, hint)
@@ -142,13 +146,12 @@ class Renewing:
         enrolled = self.enrolled()
         if enrolled is None or enrolled.revoked:
             return False
-        known, shown = self._believers.known(), self._believers.shown()
-        passed = known[0] if known else None
+        passed = self._believers.passed()
         if standing.is_too_late(enrolled, passed):
             what = "the certificate expired more than 180 days ago"
             self._say(what, "it goes on recording; ask the centre for a voucher: wardlink enrol")
             return False
-        is_over = self._is_down and shown is not None and shown > enrolled.ends
+        is_over = self._is_down and self._believers.shown() > enrolled.ends
         return standing.is_due(enrolled, passed, self._is_expired or is_over)  # asking too early costs nothing
 
     async def _renew(self) -> bool:
@@ -184,6 +187,16 @@ class Renewing:
         self._problem, self._hint = problem, hint
 
 
+def _late(enrolled: Enrolled, passed: int) -> tuple[str, str]:
+    """What to say of a certificate that is due, and of which nothing else is to be said."""
+    if not enrolled.url:
+        what = "the certificate must be renewed, and no address to renew at is known"
+        return what, "by a stick: wardlink enrol request"
+    if passed > enrolled.ends:
+        return "the certificate has expired", "it is being renewed, and it goes on recording"
+    return "", ""
+
+
 def _said(out: bytes) -> Said:
     try:
         return msgspec.json.decode(out, type=Said)
@@ -209,19 +222,16 @@ def renewing(gateway: Gateway) -> Renewing:
         gateway.utc.believe(centres)
 
     def known() -> tuple[int, int] | None:
-        anchor = gateway.utc.anchor()
-        return (anchor.utc - anchor.error, anchor.utc + anchor.error) if anchor and anchor.error is not None else None
-
-    def shown() -> int | None:
-        anchor = world.anchor(0)
-        return None if anchor is None else anchor.utc
+        found = gateway.utc.known()
+        return None if found.by in HINTS else (found.earliest, found.latest)
 
     believers = Believers(
         grant_to,
         believe,
         redial,
+        gateway.utc.passed,
         known,
-        shown,
+        world.unix_us,
         world.uniform,
     )
     return Renewing(Path(gateway.config.keys), believers, child_of(world.config_file))

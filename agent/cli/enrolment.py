@@ -100,8 +100,13 @@ def _renew(keys: Keys, args: argparse.Namespace) -> Facts:
 
 
 def _request(keys: Keys, args: argparse.Namespace) -> Facts:
+    """With a voucher, on the stick itself or as always; an enrolled gateway without one asks for its renewal."""
     made = _made(keys, args)
-    data, asked = keys.ask(_voucher(args, ""), os.urandom(request.NONCE_BYTES), clock.unix_us())
+    stick = args.stick or args.words[1]
+    has_voucher = args.voucher or (Path(stick) / VOUCHER_FILE).is_file() or keys.enrolled() is None
+    args.stick = stick if (Path(stick) / VOUCHER_FILE).is_file() else args.stick
+    given = _voucher(args, "") if has_voucher else None
+    data, asked = keys.ask(given, os.urandom(request.NONCE_BYTES), clock.unix_us())
     file = Path(args.words[1]) / f"wardlink-{asked.gateway}.request"
     applying.replace(applying.Owned(), file, request.to_text("REQUEST", data).encode())
     keys.remember(asked)

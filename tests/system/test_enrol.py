@@ -167,7 +167,7 @@ def test_a_stick_does_it_without_a_network(endpoint, capsys) -> None:
     stick = endpoint.folder / "usb"
     stick.mkdir()
     (stick / "voucher.txt").write_text(endpoint.voucher().text())
-    assert said(capsys, ["enrol", "request", str(stick), "--stick", str(stick), "--protect", "file", *where])[0] == 0
+    assert said(capsys, ["enrol", "request", str(stick), "--protect", "file", *where])[0] == 0
     (asked,) = stick.glob("*.request")
     assert made.gateway in asked.name
     answer = endpoint.rig.answer(request.from_text("REQUEST", asked.read_text()))
@@ -177,6 +177,20 @@ def test_a_stick_does_it_without_a_network(endpoint, capsys) -> None:
     assert said(capsys, ["enrol", "answer", str(stick / "answer"), *where])[0] == 0
     assert identity.load(made.folder, receipts=True).gateway == made.gateway
     assert "no request" in said(capsys, ["enrol", "answer", str(stick / "answer"), *where])[1]
+
+
+def test_a_stick_renews_without_a_voucher(endpoint, capsys) -> None:
+    made, where = enrolled_long_ago(endpoint, 70)
+    before = made.enrolled()
+    stick = endpoint.folder / "usb"
+    stick.mkdir()
+    assert said(capsys, ["enrol", "request", str(stick), *where])[0] == 0
+    (asked,) = stick.glob("*.request")
+    data = request.from_text("REQUEST", asked.read_text())
+    assert request.read(data).kind == "renew"
+    (stick / "answer").write_text(request.to_text("ANSWER", endpoint.rig.answer(data)))
+    assert said(capsys, ["enrol", "answer", str(stick / "answer"), *where])[0] == 0
+    assert made.enrolled().ends > before.ends
 
 
 def test_label_and_certificate_name_the_same_gateway(endpoint, capsys) -> None:

@@ -5,6 +5,7 @@ import json
 import selectors
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agent import identity
@@ -63,7 +64,7 @@ class Box:
         self.believed: list = []
         self.dials = 0
         self.is_sure = True
-        self.shown: int | None = None
+        self.shown = 0
         self.is_reachable = True
 
     async def child(self, words, data: bytes) -> tuple[int, bytes]:
@@ -89,6 +90,7 @@ class Box:
             grant_to=self.granted.append,
             believe=self.believed.append,
             redial=redial,
+            passed=lambda: self.rig.now if self.is_sure else 0,
             known=lambda: (self.rig.now, self.rig.now + 1) if self.is_sure else None,
             shown=lambda: self.shown,
             uniform=lambda least, most: (least + most) / 2,
@@ -245,3 +247,15 @@ def test_a_child_that_dies_is_a_failure_like_another(box) -> None:
     box.rig.later(61)
     box.child = dead
     assert "the child that does it failed" in box.run(HOUR_S).status().problem
+
+
+def test_who_can_only_be_renewed_by_a_stick_is_told_so_in_time(box) -> None:
+    file = box.keys.folder / "enrolled.json"
+    file.write_bytes(msgspec.json.encode(msgspec.structs.replace(box.keys.enrolled(), url="")))
+    box.rig.later(59)
+    assert box.run(HOUR_S).status().problem == ""
+    box.rig.later(2)
+    one = box.run(HOUR_S)
+    assert box.asked_s == []
+    assert "no address to renew at" in one.status().problem
+    assert "enrol request" in one.status().hint

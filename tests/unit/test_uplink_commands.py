@@ -261,3 +261,13 @@ def test_every_flipped_bit_and_every_cut_is_refused() -> None:
         with pytest.raises(CommandError):
             read(CENTRE.public_key(), "gw-1", one)
     assert read(CENTRE.public_key(), "gw-1", data).said.wanted == WANTED
+
+
+def test_an_old_and_a_new_key_of_the_centre_command_side_by_side() -> None:
+    commands = Commands([STRANGER.public_key(), CENTRE.public_key()], "gw-1", EPOCH)
+    assert take(commands, made(), 0, None) == WANTED
+    assert take(commands, made(1, signer=STRANGER), 10 * S, None) == WANTED
+    commands.centres = [CENTRE.public_key()]
+    assert take(commands, made(2, signer=STRANGER), 20 * S, None) == []
+    assert take(commands, made(2), 20 * S, None) == WANTED
+    assert commands.refused == {"signature": 1}
