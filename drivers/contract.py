@@ -59,8 +59,8 @@ class DeviceTime:
 
     As an output it says so now, and makes a pair with ours. When a reading was taken stands with the reading.
 
-    `iso` is local date and time without a zone as the device gave it ("" if it has no calendar clock, or says a day that
-    does not exist: `drivers.moments`); `ticks` is a free-running counter with `hertz` ticks a second (None if there is none).
+    `iso` is local date and time without a zone as given ("" if it has no calendar clock, or says a day that does not
+    exist: `drivers.moments`); `ticks` is a free-running counter with `hertz` ticks a second (None if there is none).
     """
 
     iso: str = ""
