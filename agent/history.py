@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from agent.health import notify
+from agent.supervisor import places
 from agent.uplink.account import LinkState
 from wire.records import Anchor
 
@@ -102,12 +102,6 @@ class History(logging.Handler):
             self.problem = str(error)
             return
         self._is_new, self.problem = False, ""
-
-
-def places(error: BaseException) -> str:
-    """The type of an exception, and the lines it came through; not its text, which may hold what a device said."""
-    frames = traceback.extract_tb(error.__traceback__)[-6:]
-    return f"{type(error).__name__} at " + " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames))
 
 
 def read(runtime: Path) -> Told | None:
