@@ -40,9 +40,11 @@ ROUNDS = 10
 EVERY_S = 1.0
 READY_LIMIT_S = 120.0
 COMMAND = "python -m bench.links.clocks"
+TOLD = ("P4", "P1")
+BARS = {"clock.p4.true_error_median": 50.0}  # ms, at most
 
 
-def figures(profile: str, seed: int, rounds: int) -> Iterator[Figure]:
+def figures(profile: str, seed: int = 1, rounds: int = ROUNDS) -> Iterator[Figure]:
     """Median and worst of the true error, and of the bound that is said."""
     with tempfile.TemporaryDirectory(prefix="wardlink-clocks-") as name, ExitStack() as stack:
         folder = Path(name)
