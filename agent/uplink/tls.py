@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _EXPIRED, _NOT_YET_VALID, _REVOKED = 10, 9, 23
-_FOREIGN = frozenset({7, 18, 19, 20, 21, 24, 26})
+_FOREIGN = frozenset({7, 18, 19, 20, 21, 24})  # 26, not meant for a server, has words of its own
 _WRONG_NAME = frozenset({62, 64})
 
 _ALERTS = {
