@@ -14,6 +14,7 @@ from dataclasses import dataclass
 PAUSE_FIRST_S = 0.5
 PAUSE_LIMIT_S = 30.0
 HEALTHY_S = 60.0
+ERROR_LIMIT_LETTERS = 500  # a driver's error may name what it was told
 log = logging.getLogger("wardlink.supervisor")
 
 
@@ -71,4 +72,4 @@ class Supervisor:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}"[:ERROR_LIMIT_LETTERS]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from agent.cli.talk import CommandError
+from agent.cli.talk import CommandError, plain
 from agent.health import status
 
 
@@ -39,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
         problems = [{"problem": problem, "next": step} for problem, step in wrong]
         print(msgspec.json.encode({"status": now, "problems": problems}).decode())
     else:
-        print("\n".join([*_page(now), *(f"problem: {problem}\n   next: {step}" for problem, step in wrong)]))
+        said = [line for problem, step in wrong for line in (f"problem: {problem}", f"   next: {step}")]
+        print("\n".join(map(plain, [*_page(now), *said])))
     return 1 if wrong else 0
 
 

@@ -120,6 +120,11 @@ def memory_of(pid: int) -> Iterator[bytes]:
                 yield memory.read(end - begin)
 
 
+def words_of(pid: int) -> list[bytes]:
+    """What a process was started with."""
+    return [Path(f"/proc/{pid}/{name}").read_bytes() for name in ("environ", "cmdline")]
+
+
 def files_of(folder: Path, *, tape: bool) -> Iterator[bytes]:
     """The bytes and the name of each file; of the runtime folder the tape alone, or all but it."""
     for file in sorted(folder.rglob("*")):
@@ -168,7 +173,7 @@ async def story(folder: Path, seconds: float) -> dict[str, Any]:
             seen[NEVER[3]] = list(files_of(gateway.runtime, tape=False))
             seen["gateway's memory"] = list(memory_of(pid))
             seen["broker's memory"] = list(memory_of(mosquitto._process.pid))
-            environment = [Path(f"/proc/{pid}/{name}").read_bytes() for name in ("environ", "cmdline")]
+            environment = await asyncio.to_thread(words_of, pid)
             gateway.kill()
         seen["wire"] = [bytes(wire.said)]
         seen["card"] = list(files_of(folder / "state", tape=False))

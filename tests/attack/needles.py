@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import random
 import re
@@ -52,7 +53,7 @@ def of_digits(digits: str) -> Iterator[bytes]:
 def of_samples(run: Iterable[int]) -> Iterator[bytes]:
     """Integers of every width, their differences, lists as text, JSON and CBOR."""
     values = list(run)
-    steps = [b - a for a, b in zip(values, values[1:], strict=False)]
+    steps = [b - a for a, b in itertools.pairwise(values)]
     for form in ("b", "<h", ">h", "<i", ">i", "<q", "<d", "<f"):
         order, kind = (form[0], form[1]) if len(form) == 2 else ("=", form)
         yield struct.pack(f"{order}{len(values)}{kind}", *values)

@@ -18,7 +18,6 @@ from centre import asking
 from tests.attack.hostile import WAYS, Hostile, publish
 from tests.attack.long import long
 from tests.attack.ward import Hospital, confirms_by_receipt, running
-from tests.system.bell import Bell
 from tests.system.gateway_rig import SITE, Gateway, Mosquitto, Oximeter
 from wire.receipt import Held, Receipt, sign
 from wire.topics import Address
