@@ -50,7 +50,11 @@ RECORDS = st.one_of(
     st.builds(PatientIdAt, COUNT, COUNT, WORD, WORD),
     st.builds(Line, COUNT, COUNT, COUNT, COUNT, COUNT),
 )
-BLOCKS = st.builds(Block, COUNT, COUNT, st.integers(1, 64), COUNT, st.integers(1, 65535), st.binary(max_size=40))
+SHAPE = st.tuples(st.integers(1, 64), st.integers(1, 65535)).filter(lambda shape: 7 * shape[0] * shape[1] <= 1 << 22)
+BLOCKS = st.builds(
+    lambda t, stream, shape, first, coded: Block(t, stream, shape[0], first, shape[1], coded),
+    *(COUNT, COUNT, SHAPE, COUNT, st.binary(max_size=40)),
+)
 
 
 def marked(block: Block, kind: str) -> Block:
