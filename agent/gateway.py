@@ -19,6 +19,7 @@ from agent.config import MIB, Config
 from agent.health import metrics, notify, status
 from agent.health.room import Rooms
 from agent.keeping import Keeping, Kept
+from agent.last_minutes import last_minutes
 from agent.listening import Listening
 from agent.picture import picture, volumes
 from agent.ports.plugs import FOUND
@@ -31,8 +32,7 @@ from agent.spool.spool import Spool
 from agent.spool.terms import Lost
 from agent.supervisor import Supervisor
 from agent.tapes import Tapes
-from agent.uplink.link import Broker
-from agent.uplink.tls import context
+from agent.trust import Trust, broker
 from agent.uplink.uplink import Origin, Seams, Uplink
 from agent.window import ADOPTED_FILE, BOND_FILE
 from agent.world import World
@@ -68,14 +68,14 @@ class Gateway:
         self.epoch = spool.epoch
         self.ward = Ward(lambda: codec.Encoder().encode)
         self.tapes = Tapes()
-        sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce, world.entropy)
+        sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce, world.secret)
         self.pulse = Pulse(self.ward, sealer, partial(world.anchor, LATE_US), config.bed, spool.body_limit_bytes)
         self.uplink = Uplink(
             Origin(self.address, spool.epoch),
-            _broker(config),
-            who.centre,
+            broker(config),
+            who.centres,
             self.relaying,
-            Seams(lambda state: None, self._meet, world.now, world.uniform, self._utc, world.dial),
+            Seams(lambda state: self.trust.link(state), self._meet, world.now, world.uniform, self._utc, world.dial),
             relayed=self.relaying.places,
         )
         self._hurry = asyncio.Event()
@@ -93,6 +93,7 @@ class Gateway:
         self.discovery: Discovery | None = self._discover() if known else None
         self.radio: Radio | None = None
         self._look_by_radio(begin=False)
+        self.trust = Trust(self)
 
     def _open_spool(self, folder: Path, quotas: dict[int, int]) -> Spool:
         world = self.world
@@ -136,7 +137,7 @@ class Gateway:
         listening = asyncio.create_task(self.supervisor.run(ports))  # first: the kernel keeps little for a line
         await self._begin()
         bell = self.world.bell(partial(self.supervisor.once, "discovery", self._look)) if self._searches else None
-        organs = {"data path": self._beat, "uplink": self.uplink.run, "status": self._show}
+        organs = {"data path": self._beat, "uplink": self.uplink.run, "status": self._show, **self.trust.works()}
         if any(chain.unread_files for chain in self.keeping.spool.stat().classes.values()):
             organs["unread files"] = partial(self._look_again, stop)
         working = asyncio.create_task(self.supervisor.run(organs))
@@ -162,7 +163,8 @@ class Gateway:
     async def _begin(self) -> None:
         """The first grant, and what this epoch knows of earlier ones, durable before anything else."""
         self._owe(self.keeping.spool.undeclared())
-        for header, data in self.pulse.ended(self.keeping.ends()):
+        recovered = await self.keeping.on_thread(partial(last_minutes, self.keeping.spool, self.address.gateway))
+        for header, data in self.pulse.ended(self.keeping.ends(), recovered):
             self.keeping.append(header, data)
         await self._beat_once()
         self.world.settle()
@@ -259,12 +261,6 @@ def _quotas(config: Config) -> dict[int, int]:
         int(Class.VITAL): sizes.vital_mib * MIB,
         int(Class.WAVE): sizes.wave_mib * MIB,
     }
-
-
-def _broker(config: Config) -> Broker:
-    keys = Path(config.keys)
-    tls = context(keys / "ca.crt", keys / "gateway.crt", keys / "gateway.key") if config.broker_tls else None
-    return Broker(config.broker_host, config.broker_port, tls)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -59,6 +59,8 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
         tasks=[TaskStatus(task.name, task.failures, task.last_error) for task in gateway.supervisor.watched],
         relayed=relayed,
         radio=gateway.radio.picture(now) if gateway.radio else None,
+        key=gateway.trust.kept,
+        trust=gateway.trust.status(),
     )
 
 

@@ -10,10 +10,12 @@ from typing import TypeVar
 
 from agent.clock import stepped
 from agent.sessions.ward import Ward
-from wire.bundle import pack_vital, pack_wave
+from wire.bundle import BUNDLE_SAMPLES_LIMIT, pack_vital, pack_wave, samples_of
 from wire.envelope import Header
-from wire.records import Anchor, Association, EnvelopeGap, Record, Room
+from wire.keys import Recipient
+from wire.records import Anchor, Association, Block, EnvelopeGap, Record, Room
 from wire.seal import Sealer
+from wire.statement import Recovered
 from wire.topics import Class
 
 HOUR_NS = 3_600_000_000_000
@@ -48,6 +50,7 @@ class Pulse:
         self._introduce = True
         self._restate = False
         self._tails: Sequence[tuple[int, int, int]] = ()
+        self._recovered: Sequence[Recovered] = ()
         self._anchor: Anchor | None = None
         self._declared: list[Record] = []
         self.room: Sequence[tuple[int, int, int | None]] = ()  # (class, waiting, seconds), as known of late
@@ -57,6 +60,10 @@ class Pulse:
         """Say who everybody is with the next beat: a reader may just have come."""
         self._introduce = True
 
+    def grant_to(self, recipients: Sequence[Recipient]) -> None:
+        """Who may open what is sealed from the next beat on; where they are others than before it begins a new hour."""
+        self._sealer.grant_to(recipients)
+
     def lost(self, t: int, epoch: int, cls: int, ranges: Iterable[tuple[int, int]], cause: str) -> None:
         """Declare sealed envelopes that are gone; `t` in microseconds. What explains the others is said again."""
         if epoch == self._sealer.epoch:
@@ -64,16 +71,16 @@ class Pulse:
             self._introduce = self._introduce or cls == Class.VITAL
         self._declared += [EnvelopeGap(t, epoch, cls, first, last, cause) for first, last in ranges]
 
-    def ended(self, tails: Sequence[tuple[int, int, int]]) -> list[Envelope]:
-        """State where earlier epochs end in the spool."""
-        self._tails = tails
-        return [self._sealer.ended(tails)] if tails else []
+    def ended(self, tails: Sequence[tuple[int, int, int]], recovered: Sequence[Recovered] = ()) -> list[Envelope]:
+        """State where earlier epochs end in the spool, and what of them no manifest lists."""
+        self._tails, self._recovered = tails, recovered
+        return [self._sealer.ended(tails, recovered)] if tails else []
 
     def beat(self, now: int, last: bool = False) -> list[Envelope]:
-        """Everything since the last beat, sealed; grants first. `last` closes the epoch with a manifest."""
+        """Everything since the last beat, sealed; grants first. `last`: a manifest ends it, the key is forgotten."""
         t = now // 1000
         made: list[Envelope] = []
-        if now >= self._hour_at:
+        if now >= self._hour_at or self._sealer.wants_hour:
             self._hour_at = now + HOUR_NS
             made.append(self._sealer.begin_hour())
             self._introduce = True
@@ -81,15 +88,18 @@ class Pulse:
             made.append(self._sealer.grant())
         if self._restate:
             self._restate = False
-            made += self.ended(self._tails)
+            made += self.ended(self._tails, self._recovered)
         records, blocks = self._ward.take(t)
         records = self._due(now) + records
         made += [self._sealer.seal(Class.VITAL, bundle) for bundle in self._bundles(records, pack_vital)]
-        made += [self._sealer.seal(Class.WAVE, bundle) for bundle in self._bundles(blocks, pack_wave)]
+        for part in _parts(blocks):
+            made += [self._sealer.seal(Class.WAVE, bundle) for bundle in self._bundles(part, pack_wave)]
         if now >= self._manifest_at or last:
             self._manifest_at = now + MANIFEST_NS
             manifest = self._sealer.manifest()
             made += [manifest] if manifest else []
+        if last:
+            self._sealer.forget()
         return made
 
     def _due(self, now: int) -> list[Record]:
@@ -129,3 +139,13 @@ class Pulse:
         middle = len(items) // 2
         yield from self._bundles(items[:middle], pack)
         yield from self._bundles(items[middle:], pack)
+
+
+def _parts(blocks: Sequence[Block]) -> Iterator[Sequence[Block]]:
+    """Halved until each part has no more samples than a bundle may say."""
+    if len(blocks) <= 1 or samples_of(blocks) <= BUNDLE_SAMPLES_LIMIT:
+        yield blocks
+        return
+    middle = len(blocks) // 2
+    yield from _parts(blocks[:middle])
+    yield from _parts(blocks[middle:])

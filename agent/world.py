@@ -20,6 +20,7 @@ from agent.uplink.link import Link
 from agent.uplink.uplink import Dial
 from drivers import registry
 from drivers.contract import Driver, Serial
+from wire import seal
 from wire.records import Anchor
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class World:
     anchor: Callable[[int], Anchor | None] = clock.anchor
     uniform: Callable[[float, float], float] = random.uniform
     entropy: Callable[[int], bytes] = os.urandom
+    secret: Callable[[int], bytearray] = seal.fresh  # data keys: wiped after use
     driver: Callable[[str], type[Driver]] = registry.driver
     plugged: Callable[[], tuple[Plug, ...]] = field(default_factory=Plugs)
     bell: Callable[[Callable[[], None]], Bell] = Bell
@@ -70,6 +72,7 @@ class World:
     room: Callable[[Path], int | None] = disk_bytes
     limits: Callable[[], Limits] = Limits
     thread: Callable[[], Executor] = spool_thread
+    config_file: str = ""  # what a child process of ours is told to read; "": there are no children
     ready: Callable[[str], None] = notify.ready
     progress: Callable[[str], None] = notify.progress
     settle: Callable[[], None] = memory.settle

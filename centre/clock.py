@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 
@@ -21,3 +22,8 @@ def monotonic_s() -> float:
 def retry_s(attempt: int) -> int:
     """Full jitter: whole seconds to wait before attempt number `attempt` (from 0), between 1 and a doubling cap."""
     return 1 + random.randrange(min(RETRY_LIMIT_S, 2 ** min(attempt, 10)))
+
+
+def secret(count: int) -> bytes:
+    """Random bytes that nobody can guess."""
+    return os.urandom(count)

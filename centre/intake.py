@@ -46,6 +46,7 @@ class Intake:
         self._thread = threading.Thread(target=self._run, name="ingest")
         self.failed = False
         self.on_failure: Callable[[], None] = self._stop.set
+        self.before_batch: Callable[[], None] = lambda: None  # may raise StoreError
 
     def start(self) -> None:
         self._thread.start()
@@ -67,6 +68,7 @@ class Intake:
 
     def _step(self) -> None:
         group = self._gather()
+        self._until_done(self.before_batch)
         if self._subscriber.gone.is_set():
             self._subscriber.gone.clear()
             self._until_done(self._ingest.disconnected)

@@ -45,6 +45,9 @@ class Bed:
     lost: int  # envelopes declared lost
     duplicates: int
     rooms: tuple[Room, ...] = ()  # by class; none where the gateway has not said
+    unproven: int = 0  # envelopes here that no manifest proves, or not yet
+    refuted: int = 0  # envelopes of stretches that are not what their manifest lists
+    conflicts: int = 0  # envelopes kept apart: others were here under their names
 
 
 @dataclass(frozen=True, slots=True)

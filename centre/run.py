@@ -6,17 +6,21 @@ import importlib.util
 import logging
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from centre.config import Config, Keys, load_keys
 from centre.counts import Counts
-from centre.gate import gate_of
+from centre.fleet.roll import Roll
+from centre.fleet.store import FleetError
+from centre.gate import Gate, gate_of, sites_of
 from centre.ingest import Ingest
 from centre.intake import Intake
 from centre.live import Live
 from centre.store import Store
 from centre.subscriber import Subscriber
+from config.load import ConfigError
 from wire.topics import Address
 
 if TYPE_CHECKING:
@@ -45,9 +49,13 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
     store.enrol((Address(gateway.site, gateway.id), gateway.bed) for gateway in config.gateways)
     store.all_offline()
     live = Live(counts)
-    ingest = Ingest(store, gate_of(config, store.gateways()), (own.recipient,), counts)
+    gate = gate_of(config, store.gateways())
+    ingest = Ingest(store, gate, own.recipients, counts)
     ingest.listeners.append(live.tell)
     intake = Intake(store, ingest, subscriber, own.signer, counts)
+    roll = _roll(config, gate, store) if config.fleet else None
+    if roll is not None:
+        intake.before_batch = roll.look
     intake.on_failure = ending.set
     page = _Page(config, store, live, ending)
     intake.start()
@@ -57,7 +65,16 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
     page.stop()
     intake.stop()
     subscriber.stop()
+    if roll is not None:
+        roll.close()
     return 1 if intake.failed or page.failed else 0
+
+
+def _roll(config: Config, gate: Gate, store: Store) -> Roll:
+    try:
+        return Roll(Path(config.fleet), sites_of(config), gate, store.enrol)
+    except FleetError as error:
+        raise ConfigError(str(error), error.hint) from error
 
 
 def _end_on_signals(ending: threading.Event) -> None:

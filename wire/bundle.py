@@ -21,7 +21,7 @@ from wire.records import Block, Record
 BUNDLE_LIMIT_BYTES = 1 << 20
 CHANNELS_LIMIT = 64
 SAMPLES_LIMIT = 65535
-BUNDLE_SAMPLES_LIMIT = 1 << 22  # of all its blocks: a flat line is 27 bytes, and a reader decodes what it was told to
+BUNDLE_SAMPLES_LIMIT = CHANNELS_LIMIT * SAMPLES_LIMIT  # as the largest block: a flat line is 150 000 in a byte
 _KEPT = (bytes, Decimal)
 
 
@@ -71,9 +71,14 @@ def read_wave(data: bytes) -> list[Block]:
             raise BundleError(f"a block of {block.rows} channels and {block.count} samples from {block.first}")
         if not all(0 <= mark.row < block.rows and 0 <= mark.at < block.count for mark in block.marks):
             raise BundleError("a mark outside its block")
-    if sum(block.rows * block.count for block in blocks) > BUNDLE_SAMPLES_LIMIT:
-        raise BundleError(f"more than {BUNDLE_SAMPLES_LIMIT} samples")
+    if samples_of(blocks) > BUNDLE_SAMPLES_LIMIT:
+        raise BundleError(f"{samples_of(blocks)} samples is more than a bundle may have")
     return blocks
+
+
+def samples_of(blocks: Sequence[Block]) -> int:
+    """How many samples the blocks say they have; decoding costs memory for each."""
+    return sum(block.rows * block.count for block in blocks)
 
 
 def _rows(data: bytes) -> tuple[int, list[list[Any]]]:

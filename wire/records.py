@@ -170,6 +170,14 @@ class Room(msgspec.Struct, frozen=True, array_like=True, tag=12):
     seconds: int | None
 
 
+class AuditHead(msgspec.Struct, frozen=True, array_like=True, tag=14):
+    """What the gateway's audit log has come to: so many entries, the last with this hash (wire/audit.py)."""
+
+    t: int
+    count: int
+    hash: bytes
+
+
 Record = (
     Catalogue
     | Anchor
@@ -184,6 +192,7 @@ Record = (
     | PatientIdAt
     | Line
     | Room
+    | AuditHead
 )
 
 

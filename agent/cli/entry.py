@@ -13,6 +13,7 @@ from config.load import ConfigError
 
 VERBS = (
     "run",
+    "audit",
     "check",
     "drivers",
     "bond",
@@ -23,7 +24,11 @@ VERBS = (
     "replay",
     "spool",
     "status",
+    "enrol",
+    "wipe",
+    "verify",
     "centre",
+    "fleet",
     "demo",
 )
 

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from agent.world import World
 
     try:
-        asyncio.run(gateway.run(loaded, World(open_line=early.open_line)))
+        asyncio.run(gateway.run(loaded, World(open_line=early.open_line, config_file=args.config)))
     except (SpoolError, LinkError) as error:
         raise CommandError(str(error), error.hint) from error
     return 0

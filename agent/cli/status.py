@@ -50,6 +50,7 @@ def _page(now: status.Status) -> list[str]:
         age = "never heard" if port.heard_s is None else f"heard {port.heard_s:.1f} s ago"
         lines.append(f"  {port.path}  {port.driver}  {port.state}, {age}, {port.frames} frames, {port.bad_frames} bad")
     lines += _radio(now.radio) if now.radio else []
+    lines += _trust(now)
     for chain in now.spool.chains:
         room = status.room_words(chain.room_h)
         lines.append(f"  spool {chain.name}: {chain.waiting_envelopes} waiting ({chain.waiting_bytes} bytes), {room}")
@@ -59,6 +60,16 @@ def _page(now: status.Status) -> list[str]:
             left = f"{one.waiting_envelopes} left ({one.waiting_bytes} bytes)"
         lines.append(f"  relayed for {one.gateway}: {left}, {one.held_envelopes} confirmed")
     return lines
+
+
+def _trust(now: status.Status) -> list[str]:
+    if not now.key:
+        return []
+    enrolled = "keys made by hand"
+    if now.trust is not None:
+        ends = time.strftime("%Y-%m-%d", time.gmtime(now.trust.ends_unix_s))
+        enrolled = f"certificate until {ends}, directory {now.trust.directory}"
+    return [f"  identity: {enrolled}, key kept: {now.key}"]
 
 
 def _radio(radio: status.RadioStatus) -> list[str]:

@@ -152,6 +152,16 @@ class RelayStatus(msgspec.Struct, frozen=True):
     hint: str
 
 
+class TrustStatus(msgspec.Struct, frozen=True):
+    """The enrolment: from when until when the certificate is good, and the version of the directory."""
+
+    begins_unix_s: float
+    ends_unix_s: float
+    directory: int
+    problem: str = ""
+    hint: str = ""
+
+
 class TaskStatus(msgspec.Struct, frozen=True):
     name: str
     failures: int
@@ -175,6 +185,8 @@ class Status(msgspec.Struct, frozen=True):
     tasks: list[TaskStatus]
     relayed: list[RelayStatus] = []
     radio: RadioStatus | None = None
+    key: str = ""  # how the gateway's key is kept: tpm, board, file
+    trust: TrustStatus | None = None  # None: the keys were made by hand
 
 
 def pack(status: Status) -> bytes:
@@ -216,6 +228,8 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
     if forged:
         what = f"{forged} receipts or commands have no signature of the centre"
         found.append((what, "is centre.pub the centre's key? if it is, somebody else writes to the broker"))
+    if status.trust and status.trust.problem:
+        found.append((f"enrolment: {status.trust.problem}", status.trust.hint))
     if status.clock != "ntp":
         found.append((f"clock: {status.clock}", "times go out as uncertain until NTP answers"))
     found += [(f"relay for {one.gateway}: {one.problem}", one.hint) for one in status.relayed if one.problem]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -22,8 +23,8 @@ log = logging.getLogger("wardlink.uplink")
 class Commands:
     """`refused` counts by reason: size, signature, malformed, epoch, replayed, expired, often. Those change nothing."""
 
-    def __init__(self, centre: Ed25519PublicKey, gateway: str, epoch: int) -> None:
-        self._centre = centre
+    def __init__(self, centres: Sequence[Ed25519PublicKey], gateway: str, epoch: int) -> None:
+        self.centres = centres  # another list may be put here at any time
         self._gateway = gateway
         self._epoch = epoch
         self._taken_ns: int | None = None
@@ -54,7 +55,7 @@ class Commands:
 
     def _checked(self, data: bytes, now: int, utc: int | None) -> Command:
         """Raises CommandError."""
-        command = read(self._centre, self._gateway, data)
+        command = _read(self.centres, self._gateway, data)
         if command.epoch != self._epoch:
             raise CommandError("epoch", f"it is for epoch {command.epoch}")
         if command.issued <= self.issued:
@@ -70,3 +71,14 @@ class Commands:
             return 0
         utc, at = self._heard
         return utc + (now - at) // 1000
+
+
+def _read(centres: Sequence[Ed25519PublicKey], gateway: str, data: bytes) -> Command:
+    """Signed by any of these keys. Raises CommandError."""
+    for centre in centres[:-1]:
+        try:
+            return read(centre, gateway, data)
+        except CommandError as error:
+            if error.reason != "signature":
+                raise
+    return read(centres[-1], gateway, data)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -59,29 +59,29 @@ class Origin:
 
 
 class Uplink:
-    """Envelopes out, receipts and commands in. `centre` is the key that signs them; None: a PUBACK counts as held.
+    """Envelopes out, receipts and commands in. `centres` are the keys that sign them; none: a PUBACK counts as held.
 
-    `relayed`: gateways whose envelopes the spool gives us too, see `relay.py`.
+    `broker` may be changed: the next connection goes there. `relayed`: gateways whose envelopes the spool gives us too, see `relay.py`.
     """
 
     def __init__(
         self,
         origin: Origin,
         broker: Broker,
-        centre: Ed25519PublicKey | None,
+        centres: Sequence[Ed25519PublicKey],
         spool: Spool,
         seams: Seams,
         limits: Limits | None = None,
         relayed: Places = dict,
     ) -> None:
         self._origin = origin
-        self._broker = broker
+        self.broker = broker
         self._seams = seams
         self._limits = limits or Limits()
         self._flow = Flow(self._limits)
         self._wake = asyncio.Event()
-        self._receipts = None if centre is None else Receipts(centre, origin.address.gateway, relayed)
-        self._commands = None if centre is None else Commands(centre, origin.address.gateway, origin.epoch)
+        self._receipts = Receipts(centres, origin.address.gateway, relayed) if centres else None
+        self._commands = Commands(centres, origin.address.gateway, origin.epoch) if centres else None
         self._errands = Errands(
             spool, self._flow, self._receipts, self._commands, seams.clock, seams.utc, self._wake.set
         )
@@ -101,6 +101,11 @@ class Uplink:
         parcel = Parcel(Lane.LIVE, header.cls, header.epoch, header.hour, header.seq, data)
         self._flow.offer(parcel, self._seams.clock())
         self._wake.set()
+
+    def believe(self, centres: Sequence[Ed25519PublicKey]) -> None:
+        """From now on these keys sign receipts and commands."""
+        if self._receipts is not None and self._commands is not None and centres:
+            self._receipts.centres = self._commands.centres = centres
 
     async def run(self) -> None:
         """Connect, send, reconnect, until cancelled or closed."""
@@ -171,7 +176,7 @@ class Uplink:
         """One connection, from dialling to its end. Raises LinkError."""
         address = self._origin.address
         will = Will(address.topic("state"), self._presence("offline"))
-        link = self._seams.dial(self._broker, address.gateway, will, self._wake.set, self._errands.receive)
+        link = self._seams.dial(self.broker, address.gateway, will, self._wake.set, self._errands.receive)
         try:
             terms = await link.open()
             self._begin(link, terms)
@@ -282,6 +287,6 @@ class Uplink:
         self._state = LinkState(connected, self._seams.clock(), message, hint)
         level = logging.WARNING if message else logging.INFO
         word = "connected" if connected else "disconnected"
-        where = f"{self._broker.host}:{self._broker.port}"
+        where = f"{self.broker.host}:{self.broker.port}"
         log.log(level, "uplink state=%s broker=%s message=%r hint=%r", word, where, message, hint)
         self._seams.on_state(self._state)

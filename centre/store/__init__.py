@@ -20,6 +20,7 @@ from centre.ledger import Place, Summary
 from centre.store import books, read, waves, write
 from centre.store.engine import StoreError, open_engine, said
 from centre.store.entry import Batch, Entry, Parked
+from centre.store.proofs import Proofs
 from wire.command import Wanted
 from wire.ranges import Ranges
 from wire.receipt import Held
@@ -38,6 +39,8 @@ class Store:
         with self._reading() as connection:
             self._numbers = books.numbers(connection)
             self._ledger = books.ledger(connection)
+            self._proofs = Proofs()
+            self._proofs.load(connection, {number: gateway for gateway, number in self._numbers.items()})
 
     def close(self) -> None:
         self._engine.dispose()
@@ -57,9 +60,11 @@ class Store:
         numbers = dict(self._numbers)
         with self._writing() as connection:
             fresh = write.write(connection, numbers, batch)
+            verdicts = self._proofs.judge(connection, numbers, self._ledger, fresh)
         self._numbers = numbers
         with self._lock:
             self._enter(batch, fresh)
+            self._proofs.enter(verdicts)
         return fresh
 
     def all_offline(self) -> None:
@@ -81,6 +86,16 @@ class Store:
             return []
         with self._reading() as connection:
             return books.grants(connection, number, epoch, hour)
+
+    def first_grant(self, gateway: str, epoch: int) -> bytes | None:
+        """What tells this start of a gateway from another one that wrongly has its number."""
+        with self._reading() as connection:
+            return books.first_grant(connection, self._of(gateway), epoch)
+
+    def digest(self, place: Place, seq: int) -> bytes | None:
+        """SHA-256 of an envelope that is held."""
+        with self._reading() as connection:
+            return books.digest(connection, self._of(place.gateway), place, seq)
 
     def openable(self) -> list[tuple[str, int, int]]:
         """(gateway, epoch, hour) of parked envelopes whose grant is here."""
@@ -141,8 +156,14 @@ class Store:
         with self._lock:
             summaries = {gateway: self._ledger.summary(gateway) for gateway in self._ledger.gateways()}
             newest = {gateway: next(iter(self._ledger.epochs(gateway)), 0) for gateway in summaries}
+            proofs = {gateway: self._proof(gateway) for gateway in summaries}
         with self._reading() as connection:
-            return read.beds(connection, summaries, newest)
+            return read.beds(connection, summaries, newest, proofs)
+
+    def _proof(self, gateway: str) -> tuple[int, int]:
+        """(held and proven by no manifest, refuted by one)."""
+        unproven = self._ledger.listable(gateway) - self._proofs.proven(gateway)
+        return unproven, self._proofs.refuted(gateway)
 
     def epochs(self, gateway: str) -> list[int]:
         """Epochs of which anything is held, the newest first."""

@@ -46,6 +46,7 @@ class Parked:
 @dataclass(slots=True)
 class Batch:
     """One transaction. `taken` were parked and are to be forgotten; `online` is what presence said last.
+    `conflicts` are genuine, and another envelope has their name.
 
     `dropped` is the store's answer: how many parked envelopes had to go for want of room.
     """
@@ -53,6 +54,7 @@ class Batch:
     entries: list[Entry] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
     taken: list[Parked] = field(default_factory=list)
+    conflicts: list[Parked] = field(default_factory=list)
     repeats: Counter[Place] = field(default_factory=Counter)
     online: dict[Address, bool] = field(default_factory=dict)
     heard: dict[Address, int] = field(default_factory=dict)

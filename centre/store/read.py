@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -12,17 +13,26 @@ from sqlalchemy import Connection, RowMapping, Select, func, select
 from centre import rows
 from centre.ledger import Summary
 from centre.store import schema
+from centre.store.proofs import conflicts
 from wire.topics import Class
 
 _NOTHING = ("none", "unvalidated", "", "")
 
 
-def beds(connection: Connection, summaries: Mapping[str, Summary], newest: Mapping[str, int]) -> list[rows.Bed]:
-    """All gateways, by site and bed. `summaries` and `newest` (epochs) are the ledger's."""
-    found = [
-        _bed(connection, row, summaries.get(row["gateway"], Summary()), newest.get(row["gateway"], 0))
-        for row in connection.execute(select(schema.GATEWAY)).mappings()
-    ]
+def beds(
+    connection: Connection,
+    summaries: Mapping[str, Summary],
+    newest: Mapping[str, int],
+    proofs: Mapping[str, tuple[int, int]],
+) -> list[rows.Bed]:
+    """All gateways, by site and bed. `summaries`, `newest` (epochs) are the ledger's; `proofs`: unproven, refuted."""
+    found = []
+    for row in connection.execute(select(schema.GATEWAY)).mappings():
+        name = row["gateway"]
+        bed = _bed(connection, row, summaries.get(name, Summary()), newest.get(name, 0))
+        unproven, refuted = proofs.get(name, (0, 0))
+        apart = conflicts(connection, row["gw"])
+        found.append(replace(bed, unproven=unproven, refuted=refuted, conflicts=apart))
     return sorted(found, key=lambda bed: (bed.site, bed.bed, bed.gateway))
 
 

@@ -88,6 +88,29 @@ STATEMENT = _table(
     Index("statement_hour", "gw", "epoch", "hour"),
 )
 
+# What manifests prove of envelopes, in ranges that grow together; and what waits to be compared, or was refuted.
+PROVEN = _table("proven", _key("epoch"), _key("cls"), _key("first"), _number("last"))
+PROOF = _table(
+    "proof",
+    _key("epoch"),
+    _key("cls"),
+    _key("first"),
+    Column("digest", LargeBinary, primary_key=True),
+    _number("count"),
+    Column("refuted", Boolean, nullable=False),
+)
+
+# Genuine envelopes whose name was taken: by another start of the gateway under one epoch, or by other bytes.
+CONFLICT = _table(
+    "conflict",
+    _key("epoch"),
+    _key("cls"),
+    _key("seq"),
+    Column("digest", LargeBinary, primary_key=True),
+    _number("received"),
+    Column("data", LargeBinary, nullable=False),
+)
+
 # Change: how long a gateway's spool has room for a class, as it said last.
 ROOM = _table(
     "room",
@@ -97,6 +120,16 @@ ROOM = _table(
     _number("received"),
     _number("waiting"),
     Column("seconds", BigInteger),  # null where the gateway does not know
+)
+
+# What gateways' audit logs had come to. Change: `epoch` and `t` are when it was said last.
+AUDIT = _table(
+    "audit",
+    _key("count"),
+    Column("hash", LargeBinary, primary_key=True),
+    _number("epoch"),
+    _number("t"),
+    _number("received"),
 )
 
 # Envelopes that wait for their grant. The digest is in the key so that a forged one cannot keep the true one out.

@@ -20,7 +20,7 @@ Spread = Iterator[tuple[Table, Row]]
 
 
 def spread(gw: int, entry: Entry) -> Spread:
-    """(table, row) of all that the entry brought; rows of SESSION, STREAM and ROOM replace older ones."""
+    """(table, row) of all that the entry brought; rows of SESSION, STREAM, ROOM and AUDIT replace older ones."""
     at = {"gw": gw, "epoch": entry.header.epoch}
     for item, record in enumerate(entry.records):
         yield from _record(at, entry.received, entry.header.seq, item, record)
@@ -67,6 +67,8 @@ def _record(at: Row, received: int, seq: int, item: int, record: Record) -> Spre
         case records.Room():
             said = {"cls": record.cls, "waiting": record.waiting, "seconds": record.seconds}
             yield schema.ROOM, {**at, "t": record.t, "received": received, **said}
+        case records.AuditHead():
+            yield schema.AUDIT, {**at, "t": record.t, "received": received, "count": record.count, "hash": record.hash}
         case records.EnvelopeGap():
             range_ = {"cls": record.cls, "first": record.first, "last": record.last}
             yield schema.LOST, {"gw": at["gw"], "epoch": record.epoch, **range_, "cause": text(record.cause)}

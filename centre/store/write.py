@@ -23,12 +23,12 @@ from wire.topics import Address, Class
 PARKED_LIMIT_COUNT = 50_000
 PARKED_LIMIT_BYTES = 256 << 20
 _PARKED_ROOM_COUNT = 5_000  # dropped at once when full, the oldest first
-_LATEST = (schema.SESSION, schema.STREAM, schema.ROOM)
+_LATEST = (schema.SESSION, schema.STREAM, schema.ROOM, schema.AUDIT)
 
 
 def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list[Entry]:
     """Put a batch into the transaction; return the entries that were new. `numbers` learns gateways met first."""
-    for address in (*batch.heard, *batch.online, *(p.address for p in batch.parked)):
+    for address in (*batch.heard, *batch.online, *(p.address for p in (*batch.parked, *batch.conflicts))):
         if address.gateway not in numbers:
             numbers[address.gateway] = _introduce(connection, address)
     fresh = _insert_envelopes(connection, numbers, batch.entries)
@@ -37,6 +37,7 @@ def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list
     copies = [entry.place for entry in batch.entries if id(entry) not in new]
     _count_sequences(connection, numbers, fresh, [*copies, *batch.repeats.elements()])
     _park(connection, numbers, batch)
+    _set_apart(connection, numbers, batch.conflicts)
     _hear(connection, numbers, batch)
     return fresh
 
@@ -179,6 +180,14 @@ def _park(connection: Connection, numbers: dict[str, int], batch: Batch) -> None
         rows = [{**_parked_key(numbers, p), "received": p.received, "data": p.data} for p in batch.parked]
         connection.execute(_upsert(connection, schema.PARKED).on_conflict_do_nothing(), rows)
         batch.dropped = _make_room(connection)
+
+
+def _set_apart(connection: Connection, numbers: dict[str, int], conflicts: Sequence[Parked]) -> None:
+    """Keep what has the name of another: nothing is written over, and nothing that was confirmed is let go."""
+    for one in conflicts:
+        place = {key: value for key, value in _parked_key(numbers, one).items() if key != "hour"}
+        row = {**place, "received": one.received, "data": one.data}
+        connection.execute(_upsert(connection, schema.CONFLICT).values(row).on_conflict_do_nothing())
 
 
 def _parked_key(numbers: dict[str, int], parked: Parked) -> Row:

@@ -140,6 +140,9 @@ class Interface:
             missing=bed.missing,
             lost=bed.lost,
             duplicates=bed.duplicates,
+            unproven=bed.unproven,
+            refuted=bed.refuted,
+            conflicts=bed.conflicts,
             gaps=[telling.gap(g, anchors) for g in gaps],
         )
 
@@ -151,9 +154,8 @@ class Interface:
         """Counters of the store and of the ledger, in the text format of Prometheus."""
         beds = self._store.beds()
         counts = {"beds": len(beds), "beds_online": sum(b.online for b in beds)}
-        counts |= {
-            f"envelopes_{name}": sum(getattr(b, name) for b in beds) for name in ("missing", "lost", "duplicates")
-        }
+        told = ("missing", "lost", "duplicates", "unproven", "refuted", "conflicts")
+        counts |= {f"envelopes_{name}": sum(getattr(b, name) for b in beds) for name in told}
         if isinstance(self._store, Counted):
             counts |= dict(self._store.counters())
         return PlainTextResponse("".join(f"wardlink_centre_{name} {value}\n" for name, value in sorted(counts.items())))

@@ -68,6 +68,9 @@ class BedNow(Answer):
     missing: int = Field(description="Envelopes the ledger lacks and nobody has declared lost (may still come)")
     lost: int = Field(description="Envelopes declared lost by the gateway")
     duplicates: int = Field(description="Envelopes that came more than once and were stored once")
+    unproven: int = Field(description="Envelopes here that no signed manifest proves, or not yet")
+    refuted: int = Field(description="Envelopes in stretches that are not what the gateway's manifest lists")
+    conflicts: int = Field(description="Genuine envelopes kept apart, as others were here under their names")
     rooms: list[RoomNow] = Field(description="Room in the gateway's spool, by class; empty where it has not said")
 
 
@@ -212,6 +215,9 @@ class Ledger(Answer):
     missing: int = Field(description="Envelopes that are not there and that nobody has declared lost")
     lost: int = Field(description="Envelopes declared lost")
     duplicates: int = Field(description="Envelopes that came again and were stored once")
+    unproven: int = Field(description="Envelopes here that no signed manifest proves, or not yet")
+    refuted: int = Field(description="Envelopes in stretches that are not what the gateway's manifest lists")
+    conflicts: int = Field(description="Genuine envelopes kept apart, as others were here under their names")
     gaps: list[DeclaredGap] = Field(description="Declared gaps of the epoch, in the order of `t`")
 
 

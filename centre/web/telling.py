@@ -54,6 +54,9 @@ def bed(row: rows.Bed) -> models.BedNow:
         missing=row.missing,
         lost=row.lost,
         duplicates=row.duplicates,
+        unproven=row.unproven,
+        refuted=row.refuted,
+        conflicts=row.conflicts,
         rooms=[room(one) for one in row.rooms],
     )
 

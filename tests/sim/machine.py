@@ -244,6 +244,7 @@ class Machine:
             anchor=self.anchor,
             uniform=self._uniform,
             entropy=self._entropy,
+            secret=lambda count: bytearray(self._entropy(count)),
             driver=self._place.driver,
             open_line=self._open_line,
             dial=lambda broker, client_id, will, wake, receive: Link(self._place, will, wake, receive),

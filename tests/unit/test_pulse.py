@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from agent import pulse
 from agent.pulse import ANCHOR_NS, BUNDLE_GOAL_BYTES, HOUR_NS, LINES_NS, MANIFEST_NS, Pulse
 from drivers.contract import Alarm, Numeric, Phase, Wave
 from tests.puppet import ECG, Scene, wave
@@ -203,6 +204,17 @@ def test_more_samples_than_an_envelope_holds_go_in_several(heart) -> None:
             codec.decode(b.coded, b.rows, b.count)[stream - b.stream] for b in blocks if 0 <= stream - b.stream < b.rows
         ]
         assert np.array_equal(np.concatenate(mine), noise)
+
+
+def test_more_samples_than_a_bundle_may_say_go_in_several(heart, monkeypatch) -> None:
+    """Flat lines take few bytes: what bounds them is what a reader would have to make of them."""
+    monkeypatch.setattr(pulse, "BUNDLE_SAMPLES_LIMIT", 1000)
+    heart.beat()
+    heart.scene.hear(1, *[Wave(f"x:{n}", (0,) * (300 + n), ECG) for n in range(10)])
+    made = [said for header, said in heart.beat() if header.cls is Class.WAVE]
+    assert sum(bundle.samples_of(blocks) for blocks in made) == 3045
+    assert len(made) > 2
+    assert all(bundle.samples_of(blocks) <= 1000 for blocks in made)
 
 
 def test_numbers_of_a_class_have_no_holes(heart) -> None:

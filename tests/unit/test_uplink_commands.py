@@ -37,7 +37,7 @@ def raw(value: object) -> bytes:
 
 @pytest.fixture
 def commands() -> Commands:
-    return Commands(CENTRE.public_key(), "gw-1", EPOCH)
+    return Commands([CENTRE.public_key()], "gw-1", EPOCH)
 
 
 def test_a_command_of_the_centre_for_this_gateway_and_start_is_taken(commands) -> None:
@@ -85,7 +85,7 @@ def test_a_copy_or_an_older_one_is_refused_however_late_it_comes(commands) -> No
 
 
 def test_one_that_waited_over_a_restart_is_refused(commands) -> None:
-    assert Commands(CENTRE.public_key(), "gw-1", EPOCH + 1).take(made(), 0, None) == []
+    assert Commands([CENTRE.public_key()], "gw-1", EPOCH + 1).take(made(), 0, None) == []
 
 
 def test_expired_by_our_clock_where_it_is_known(commands) -> None:
@@ -130,7 +130,7 @@ def test_an_envelope_that_rests_is_backlog_at_once_when_the_centre_asks() -> Non
 
 
 def test_a_receipt_from_before_the_centre_said_what_it_lacks_frees_nothing() -> None:
-    receipts = Receipts(CENTRE.public_key(), "gw-1")
+    receipts = Receipts([CENTRE.public_key()], "gw-1")
     held = [Held(EPOCH, 2, [(0, 4)])]
     assert receipts.take(sign_receipt(CENTRE, "gw-1", Receipt(UTC, held))) == held
     receipts.asked(UTC + 5)

@@ -21,7 +21,7 @@ def said(*ranges: tuple[int, int]) -> Held:
 
 def test_only_the_centres_own_receipt_for_this_gateway_counts():
     centre, stranger = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-    receipts = Receipts(centre.public_key(), "gw-1")
+    receipts = Receipts([centre.public_key()], "gw-1")
     receipt = Receipt(0, [said((0, 4)), Held(1, 9, [(0, 0)])])
     good = sign(centre, "gw-1", receipt)
     assert receipts.take(good) == [said((0, 4))]
