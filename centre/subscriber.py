@@ -61,6 +61,7 @@ class Subscriber:
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
+        self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
 
     def start(self) -> None:
@@ -124,6 +125,14 @@ class Subscriber:
         self.gone.set()
         self._pace()
         _LOG.warning("broker gone reason=%s", reason)
+
+    def _on_subscribe(
+        self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        refused = sum(reason.is_failure for reason in reasons)
+        if refused:
+            hint = "name `sites` as the broker has them for this centre"
+            _LOG.error('broker refuses subscriptions=%d of=%d hint="%s"', refused, len(reasons), hint)
 
     def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
         self._attempt = 0  # success is what arrives, not that a socket opened

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from agent.cli import fleet_broker
 from agent.cli.run import set_up_log
 from agent.cli.talk import CommandError
 
@@ -36,6 +37,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _add_gateways(verbs)
     _add_certificates(verbs)
     _add_looks(verbs)
+    fleet_broker.add(verbs)
 
 
 def _verb(verbs: _Verbs, name: str, run: Callable[[Any, argparse.Namespace], object], text: str, *words: str) -> Any:
