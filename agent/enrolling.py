@@ -109,7 +109,7 @@ class Keys:
         """Raises RefusedError."""
         try:
             return msgspec.json.decode((self.folder / ASKED_FILE).read_bytes(), type=Asked)
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             what = "no request of this gateway waits for an answer"
             raise RefusedError(what, "write one with `wardlink enrol request`; an answer is taken once") from error
 
@@ -146,7 +146,7 @@ def enrolled(folder: Path) -> Enrolled | None:
     """None where nobody enrolled: never, or the files were made by hand."""
     try:
         return standing.read((folder / ENROLLED_FILE).read_bytes())
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

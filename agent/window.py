@@ -28,7 +28,7 @@ def read(runtime: Path) -> Window:
     """Shut, where nobody opened one or the file is none of ours."""
     try:
         return msgspec.json.decode((runtime / BOND_FILE).read_bytes(), type=Window)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return Window()
 
 

@@ -28,7 +28,7 @@ def last(runtime: str) -> status.Status:
         return status.read(Path(runtime))
     except FileNotFoundError as error:
         raise CommandError("no gateway has run here since the machine started", "systemctl start wardlink") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CommandError(f"{runtime}: not a status: {error}") from error
 
 

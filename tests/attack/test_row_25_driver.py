@@ -75,7 +75,8 @@ def test_the_others_do_not_notice(way: str, tmp_path: Path, monkeypatch: pytest.
                     spoken += os.write(near, b"x" * 50)
                 except BlockingIOError:
                     spoken += 0
-                await Bell().until(lambda count=len(oximeter.said): len(oximeter.said) > count)
+                wanted = len(oximeter.said) + 1
+                await Bell().until(lambda wanted=wanted: len(oximeter.said) >= wanted)
             await oximeter.fall_silent()
             failures = {task.name: task.failures for task in gateway.supervisor.watched if task.failures}
             stop.set()

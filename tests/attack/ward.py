@@ -23,7 +23,7 @@ Name = tuple[int, int, int]  # class, epoch, seq
 class Hospital:
     """The centre of one gateway; `port` is the broker's, in the clear."""
 
-    def __init__(self, folder: Path, gateway: Gateway, port: int) -> None:
+    def __init__(self, folder: Path, gateway: Gateway, port: int, bed: str = "") -> None:
         self.gateway = gateway
         self.listen = f"127.0.0.1:{free_port()}"
         self.config = Config(
@@ -31,7 +31,7 @@ class Hospital:
             keys=str(gateway.ring.centre),
             store=f"sqlite:///{folder / 'centre.db'}",
             listen=self.listen,
-            gateways=(Enrolled(gateway.ring.gateway_id, SITE),),
+            gateways=(Enrolled(gateway.ring.gateway_id, SITE, bed),),
         )
 
     @contextmanager
