@@ -85,7 +85,7 @@ ROWS = (
     Row(
         7, "somebody between gateway and broker", "refused in words, hears nothing of MQTT, all is kept", TRIED,
         ("tests/attack/test_row_07_mitm.py",),
-        "no ALPN is asked for: mosquitto answers none. Another protocol on a good certificate gets the CONNECT and no more",
+        "no ALPN is asked for, as mosquitto answers none: another protocol on a good certificate gets the CONNECT",
         (f"{SYSTEM}wrong_clocks.py",),
     ),
     Row(
@@ -192,7 +192,10 @@ ROWS = (
         ("tests/attack/test_row_30_pins.py",)),
     Row(
         31, "secrets in memory dumps, logs, wire, broker", "none", TRIED,
-        ("tests/attack/test_row_12_stolen_card.py", f"{SYSTEM}forgotten.py::test_a_key_is_gone_after_its_hour_and_at_the_end"),
+        (
+            "tests/attack/test_row_12_stolen_card.py",
+            f"{SYSTEM}forgotten.py::test_a_key_is_gone_after_its_hour_and_at_the_end",
+        ),
         "figures: `python -m tests.attack.canaries`",
         (f"{SYSTEM}canaries.py", f"{UNIT}diagnosis.py"),
     ),

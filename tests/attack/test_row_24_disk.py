@@ -22,10 +22,10 @@ from tests.system.bell import Bell
 from tests.system.gateway_rig import Centre, scene
 
 FAULTS = {
-    "full": (errno.ENOSPC, ("write", "open")),
+    "full": (errno.ENOSPC, ("pwrite", "open")),
     "no inode left": (errno.ENOSPC, ("open",)),
-    "read-only": (errno.EROFS, ("write", "open", "rename")),
-    "broken": (errno.EIO, ("write", "fdatasync")),
+    "read-only": (errno.EROFS, ("pwrite", "open", "rename")),
+    "broken": (errno.EIO, ("pwrite", "fdatasync")),
 }
 
 

@@ -44,6 +44,12 @@ def test_what_a_row_points_to_exists_and_is_not_skipped(node: str) -> None:
         assert not [mark for mark in map(ast.unparse, test.decorator_list) if "skip" in mark or "xfail" in mark]
 
 
+@pytest.mark.parametrize("row", [row for row in ROWS if row.later], ids=lambda row: str(row.number))
+def test_what_comes_later_is_taken_up_when_it_is_here(row: Row) -> None:
+    here = [name for name in row.later if (ROOT / name).is_file()]
+    assert row.state != LISTED or not here, f"row {row.number} can be tried now: move {here} from `later` to `where`"
+
+
 def test_each_file_is_in_the_table() -> None:
     files = {
         path.name: int(found[1]) for path in Path(__file__).parent.glob("*.py") if (found := NUMBERED.match(path.name))
