@@ -17,7 +17,7 @@ from tests.attack.hostile import length, puback, publish
 from tests.system.bell import Bell
 
 CONNACK = b"\x20\x03\x00\x00\x00"
-CASES = 250
+CASES = 100
 SEEDS = (
     CONNACK,
     b"\x20\x0b\x00\x00\x08\x21\x00\x05\x27\x00\x00\x10\x00",

@@ -14,7 +14,7 @@ import pytest
 from tests.attack import parsers
 from tests.attack.long import IS_LONG
 
-RUNS = 100_000 if IS_LONG else 1500
+RUNS = 100_000 if IS_LONG else 300
 
 
 @pytest.mark.parametrize("name", [one.name for one in parsers.parsers(Path())])

@@ -14,6 +14,7 @@ import pkgutil
 import re
 import time
 from collections.abc import Iterator
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -69,6 +70,7 @@ def written() -> Iterator[tuple[str, re.Pattern[Any]]]:
                     yield name(path)[:-3].replace("/", "."), re.compile(node.args[0].value)
 
 
+@cache
 def patterns() -> list[Any]:
     found = {(where, one.pattern, one.flags): one for where, one in (*compiled(), *written())}
     return [pytest.param(where, one, id=f"{where} {one.pattern!r:.60}") for (where, _, _), one in found.items()]

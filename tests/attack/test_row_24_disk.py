@@ -47,7 +47,8 @@ class Failing(Disk):
         return act
 
 
-@pytest.mark.parametrize("name", [next(iter(FAULTS)), *(pytest.param(one, marks=long) for one in list(FAULTS)[1:])])
+@long
+@pytest.mark.parametrize("name", FAULTS)
 def test_live_goes_on_and_the_disk_is_used_again(name: str, tmp_path: Path) -> None:
     code, calls = FAULTS[name]
 

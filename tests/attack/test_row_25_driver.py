@@ -55,7 +55,8 @@ def kinds(driver_id: str) -> type[Driver]:
 WAYS = ("raises", "recurses", "says too much", "forbidden", "out of memory", "a huge number")
 
 
-@pytest.mark.parametrize("way", [WAYS[0], *(pytest.param(way, marks=long) for way in WAYS[1:])])
+@long
+@pytest.mark.parametrize("way", WAYS)
 def test_the_others_do_not_notice(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Rogue, "way", way)
 
