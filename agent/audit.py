@@ -14,25 +14,16 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agent.spool.files import Disk, Files, read_all, write_all
+from agent import durable
+from agent.spool.files import Files, write_all
 from wire import audit
 from wire.audit import LINE_LIMIT_BYTES, NO_HASH, PART, AuditError, Entry, Head
 
 FOLDER = "audit"
 PARTS_COUNT = 8
 PART_LIMIT_BYTES = 512 * 1024
+READ_LIMIT_BYTES = 2 * PART_LIMIT_BYTES  # a part, and the entries that went over its limit
 _NAMES = tuple(f"{slot}.jsonl" for slot in range(PARTS_COUNT))
-
-
-class Patient(Disk):
-    """The disk of a person's command: it waits for the lock, which others hold for the time of one entry."""
-
-    def lock(self, path: Path) -> int:
-        import fcntl  # noqa: PLC0415  only here
-
-        fd = self.open(path)
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        return fd
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +113,7 @@ class Audit:
         if not firsts:
             return _Tail(-1, b"", b"", 0, NO_HASH)
         slot = max(firsts, key=lambda at: firsts[at])
-        data = self._read(_NAMES[slot], 2 * self._limit_bytes + 4 * LINE_LIMIT_BYTES)
+        data = self._read(_NAMES[slot], READ_LIMIT_BYTES)
         good = data[: data.rfind(b"\n") + 1]
         while good:
             last = good[good.rfind(b"\n", 0, len(good) - 1) + 1 : -1]
@@ -137,7 +128,7 @@ class Audit:
 
     def _set_aside(self, tail: _Tail) -> dict[str, str]:
         name = f"torn-{tail.n % PARTS_COUNT}"
-        self._write(name, tail.torn[: self._limit_bytes])
+        durable.place(self._files, self._folder / name, tail.torn[: self._limit_bytes])
         shown = tail.torn[:100].decode("ascii", "backslashreplace")
         return {
             "bytes": str(len(tail.torn)),
@@ -149,20 +140,7 @@ class Audit:
     def _whole(self, slot: int, data: bytes) -> None:
         """The part is this, durably: what it was before, or this."""
         if data:
-            self._write(_NAMES[slot], data)
-
-    def _write(self, name: str, data: bytes) -> None:
-        aside = self._folder / f"{name}.new"
-        if aside.name in self._files.names(self._folder):  # of a power cut, and perhaps longer
-            self._files.rename(aside, self._folder / "left.new")
-        fd = self._files.open(aside)
-        try:
-            write_all(self._files, fd, data, 0)
-            self._files.fdatasync(fd)
-        finally:
-            self._files.close(fd)
-        self._files.rename(aside, self._folder / name)
-        self._files.sync_folder(self._folder)
+            durable.place(self._files, self._folder / _NAMES[slot], data)
 
     def _extend(self, slot: int, lines: bytes, at: int) -> None:
         fd = self._files.open(self._folder / _NAMES[slot])
@@ -173,24 +151,18 @@ class Audit:
             self._files.close(fd)
 
     def _read(self, name: str, limit_bytes: int) -> bytes:
-        fd = self._files.look(self._folder / name)
-        try:
-            return read_all(self._files, fd, limit_bytes, 0)
-        finally:
-            self._files.close(fd)
+        return durable.stretch(self._files, self._folder / name, 0, limit_bytes)[0]
 
 
 def kept(files: Files, folder: Path) -> bytes:
     """The whole log as it is kept, the oldest part first; empty where there is none. Raises OSError."""
-    if not folder.is_dir():
+    try:
+        there = files.names(folder)
+    except FileNotFoundError:
         return b""
     parts: list[bytes] = []
-    for name in set(_NAMES) & set(files.names(folder)):
-        fd = files.look(folder / name)
-        try:
-            parts.append(read_all(files, fd, files.size(fd), 0))
-        finally:
-            files.close(fd)
+    for name in set(_NAMES) & set(there):
+        parts.append(durable.stretch(files, folder / name, 0, READ_LIMIT_BYTES)[0])
     parts.sort(key=_first)
     return b"".join(parts)
 

@@ -13,11 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from agent import applying, identity
-from agent.enrol import papers, protection, standing
+from agent.enrol import papers, protection
 from agent.enrol.papers import RefusedError
 from agent.enrol.places import (
     ASKED_FILE,
-    ENROLLED_FILE,
     KEY_FILE,
     PUBLIC_FILE,
     ROOTS_FILE,
@@ -132,7 +131,7 @@ class Keys:
         return enrolled
 
     def enrolled(self) -> Enrolled | None:
-        return enrolled(self.folder)
+        return identity.enrolled(self.folder)
 
     def _roots(self) -> bytes:
         file = self.folder / ROOTS_FILE
@@ -140,14 +139,6 @@ class Keys:
 
     def _recipients(self) -> list[str]:
         return [file.name for file in (self.folder / "recipients").glob("*.pub")]
-
-
-def enrolled(folder: Path) -> Enrolled | None:
-    """None where nobody enrolled: never, or the files were made by hand."""
-    try:
-        return standing.read((folder / ENROLLED_FILE).read_bytes())
-    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
-        return None
 
 
 def gateway(folder: Path) -> str:

@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from agent.enrol.places import KEY_FILE, SEALED_FILE, WIPED_FILE, WIPING_FILE
+from agent.enrol import standing
+from agent.enrol.places import ENROLLED_FILE, KEY_FILE, SEALED_FILE, WIPED_FILE, WIPING_FILE
+from agent.enrol.standing import Enrolled
 from config.load import ConfigError
 from wire import keys
 
@@ -102,6 +105,14 @@ def key_file(folder: Path) -> Path:
     held = os.memfd_create(KEY_FILE, os.MFD_CLOEXEC)
     os.write(held, key)
     return Path(f"/proc/self/fd/{held}")
+
+
+def enrolled(folder: Path) -> Enrolled | None:
+    """None where nobody enrolled: never, or the files were made by hand."""
+    try:
+        return standing.read((folder / ENROLLED_FILE).read_bytes())
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _settle(folder: Path) -> None:

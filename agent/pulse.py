@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from agent.clock import stepped
+from agent.clock import STEP_LIMIT_US, stepped
 from agent.sessions.ward import Ward
+from discipline.machine import grown
+from wire.audit import Head
 from wire.bundle import BUNDLE_SAMPLES_LIMIT, pack_vital, pack_wave, samples_of
 from wire.envelope import Header
 from wire.keys import Recipient
-from wire.records import Anchor, Association, Block, EnvelopeGap, Record, Room
+from wire.records import Anchor, Association, AuditHead, Block, Boot, EnvelopeGap, Record, Room
 from wire.seal import Sealer
 from wire.statement import Recovered
 from wire.topics import Class
@@ -55,6 +57,9 @@ class Pulse:
         self._declared: list[Record] = []
         self.room: Sequence[tuple[int, int, int | None]] = ()  # (class, waiting, seconds), as known of late
         self._room_known: set[int] = set()
+        self.boot = (bytes(16), 0)  # the boot's id, and its number by our own count
+        self._audit: tuple[int, bytes] | None = None  # (count, hash) of the audit log
+        self._audit_at = 0
 
     def introduce(self) -> None:
         """Say who everybody is with the next beat: a reader may just have come."""
@@ -63,6 +68,10 @@ class Pulse:
     def grant_to(self, recipients: Sequence[Recipient]) -> None:
         """Who may open what is sealed from the next beat on; where they are others than before it begins a new hour."""
         self._sealer.grant_to(recipients)
+
+    def audited(self, head: Head) -> None:
+        """The audit log has come to this: said with the next beat, and each hour."""
+        self._audit, self._audit_at = (head.count, head.hash), 0
 
     def lost(self, t: int, epoch: int, cls: int, ranges: Iterable[tuple[int, int]], cause: str) -> None:
         """Declare sealed envelopes that are gone; `t` in microseconds. What explains the others is said again."""
@@ -90,7 +99,7 @@ class Pulse:
             self._restate = False
             made += self.ended(self._tails, self._recovered)
         records, blocks = self._ward.take(t)
-        records = self._due(now) + records
+        records = self._due(now, last) + records
         made += [self._sealer.seal(Class.VITAL, bundle) for bundle in self._bundles(records, pack_vital)]
         for part in _parts(blocks):
             made += [self._sealer.seal(Class.WAVE, bundle) for bundle in self._bundles(part, pack_wave)]
@@ -102,12 +111,12 @@ class Pulse:
             self._sealer.forget()
         return made
 
-    def _due(self, now: int) -> list[Record]:
+    def _due(self, now: int, last: bool) -> list[Record]:
         """What the time asks for, ahead of what was heard."""
         t = now // 1000
         records, self._declared = self._declared, []
         anchor = self._read_anchor()
-        if anchor and (self._introduce or now >= self._anchor_at or self._moved(anchor)):
+        if anchor and (self._introduce or last or now >= self._anchor_at or self._moved(anchor)):
             self._anchor, self._anchor_at = anchor, now + ANCHOR_NS
             records.append(anchor)
         known = {cls for cls, _, seconds in self.room if seconds is not None}
@@ -116,17 +125,26 @@ class Pulse:
             records += [Room(t, *said) for said in self.room]
         if self._introduce:
             self._introduce = False
+            records.append(Boot(t, *self.boot))
             records += self._ward.catalogues(t)
             records.append(Association(t, "none", "unvalidated", "", "", self._bed))
+        if self._audit and now >= self._audit_at:
+            self._audit_at = now + HOUR_NS
+            records.append(AuditHead(t, *self._audit))
         if now >= self._lines_at:
             self._lines_at = now + LINES_NS
             records += self._ward.lines(t)
         return records
 
     def _moved(self, anchor: Anchor) -> bool:
-        """Whether the wall clock stepped, or became known (or unknown), since the last anchor."""
+        """Whether UTC stepped, became known (or unknown), or is known twice as well as from the last anchor."""
         last = self._anchor
-        return last is None or stepped(last, anchor) or (last.error is None) != (anchor.error is None)
+        if last is None or stepped(last, anchor) or (last.error is None) != (anchor.error is None):
+            return True
+        if last.error is None or anchor.error is None:
+            return False
+        known = grown(last.error, anchor.t - last.t)
+        return 2 * anchor.error <= known and known > STEP_LIMIT_US
 
     def _bundles(self, items: Sequence[T], pack: Callable[[Sequence[T]], bytes]) -> Iterator[bytes]:
         """The items packed, halved until each part is of a good size or one item."""

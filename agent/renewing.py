@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from agent import clock, identity
+from agent import identity
 from agent.enrol import standing
 from agent.enrol.places import ENROLLED_FILE
 from agent.enrol.standing import Enrolled
 from agent.health.status import TrustStatus
 from agent.trust import DirectoryRefusedError, broker
 from agent.uplink.account import LinkState
+from agent.uplink.dates import HINTS
 from agent.uplink.tls import LinkError
 from config.load import ConfigError
 from wire.keys import Recipient
@@ -52,13 +53,16 @@ class Said(msgspec.Struct):
 class Believers:
     """Who in this process must hear of a change, and what is asked of the world.
 
-    `passed`: microseconds since 1970 that have surely passed, None where nobody knows.
+    Microseconds since 1970: `passed` have surely passed; it is between the two of `known`, None where nobody knows;
+    `shown` says the wall clock, whatever it is worth.
     """
 
     grant_to: Callable[[Sequence[Recipient]], None]
     believe: Callable[[Sequence[Ed25519PublicKey]], None]
     redial: Callable[[], None]
-    passed: Callable[[], int | None]
+    passed: Callable[[], int]
+    known: Callable[[], tuple[int, int] | None]
+    shown: Callable[[], int]
     uniform: Callable[[float, float], float]
 
 
@@ -73,11 +77,13 @@ class Renewing:
         self._failures = 0
         self._seen = b""
         self._problem = self._hint = ""
+        self._is_down = True
         self._is_expired = False
 
     def link(self, state: LinkState) -> None:
-        """Where no clock is known, the broker knows that the certificate has expired."""
-        self._is_expired = not state.connected and (self._is_expired or EXPIRED in state.message)
+        """The broker knows that the certificate has expired, but cannot always say so before the connection ends."""
+        self._is_down = not state.connected
+        self._is_expired = self._is_down and (self._is_expired or EXPIRED in state.message)
 
     async def run(self) -> None:
         """For ever: renew when it is due; take what somebody else wrote into the keys folder."""
@@ -130,6 +136,8 @@ class Renewing:
         if enrolled is None:
             return None
         problem, hint = self._problem, self._hint
+        if not problem and self._believers.passed() >= enrolled.due:
+            problem, hint = _late(enrolled, self._believers.passed())
         if enrolled.revoked:
             problem, hint = "the centre has revoked this gateway", "it goes on recording; ask the centre for a voucher"
         return TrustStatus(enrolled.begins / 1e6, enrolled.ends / 1e6, enrolled.version, problem, hint)
@@ -143,10 +151,13 @@ class Renewing:
             what = "the certificate expired more than 180 days ago"
             self._say(what, "it goes on recording; ask the centre for a voucher: wardlink enrol")
             return False
-        return standing.is_due(enrolled, passed, self._is_expired)
+        is_over = self._is_down and self._believers.shown() > enrolled.ends
+        return standing.is_due(enrolled, passed, self._is_expired or is_over)  # asking too early costs nothing
 
     async def _renew(self) -> bool:
-        code, out = await self._work(["renew"], b"")
+        known = self._believers.known()
+        words = ["renew", "--known", f"{known[0]}-{known[1]}"] if known else ["renew"]
+        code, out = await self._work(words, b"")
         if not code:
             self._failures = 0
             self._is_expired = False
@@ -176,6 +187,16 @@ class Renewing:
         self._problem, self._hint = problem, hint
 
 
+def _late(enrolled: Enrolled, passed: int) -> tuple[str, str]:
+    """What to say of a certificate that is due, and of which nothing else is to be said."""
+    if not enrolled.url:
+        what = "the certificate must be renewed, and no address to renew at is known"
+        return what, "by a stick: wardlink enrol request"
+    if passed > enrolled.ends:
+        return "the certificate has expired", "it is being renewed, and it goes on recording"
+    return "", ""
+
+
 def _said(out: bytes) -> Said:
     try:
         return msgspec.json.decode(out, type=Said)
@@ -187,14 +208,30 @@ def renewing(gateway: Gateway) -> Renewing:
     """For this gateway, which is put together already."""
     uplink, world = gateway.uplink, gateway.world
 
+    def grant_to(recipients: Sequence[Recipient]) -> None:
+        gateway.pulse.grant_to(recipients)
+        gateway.obeying.recipients = tuple(recipients)
+        kids = " ".join(one.kid.hex() for one in recipients)
+        gateway.obeying.auditing.say("gateway", "enrolment", recipients=kids)
+
     def redial() -> None:
-        uplink.broker = broker(gateway.config)
+        uplink.broker = broker(gateway.config, gateway.utc.known)
+
+    def believe(centres: Sequence[Ed25519PublicKey]) -> None:
+        uplink.believe(centres)
+        gateway.utc.believe(centres)
+
+    def known() -> tuple[int, int] | None:
+        found = gateway.utc.known()
+        return None if found.by in HINTS else (found.earliest, found.latest)
 
     believers = Believers(
-        gateway.pulse.grant_to,
-        uplink.believe,
+        grant_to,
+        believe,
         redial,
-        lambda: clock.passed_utc(world.anchor(0)),
+        gateway.utc.passed,
+        known,
+        world.unix_us,
         world.uniform,
     )
     return Renewing(Path(gateway.config.keys), believers, child_of(world.config_file))

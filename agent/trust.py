@@ -11,7 +11,9 @@ from agent.config import Config
 from agent.enrol import protection
 from agent.enrol.places import ENROLLED_FILE
 from agent.health.status import TrustStatus
+from agent.obeying import RefusedError
 from agent.uplink.account import LinkState
+from agent.uplink.dates import Known
 from agent.uplink.link import Broker
 from agent.uplink.tls import context
 
@@ -39,6 +41,7 @@ class Trust:
             from agent.renewing import renewing  # noqa: PLC0415  keys made by hand are not renewed
 
             self._renewing = renewing(gateway)
+            gateway.obeying.take_directory = self._rotate
 
     def works(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """What the supervisor keeps running."""
@@ -54,6 +57,13 @@ class Trust:
             raise DirectoryRefusedError("this gateway was not enrolled", "its keys were made by hand: change them so")
         return await self._renewing.take_directory(data)
 
+    async def _rotate(self, data: bytes) -> str:
+        """The command. Raises RefusedError."""
+        try:
+            return f"directory {await self.take_directory(data)}"
+        except DirectoryRefusedError as error:
+            raise RefusedError(str(error)) from error
+
     def link(self, state: LinkState) -> None:
         """The link has changed."""
         if self._renewing is not None:
@@ -63,10 +73,13 @@ class Trust:
         return self._renewing.status() if self._renewing else None
 
 
-def broker(config: Config) -> Broker:
-    """Where the broker is, with the TLS that the keys folder gives now. Raises LinkError, ConfigError."""
+def broker(config: Config, known: Callable[[], Known]) -> Broker:
+    """Where the broker is, with the TLS that the keys folder gives now. `known`: what certificates are held against.
+
+    Raises LinkError, ConfigError.
+    """
     keys = Path(config.keys)
     tls = None
     if config.broker_tls:
-        tls = context(keys / "ca.crt", keys / "gateway.crt", identity.key_file(keys))
+        tls = context(keys / "ca.crt", keys / "gateway.crt", identity.key_file(keys), known)
     return Broker(config.broker_host, config.broker_port, tls)

@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent import applying, enrolling, identity, imported
+from agent import applying, clock, enrolling, identity, imported
+from agent.audit import FOLDER, Audit
 from agent.enrol import farewell, places, protection
 from agent.enrol.farewell import Wiped
 from agent.marks import MARKS_FILE
 from agent.spool.salvage import Salvage
 from agent.spool.terms import SpoolError
+from agent.waiting import Waiting
 from agent.window import ADOPTED_FILE
 from wire import keys
 from wire.topics import Class
@@ -99,6 +101,8 @@ def _receipt(place: Place, even_unsent: bool, utc: int, surely: int | None) -> s
         hint = "let it send, or take them out: wardlink spool export; --even-unsent destroys them"
         raise WipeError(f"{own.total() + relayed} envelopes here are not confirmed by the centre", hint)
     public = signer.public_key()
+    log = Audit(Waiting(), place.state / FOLDER, signer, 0, clock.now, lambda: surely)
+    head = log.append("cli", "wipe", not_held=str(own.total() + relayed))
     said = Wiped(
         gateway=keys.gateway_id(public),
         key=keys.verifier_text(public),
@@ -111,6 +115,7 @@ def _receipt(place: Place, even_unsent: bool, utc: int, surely: int | None) -> s
         relayed_not_held=relayed,
         missing=missing,
         unreadable=unreadable or [],
+        audit=head.text(),
     )
     return farewell.sign(signer, said)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent import clock, memory
+from agent import clock, memory, sources
 from agent.health import notify
 from agent.ports.line import Cable, open_line
 from agent.ports.plugs import Bell, Plug, Plugs
@@ -18,6 +18,7 @@ from agent.spool.files import Disk, Files
 from agent.spool.terms import Limits
 from agent.uplink.link import Link
 from agent.uplink.uplink import Dial
+from discipline.machine import Found
 from drivers import registry
 from drivers.contract import Driver, Serial
 from wire import seal
@@ -58,7 +59,11 @@ class World:
 
     now: Callable[[], int] = clock.now
     unix_us: Callable[[], int] = clock.unix_us
+    boot: Callable[[], bytes] = clock.boot_id
     anchor: Callable[[int], Anchor | None] = clock.anchor
+    look: Callable[[], Found] = clock.look
+    rtc: Callable[[], int | None] = sources.rtc_us
+    fix: Callable[[], Anchor | None] = sources.fix
     uniform: Callable[[float, float], float] = random.uniform
     entropy: Callable[[int], bytes] = os.urandom
     secret: Callable[[int], bytearray] = seal.fresh  # data keys: wiped after use

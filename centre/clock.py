@@ -14,6 +14,11 @@ def utc_us() -> int:
     return time.time_ns() // 1000
 
 
+def monotonic_us() -> int:
+    """Microseconds that only grow, through suspend too."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
 def monotonic_s() -> float:
     """Seconds that only grow, for durations."""
     return time.monotonic()
@@ -27,3 +32,8 @@ def retry_s(attempt: int) -> int:
 def secret(count: int) -> bytes:
     """Random bytes that nobody can guess."""
     return os.urandom(count)
+
+
+def nonce() -> bytes:
+    """8 random bytes: the name of a command."""
+    return random.randbytes(8)

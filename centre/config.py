@@ -40,6 +40,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "centre"
     store: str = "sqlite:///wardlink.db"
     listen: str = "127.0.0.1:8480"
+    time: str = ""
     sites: tuple[str, ...] = ()
     accept: Literal["enrolled", "any-genuine"] = "enrolled"
     gateways: tuple[Gateway, ...] = ()
@@ -54,6 +55,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def tls(self) -> bool:
         return self.broker.startswith("mqtts:")
+
+    @property
+    def time_address(self) -> tuple[str, int]:
+        """(host, port) of the signed time port, where there is one."""
+        host, _, port = self.time.rpartition(":")
+        return host.strip("[]"), int(port)
 
     @property
     def listen_address(self) -> tuple[str, int]:
@@ -127,6 +134,8 @@ def _check(config: Config) -> None:
         raise ConfigError("`store` is not one we know", " or ".join(s + "..." for s in _STORES))
     if not _is_address(config, "listen_address"):
         raise ConfigError(f"`listen` is {config.listen!r}", "127.0.0.1:8480")
+    if config.time and not _is_address(config, "time_address"):
+        raise ConfigError(f"`time` is {config.time!r}", "0.0.0.0:8484")
     for name in (config.name, *config.sites, *(part for g in config.gateways for part in (g.id, g.site))):
         if not is_name(name):
             raise ConfigError(f"{name!r} is no name", "1 to 24 of a-z, 0-9 and '-'")

@@ -22,11 +22,13 @@ from centre.live import Update
 from centre.opening import ConflictError, Openers, Reason, RefusedError
 from centre.relay import Carried
 from centre.store import Batch, Entry, Parked, Store
-from wire import codec, presence
+from centre.store.entry import Replied
+from wire import codec, presence, reply
 from wire.codec import CodecError
 from wire.keys import RecipientSecret
 from wire.presence import PresenceError
 from wire.records import Block
+from wire.reply import ReplyError
 from wire.seal import NoGrantError
 from wire.statement import Grant
 from wire.topics import Address, Class
@@ -131,6 +133,8 @@ class Ingest:
             self._envelope(work, arrival)
         elif arrival.word == "relay":
             self._relay(work, arrival)
+        elif arrival.word == "reply":
+            self._reply(work, arrival)
         else:
             raise RefusedError(Reason.TOPIC)
 
@@ -141,6 +145,14 @@ class Ingest:
         self._admitted(work, Arrival(carried.origin, carried.header.cls.word, data, arrival.received))
         work.carried.append(carried)
         work.counts["relayed"] += 1
+
+    def _reply(self, work: _Work, arrival: Arrival) -> None:
+        try:
+            said = reply.read(arrival.address.gateway, arrival.data)
+        except ReplyError as error:
+            raise RefusedError(Reason.REPLY) from error
+        work.batch.replies.append(Replied(arrival.address.gateway, said, arrival.received))
+        work.counts["replies"] += 1
 
     def _holds(self, carried: Carried) -> bool:
         """Held by now; what only waits for its grant is not."""

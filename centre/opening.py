@@ -38,6 +38,7 @@ class Reason(StrEnum):
     BOUNDS = "refused_bounds"
     CODEC = "refused_codec"
     PRESENCE = "refused_presence"
+    REPLY = "refused_reply"
     RELAY = "refused_relay_body"
     RELAYER = "refused_relayer"  # one that may not speak for others
     RELAY_OWN = "refused_relay_of_own"  # its own envelopes go by its own topics

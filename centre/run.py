@@ -20,6 +20,8 @@ from centre.intake import Intake
 from centre.live import Live
 from centre.store import Store
 from centre.subscriber import Subscriber
+from centre.timeport import TimePort
+from centre.timing import Timing
 from config.load import ConfigError
 from wire.topics import Address
 
@@ -45,7 +47,9 @@ def run(config: Config, stop: threading.Event | None = None) -> int:
 
 
 def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: threading.Event) -> int:
-    subscriber = Subscriber(config, counts)
+    timing = Timing(own.signer, counts)
+    subscriber = Subscriber(config, counts, timing)
+    port = _time_port(config, timing, counts)
     store.enrol((Address(gateway.site, gateway.id), gateway.bed) for gateway in config.gateways)
     store.all_offline()
     live = Live(counts)
@@ -58,6 +62,7 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
         intake.before_batch = roll.look
     intake.on_failure = ending.set
     page = _Page(config, store, live, ending)
+    timing.start()
     intake.start()
     subscriber.start()
     page.start()
@@ -67,7 +72,22 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
     subscriber.stop()
     if roll is not None:
         roll.close()
+    timing.stop()
+    if port is not None:
+        port.stop()
     return 1 if intake.failed or page.failed else 0
+
+
+def _time_port(config: Config, timing: Timing, counts: Counts) -> TimePort | None:
+    """Open for gateways that do not know the date; none where it is not configured. Raises ConfigError."""
+    if not config.time:
+        return None
+    port = TimePort(config.time_address, timing, counts)
+    try:
+        port.start()
+    except OSError as error:
+        raise ConfigError(f"`time` is {config.time!r}: {error.strerror}", "is the address free, and ours?") from error
+    return port
 
 
 def _roll(config: Config, gate: Gate, store: Store) -> Roll:

@@ -16,7 +16,7 @@ import cbor2
 import msgspec
 
 from wire import cbor
-from wire.records import Block, Record
+from wire.records import Block, NumericAt, Record
 
 BUNDLE_LIMIT_BYTES = 1 << 20
 CHANNELS_LIMIT = 64
@@ -32,13 +32,19 @@ class BundleError(Exception):
 def pack_vital(records: Sequence[Record]) -> bytes:
     """Records of one interval, at least one."""
     start = min(record.t for record in records)
-    return cbor2.dumps([start, [_shift(msgspec.to_builtins(r, builtin_types=_KEPT), 1, -start) for r in records]])
+    return cbor2.dumps([start, [_shift(_record(record), 1, -start) for record in records]])
 
 
 def pack_wave(blocks: Sequence[Block]) -> bytes:
     """Blocks of one interval, at least one."""
     start = min(block.t for block in blocks)
     return cbor2.dumps([start, [_shift(_block(block), 0, -start) for block in blocks]])
+
+
+def _record(record: Record) -> list[Any]:
+    """Most readings are of now: what says when they were taken is left out."""
+    row: list[Any] = msgspec.to_builtins(record, builtin_types=_KEPT)
+    return row[:-3] if isinstance(record, NumericAt) and not record.is_dated else row
 
 
 def _block(block: Block) -> list[Any]:

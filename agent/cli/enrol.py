@@ -32,6 +32,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--protect", choices=PROTECTIONS, default="auto", help="where a new key is kept")
     parser.add_argument("--config", default=DEFAULT_CONFIG, metavar="FILE", help=f"default {DEFAULT_CONFIG}")
     parser.add_argument("--json", action="store_true", help="as JSON, errors too")
+    parser.add_argument("--known", default="", help=argparse.SUPPRESS)  # by the gateway: EARLIEST-LATEST, it is between
     parser.set_defaults(run=run)
 
 

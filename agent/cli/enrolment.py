@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from agent import applying, clock, config
+from agent import applying, clock, config, identity
+from agent.audit import FOLDER, Audit
 from agent.cli.talk import CommandError
 from agent.enrol import endpoint, protection
 from agent.enrol.endpoint import EndpointError
@@ -19,6 +20,8 @@ from agent.enrol.places import ROOTS_FILE
 from agent.enrol.protection import Protection, ProtectionError
 from agent.enrol.standing import Enrolled
 from agent.enrolling import Keys, board
+from agent.waiting import Waiting
+from config.load import ConfigError
 from wire import request, voucher
 from wire.voucher import Voucher, VoucherError
 
@@ -31,9 +34,16 @@ Facts = dict[str, object]
 
 def run(args: argparse.Namespace) -> int:
     """Exits 1 where it was refused; --json says so on stdout too, with `final`: trying again does not help."""
+    found = config.load(Path(args.config))
+    keys = Keys(Path(found.keys), found.site, os.environ.get(protection.TPM_VARIABLE, ""))
+    verb = _verb(args)
     try:
-        facts = _verb(args)(Keys(*_place(args), os.environ.get(protection.TPM_VARIABLE, "")), args)
+        facts = verb(keys, args)
+        if verb in _WRITTEN_DOWN:
+            _note(keys, found.state, "enrolment", **{name: str(fact) for name, fact in facts.items()})
     except (EndpointError, RefusedError, ProtectionError, VoucherError) as error:
+        if verb in _WRITTEN_DOWN:
+            _note(keys, found.state, "refused", why=str(error))
         hint = getattr(error, "hint", "type it again, or copy voucher.txt")
         final = bool(getattr(error, "final", isinstance(error, RefusedError)))
         if args.json:
@@ -46,9 +56,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _place(args: argparse.Namespace) -> tuple[Path, str]:
-    found = config.load(Path(args.config))
-    return Path(found.keys), found.site
+def _note(keys: Keys, state: str, what: str, **detail: str) -> None:
+    """What a person did stands in the audit log, if there is a key to sign that with."""
+    passed = clock.passed_utc(clock.anchor())
+    try:
+        signer = identity.signer(keys.folder)
+        Audit(Waiting(), Path(state) / FOLDER, signer, 0, clock.now, lambda: passed).append("cli", what, **detail)
+    except (OSError, ConfigError) as error:
+        print(f"the audit log could not be written: {error}", file=sys.stderr)
 
 
 def _verb(args: argparse.Namespace) -> Callable[[Keys, argparse.Namespace], Facts]:
@@ -73,20 +88,25 @@ def _enrol(keys: Keys, args: argparse.Namespace) -> Facts:
     if not given.url:
         raise RefusedError("this voucher is for a stick: it names no address", "wardlink enrol request DIR")
     root = endpoint.root(given.url, given.root)
-    return made | _standing(keys, keys.take_answer(asked, endpoint.ask(given.url, [root], data)))
+    return made | _standing(keys, keys.take_answer(asked, endpoint.ask(given.url, [root], data, _known(args))))
 
 
-def _renew(keys: Keys, _args: argparse.Namespace) -> Facts:
+def _renew(keys: Keys, args: argparse.Namespace) -> Facts:
     data, asked = keys.ask(None, os.urandom(request.NONCE_BYTES), clock.unix_us())
     if not asked.url:
         raise RefusedError("no address to renew at is known", "ask the centre for a voucher: wardlink enrol")
     roots = ders((keys.folder / ROOTS_FILE).read_bytes())
-    return _standing(keys, keys.take_answer(asked, endpoint.ask(asked.url, roots, data)))
+    return _standing(keys, keys.take_answer(asked, endpoint.ask(asked.url, roots, data, _known(args))))
 
 
 def _request(keys: Keys, args: argparse.Namespace) -> Facts:
+    """With a voucher, on the stick itself or as always; an enrolled gateway without one asks for its renewal."""
     made = _made(keys, args)
-    data, asked = keys.ask(_voucher(args, ""), os.urandom(request.NONCE_BYTES), clock.unix_us())
+    stick = args.stick or args.words[1]
+    has_voucher = args.voucher or (Path(stick) / VOUCHER_FILE).is_file() or keys.enrolled() is None
+    args.stick = stick if (Path(stick) / VOUCHER_FILE).is_file() else args.stick
+    given = _voucher(args, "") if has_voucher else None
+    data, asked = keys.ask(given, os.urandom(request.NONCE_BYTES), clock.unix_us())
     file = Path(args.words[1]) / f"wardlink-{asked.gateway}.request"
     applying.replace(applying.Owned(), file, request.to_text("REQUEST", data).encode())
     keys.remember(asked)
@@ -154,6 +174,15 @@ def _standing(keys: Keys, enrolled: Enrolled) -> Facts:
     }
 
 
+def _known(args: argparse.Namespace) -> tuple[int, int] | None:
+    """Between which microseconds since 1970 it surely is; None: only the system's clock can be asked."""
+    if args.known:
+        earliest, _, latest = args.known.partition("-")
+        return int(earliest), int(latest)
+    error, utc = clock.look().error_us, clock.unix_us()
+    return None if error is None else (utc - error, utc + error)
+
+
 def _day(us: int) -> str:
     return datetime.datetime.fromtimestamp(us / 1e6, datetime.UTC).date().isoformat()
 
@@ -188,3 +217,6 @@ def _sticks() -> Iterator[Path]:
 def _text(file: Path | str) -> str:
     with Path(file).open("rb") as read:
         return read.read(FILE_LIMIT_BYTES).decode("ascii", "replace")
+
+
+_WRITTEN_DOWN = (_enrol, _answer, _directory, _seal)

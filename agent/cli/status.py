@@ -6,6 +6,7 @@ Exits 0 where nothing is wrong, 1 where something is.
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import msgspec
 
 from agent.cli.talk import CommandError, plain
 from agent.health import status
+from wire.grades import grade
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -45,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _page(now: status.Status) -> list[str]:
-    lines = [f"gateway {now.gateway} at {now.site} {now.bed}".rstrip(), status.summary(now)]
+    lines = [f"gateway {now.gateway} at {now.site} {now.bed}".rstrip(), status.summary(now), f"  {_clock(now)}"]
     for port in now.ports:
         age = "never heard" if port.heard_s is None else f"heard {port.heard_s:.1f} s ago"
         lines.append(f"  {port.path}  {port.driver}  {port.state}, {age}, {port.frames} frames, {port.bad_frames} bad")
@@ -54,6 +56,8 @@ def _page(now: status.Status) -> list[str]:
     for chain in now.spool.chains:
         room = status.room_words(chain.room_h)
         lines.append(f"  spool {chain.name}: {chain.waiting_envelopes} waiting ({chain.waiting_bytes} bytes), {room}")
+    if now.policy:
+        lines.append(f"  set by the centre: {now.policy}")
     for one in now.relayed:
         left = "not delivered" if one.problem else "all delivered"
         if one.waiting_envelopes:
@@ -70,6 +74,13 @@ def _trust(now: status.Status) -> list[str]:
         ends = time.strftime("%Y-%m-%d", time.gmtime(now.trust.ends_unix_s))
         enrolled = f"certificate until {ends}, directory {now.trust.directory}"
     return [f"  identity: {enrolled}, key kept: {now.key}"]
+
+
+def _clock(now: status.Status) -> str:
+    """The gateway's own time: where it comes from, by how much it may be wrong, and the grade of that."""
+    if now.clock_error_s is None:
+        return f"clock: {now.clock}, grade {grade(None)}"
+    return f"clock: {now.clock} ± {now.clock_error_s:.3f} s, grade {grade(math.ceil(now.clock_error_s * 1e6))}"
 
 
 def _radio(radio: status.RadioStatus) -> list[str]:

@@ -11,18 +11,24 @@ import http.client
 import socket
 import ssl
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import msgspec
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from wire.request import TEXT_LIMIT_LETTERS, RequestError, from_text, to_text
 
 TIME_LIMIT_S = 60.0
 ROOTS_LIMIT_BYTES = 65536
+_NO_CHECK_TIME = 0x200000  # x509_vfy.h; Python has no name for it
 _CLOCK = frozenset({9, 10})  # x509_vfy.h: not valid yet, expired
 _NAME = frozenset({62, 64})
 _ADDRESS = "check the address that the centre gave"
+
+
+Known = tuple[int, int]
 
 
 class EndpointError(Exception):
@@ -34,11 +40,17 @@ class EndpointError(Exception):
         self.final = final
 
 
-def ask(url: str, roots: Iterable[bytes], request: bytes) -> bytes:
-    """The answer to a request (wire/request.py). `roots`: DER. Raises EndpointError."""
+def ask(url: str, roots: Iterable[bytes], request: bytes, known: Known | None) -> bytes:
+    """The answer to a request (wire/request.py). `roots`: DER. Raises EndpointError.
+
+    `known`: it is surely between these, microseconds since 1970, and the certificates must hold then: the system's
+    clock may never have been set. None: nobody knows better than that clock, and OpenSSL asks it.
+    """
     context = _context()
+    if known is not None:
+        context.verify_flags |= _NO_CHECK_TIME
     context.load_verify_locations(cadata="".join(map(ssl.DER_cert_to_PEM_cert, roots)))
-    data = _talk(url, "wardlink/1/request", context, to_text("REQUEST", request).encode(), TEXT_LIMIT_LETTERS)
+    data = _talk(url, "wardlink/1/request", context, to_text("REQUEST", request).encode(), TEXT_LIMIT_LETTERS, known)
     try:
         return from_text("ANSWER", data.decode("ascii", "replace"))
     except RequestError as error:
@@ -50,7 +62,7 @@ def root(url: str, fingerprint: bytes) -> bytes:
     anybody = _context()
     anybody.check_hostname = False
     anybody.verify_mode = ssl.CERT_NONE  # RFC 7030, 4.1.1: what comes is public, and held against the fingerprint
-    data = _talk(url, ".well-known/est/cacerts", anybody, None, ROOTS_LIMIT_BYTES)
+    data = _talk(url, ".well-known/est/cacerts", anybody, None, ROOTS_LIMIT_BYTES, None)
     for der in _certificates(data):
         if hashlib.sha256(der).digest() == fingerprint:
             return der
@@ -73,11 +85,44 @@ def _context() -> ssl.SSLContext:
     return made
 
 
-def _talk(url: str, path: str, context: ssl.SSLContext, body: bytes | None, limit_bytes: int) -> bytes:
+class _Link(http.client.HTTPSConnection):
+    """Looks at the dates of the other side's chain before anything is said."""
+
+    known: Known | None = None
+
+    def connect(self) -> None:
+        super().connect()
+        if self.known is not None:
+            assert isinstance(self.sock, ssl.SSLSocket)
+            _check_dates(_chain(self.sock), self.known, self.host)
+
+
+def _check_dates(chain: Iterable[bytes], known: Known, where: str) -> None:
+    """All of it must hold at each moment that it may be now. Raises EndpointError."""
+    for one in map(x509.load_der_x509_certificate, chain):
+        begins, ends = one.not_valid_before_utc.timestamp() * 1e6, one.not_valid_after_utc.timestamp() * 1e6
+        if known[0] < begins or known[1] > ends:
+            when = datetime.fromtimestamp(known[0] / 1e6, UTC).strftime("%Y-%m-%d %H:%M UTC")
+            what = f"a certificate of {where} does not hold now, at {when}"
+            raise EndpointError(what, f"it holds from {one.not_valid_before_utc} to {one.not_valid_after_utc}")
+
+
+def _chain(sock: ssl.SSLSocket) -> list[bytes]:
+    """As it was verified, DER each."""
+    if hasattr(sock, "get_verified_chain"):  # 3.13
+        return list(sock.get_verified_chain())
+    found = sock._sslobj.get_verified_chain()  # type: ignore[attr-defined]
+    return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in found]
+
+
+def _talk(
+    url: str, path: str, context: ssl.SSLContext, body: bytes | None, limit_bytes: int, known: Known | None
+) -> bytes:
     parts = urlsplit(url)
     place = f"{parts.path.rstrip('/')}/{path}"
     try:
-        link = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=TIME_LIMIT_S, context=context)
+        link = _Link(parts.hostname or "", parts.port, timeout=TIME_LIMIT_S, context=context)
+        link.known = known
         try:
             link.request("GET" if body is None else "POST", place, body, _headers(body))
             answer = link.getresponse()

@@ -39,6 +39,7 @@ class Wiped(msgspec.Struct, frozen=True):
     relayed_not_held: int
     missing: int
     unreadable: list[str]  # folders of a spool that gave nothing at all, and were destroyed so
+    audit: str = ""  # the head of the audit log, whose last entry is the wipe
 
 
 def sign(signer: Ed25519PrivateKey, said: Wiped) -> str:

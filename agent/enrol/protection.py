@@ -37,6 +37,7 @@ class Protection(StrEnum):
     TPM = "tpm"
     BOARD = "board"
     FILE = "file"
+    GIVEN = "credential"
     NONE = "none"
 
     @property
@@ -49,6 +50,7 @@ _WORDS = {
     Protection.BOARD: "sealed with this system's own secret (no TPM): a copy of the keys folder is worth nothing, "
     "a copy of the whole card opens it",
     Protection.FILE: "a file that only its user may read: whoever has the card has the key",
+    Protection.GIVEN: "a credential of the unit; how it is sealed cannot be seen from here",
     Protection.NONE: "there is no key",
 }
 
@@ -62,11 +64,19 @@ class ProtectionError(Exception):
 
 
 def of(folder: Path) -> Protection:
-    """Of the key that this keys folder has. Raises OSError."""
-    sealed = folder / SEALED_FILE
+    """Of the key that this keys folder has. Raises OSError: it has one that we may not even see."""
     if (folder / KEY_FILE).exists():
         return Protection.FILE
-    return kind(sealed.read_bytes()) if sealed.exists() else Protection.NONE
+    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    is_given = bool(given) and Path(given or "", KEY_FILE).exists()
+    try:
+        return kind((folder / SEALED_FILE).read_bytes())
+    except FileNotFoundError:
+        return Protection.GIVEN if is_given else Protection.NONE
+    except OSError:
+        if not is_given:
+            raise
+        return Protection.GIVEN
 
 
 def kind(credential: bytes) -> Protection:

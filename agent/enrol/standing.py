@@ -47,14 +47,14 @@ def read(data: bytes) -> Enrolled:
     return msgspec.json.decode(data, type=Enrolled)
 
 
-def is_due(enrolled: Enrolled, passed: int | None, refused: bool) -> bool:
-    """`passed`: what time has surely passed, None where nobody knows; `refused`: it has expired, says the broker."""
-    return bool(enrolled.url) and (refused or (passed is not None and passed >= enrolled.due))
+def is_due(enrolled: Enrolled, passed: int, refused: bool) -> bool:
+    """`passed`: what time has surely passed, at least; `refused`: it has expired, says the broker."""
+    return bool(enrolled.url) and (refused or passed >= enrolled.due)
 
 
-def is_too_late(enrolled: Enrolled, passed: int | None) -> bool:
+def is_too_late(enrolled: Enrolled, passed: int) -> bool:
     """Whether only a voucher helps."""
-    return passed is not None and passed > enrolled.ends + RENEWABLE_US
+    return passed > enrolled.ends + RENEWABLE_US
 
 
 def wait_s(attempt: int, uniform: Callable[[float, float], float]) -> float:

@@ -26,7 +26,7 @@ from agent.uplink.account import UNHEARD
 from agent.uplink.aliases import Aliases
 from agent.uplink.library import mqtt
 from agent.uplink.pace import PACKET_LIMIT_BYTES, RECEIVE_LIMIT_COUNT, Terms
-from agent.uplink.tls import LinkError, Resuming, explain, explain_text
+from agent.uplink.tls import Dated, LinkError, Resuming, explain, explain_text
 from agent.uplink.wary import TAKEN_LIMIT_BYTES, WaryClient
 from wire.relay import RELAY_LIMIT_BYTES
 
@@ -83,6 +83,7 @@ class Link:
         self._writing = False
         self._abandoned = False
         self._last_words = ""
+        self._untold: set[int] = set()
         self._aliases = Aliases(0)
         self._client = self._fresh(client_id, will)
 
@@ -167,6 +168,11 @@ class Link:
         """What was handed over and the kernel has not sent, not even once."""
         return 0 if self._loop is None else tcp.unsent_bytes(self._fd)
 
+    def tell(self, topic: str, data: bytes) -> None:
+        """Hand over a packet of QoS 0: nobody answers it, and nobody counts on it."""
+        self._handed += 1
+        self._untold.add(self._client.publish(topic, data, qos=0).mid)
+
     def publish(self, topic: str, data: bytes, *, retain: bool = False) -> int:
         """Hand one packet to paho, QoS 1; return its identifier. Nothing is written before `flush`."""
         assert len(data) <= RELAY_LIMIT_BYTES
@@ -176,12 +182,18 @@ class Link:
         self._aliases.published(mid, topic)
         return mid
 
-    def subscribe(self, topic: str) -> None:
-        self._client.subscribe(topic, qos=1)
+    def subscribe(self, topic: str, qos: int = 1) -> None:
+        self._client.subscribe(topic, qos)
 
     def tend(self) -> None:
         """Keepalive; call it once a second."""
         self._client.loop_misc()
+        sock = self._client.socket()
+        if isinstance(sock, Dated):
+            try:
+                sock.look_again()
+            except LinkError as error:
+                self._lose(error)
         self.flush()
 
     def leave(self) -> None:
@@ -264,6 +276,9 @@ class Link:
         self._lose(LinkError(f"the broker ended the link: {reason.getName()}", hint))
 
     def _on_publish(self, _client: Any, _data: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
+        if mid in self._untold:  # paho's word that it is written, which is no word of the broker's
+            self._untold.discard(mid)
+            return
         self._aliases.answered(mid, reason.value == 0)
         failure = UNHEARD if reason.value == _NO_SUBSCRIBER else reason.getName()
         self.acks.append((mid, failure if reason.value else None))

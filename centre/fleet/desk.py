@@ -162,7 +162,7 @@ class Desk:
     def revoke(self, name: str, why: str) -> Words:
         with self._act() as act:
             members.revoke(act, name, why)
-        return [f"{name} is revoked here and in the directory; next: wardlink fleet crl, for the broker"]
+        return [f"{name} is revoked here and in the directory; next: wardlink fleet broker sync, then crl"]
 
     def crl(self) -> bytes:
         with self._act() as act:
@@ -277,7 +277,7 @@ def _shown(made: Voucher, qr: str | None) -> Said:
 def _retired(gateway: str) -> Words:
     return [
         f"{gateway} is not let in any more; what it sealed may be relayed by another gateway of its site",
-        "next: wardlink fleet crl, for the broker",
+        "next: wardlink fleet broker sync, then crl",
     ]
 
 

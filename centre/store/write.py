@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Table, case, delete, func, insert, select, tu
 from sqlalchemy.dialects import postgresql, sqlite
 
 from centre.ledger import SEQ_LAST, Place
-from centre.store import schema
+from centre.store import orders, schema
+from centre.store.columns import METADATA
 from centre.store.entry import Batch, Entry, Parked
 from centre.store.spread import Row, spread
 from wire.records import EnvelopeGap
@@ -24,6 +25,7 @@ PARKED_LIMIT_COUNT = 50_000
 PARKED_LIMIT_BYTES = 256 << 20
 _PARKED_ROOM_COUNT = 5_000  # dropped at once when full, the oldest first
 _LATEST = (schema.SESSION, schema.STREAM, schema.ROOM, schema.AUDIT)
+_FIRST = (schema.LOST, schema.BOOT)  # said again, it changes nothing
 
 
 def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list[Entry]:
@@ -39,6 +41,7 @@ def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list
     _park(connection, numbers, batch)
     _set_apart(connection, numbers, batch.conflicts)
     _hear(connection, numbers, batch)
+    orders.answer(connection, batch.replies)
     return fresh
 
 
@@ -110,13 +113,15 @@ def _insert_rows(connection: Connection, numbers: dict[str, int], fresh: Sequenc
     for entry in fresh:
         for table, row in spread(numbers[entry.place.gateway], entry):
             by_table[table].append(row)
-    for table in schema.METADATA.sorted_tables:  # a session before its streams
+    for table in METADATA.sorted_tables:  # a session before its streams
         rows = by_table.get(table)
         if not rows:
             continue
         if table in _LATEST:
             _replace_older(connection, table, rows)
-        elif table is schema.LOST:
+        elif table is schema.ARRIVED:
+            _join_arrivals(connection, rows)
+        elif table in _FIRST:
             connection.execute(_upsert(connection, table).on_conflict_do_nothing(), rows)
         else:
             connection.execute(insert(table), rows)
@@ -147,6 +152,29 @@ def _widen_bands(connection: Connection, blocks: Iterable[Row]) -> None:
         statement = _upsert(connection, schema.BAND)
         greater = {name: _greater(schema.BAND, statement, name) for name in names[4:]}
         connection.execute(statement.on_conflict_do_update(index_elements=names[:4], set_=greater), rows)
+
+
+def _join_arrivals(connection: Connection, rows: Iterable[Row]) -> None:
+    """One row a stretch: its ends, and of all envelopes the one that came soonest after its t."""
+    joined: dict[tuple[int, int, int], Row] = {}
+    for row in rows:
+        key = (row["gw"], row["epoch"], row["stretch"])
+        old = joined.get(key, row)
+        soonest = min(old, row, key=lambda r: r["received"] - r["t"])
+        ends = {"first": min(old["first"], row["first"]), "last": max(old["last"], row["last"])}
+        joined[key] = {**soonest, **ends}
+    table = schema.ARRIVED
+    statement = _upsert(connection, table)
+    new = statement.excluded
+    is_sooner = new.received - new.t < table.c.received - table.c.t
+    news = {
+        "first": case((new.first < table.c.first, new.first), else_=table.c.first),
+        "last": _greater(table, statement, "last"),
+        "t": case((is_sooner, new.t), else_=table.c.t),
+        "received": case((is_sooner, new.received), else_=table.c.received),
+    }
+    keys = [column.name for column in table.primary_key]
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=news), list(joined.values()))
 
 
 def _count_sequences(

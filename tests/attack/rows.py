@@ -120,8 +120,11 @@ ROWS = (
     ),
     Row(
         13, "cloned card in another board", "the sealed key does not open; the second of a name is told apart", PARTLY,
-        (f"{SYSTEM}uplink_link.py::test_a_gateway_that_another_displaces_is_told",),
-        later=(f"{UNIT}protection.py",),
+        (
+            f"{SYSTEM}uplink_link.py::test_a_gateway_that_another_displaces_is_told",
+            f"{UNIT}protection.py::test_a_cloned_card_in_another_board_is_refused_in_words",
+        ),
+        "on a real TPM: the guest's",
     ),
     Row(14, "across hospitals at one broker", "refused and logged, nobody disturbed", TRIED,
         ("tests/attack/test_two_hospitals.py", "tests/attack/test_neighbour.py")),
@@ -155,8 +158,14 @@ ROWS = (
         ("tests/attack/test_row_21_bombs.py", f"{UNIT}bundle.py::test_hostile_cbor_is_refused_and_costs_little")),
     Row(22, "numbers that are traps", "kept as they are or refused; absent is never zero", TRIED,
         ("tests/attack/test_row_22_numbers.py",)),
-    Row(23, "false time", "bounds hold, nothing is accepted because the date is not known", LISTED,
-        rest="comes with the gateway's time sources", later=(f"{SYSTEM}wrong_clocks.py",)),
+    Row(
+        23, "false time", "bounds hold, nothing is accepted because the date is not known", TRIED,
+        (
+            f"{SYSTEM}wrong_clocks.py::test_without_the_time_port_it_is_refused_in_words",
+            f"{SYSTEM}wrong_clocks.py::test_certificates_are_held_against_what_is_known",
+            f"{SYSTEM}wrong_clocks.py::test_not_a_byte_of_mqtt_is_said_before_the_dates_were_looked_at",
+        ),
+    ),
     Row(
         24, "disk: full, read-only, errors, torn and flipped, lying flush", "accepted is durable; live goes on", TRIED,
         (

@@ -1,6 +1,6 @@
 """Row 21: little that claims to be much. Depth, size and ratio are bounded before anything is unpacked.
 
-Nothing of ours is compressed by a general method, so zip and zstd bombs have no door. The bomb that is left is the
+One thing of ours is compressed by a general method, the bundle of a diagnosis, and it is bounded. The other bomb is the
 codec's own, where a flat line costs next to nothing: 64 channels of 65 535 samples are 27 bytes. An enrolled gateway in
 a thief's hands could say thousands of them in one bundle; no reader decodes more than 2^22 samples of one.
 """
@@ -21,7 +21,7 @@ import pytest
 
 from drivers.hl7 import messages
 from tests.test_tidy import SOURCES, imports
-from wire import bundle, cbor, codec, command, export, receipt
+from wire import bundle, cbor, codec, command, diagnosis, export, receipt
 from wire.bundle import BUNDLE_SAMPLES_LIMIT, BundleError
 from wire.records import Block
 
@@ -43,12 +43,22 @@ PACKERS = {
 
 
 def test_nothing_unpacks_what_others_packed() -> None:
-    """zlib is imported for its CRC alone."""
+    """zlib is imported for its CRC alone, but for the bundle of a diagnosis, which is bounded (below)."""
     for path in SOURCES:
         assert not {name.split(".")[0] for name in imports(path)} & PACKERS, path
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "zlib":
-                assert node.attr in ("crc32", "adler32"), f"{path}: {node.attr}"
+                assert node.attr in ("crc32", "adler32") or path.name == "diagnosis.py", f"{path}: {node.attr}"
+
+
+def test_a_zip_bomb_in_a_diagnosis_stops_at_its_limit() -> None:
+    bomb = zlib.compress(bytes(20 * diagnosis.PLAIN_LIMIT_BYTES), 9)
+    tracemalloc.start()
+    with pytest.raises(diagnosis.DiagnosisError, match="too large"):
+        diagnosis._unpack(bomb)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * diagnosis.PLAIN_LIMIT_BYTES
 
 
 def flat_lines(count: int) -> bytes:

@@ -67,6 +67,7 @@ VITALS: list[Record] = [
     records.Line(T + 19, 0, 100, 2, 31),
     records.Room(T + 14, 2, 5, None),
     records.Room(T + 15, 1, 0, 3_600_000),
+    records.Boot(T + 16, bytes(range(16)), 41),
     records.AuditHead(T + 16, 41, bytes(range(32))),
 ]  # fmt: skip
 
@@ -159,10 +160,11 @@ def test_records_come_out_as_they_went_in(node: str, tmp_path: Path) -> None:
     envelopes = [made.begin_hour(), made.seal(Class.VITAL, bundle.pack_vital(VITALS))]
     said = [row for row in read(node, written(tmp_path / "out", envelopes), made.gateway) if "fields" in row]
     wanted = [plain(msgspec.to_builtins(record, builtin_types=(Decimal, bytes))) for record in VITALS]
+    wanted = [row[:5] if row[0] == 2 and row[5] == "" else row for row in wanted]  # of now: nothing is said of when
     assert [[row["t"], *row["fields"]] for row in said] == [row[1:] for row in wanted]
     assert {row["kind"] for row in said} == {
         *("catalogue", "anchor", "numeric", "alarm", "status", "device-time", "stream-gap", "envelope-gap"),
-        *("association", "session", "patient-id", "line", "room", "audit-head"),
+        *("association", "session", "patient-id", "line", "room", "boot", "audit-head"),
     }
 
 

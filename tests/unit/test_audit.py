@@ -9,9 +9,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent import audit as files
-from agent.audit import PARTS_COUNT, Audit, Patient
+from agent.audit import PARTS_COUNT, Audit
 from agent.cli.entry import main
 from agent.spool.files import Disk
+from agent.waiting import Waiting
 from wire import audit
 from wire.audit import LINE_LIMIT_BYTES, AuditError, Entry, Head
 from wire.keys import gateway_id
@@ -161,7 +162,7 @@ def test_old_parts_give_way_and_that_is_said(tmp_path: Path) -> None:
 
 def test_two_may_write_by_turns(tmp_path: Path) -> None:
     """The daemon and a person's command: one chain, whoever writes; nobody writes while another does."""
-    one, other = log(tmp_path), Audit(Patient(), tmp_path, KEY, 8, lambda: 0, lambda: None)
+    one, other = log(tmp_path), Audit(Waiting(), tmp_path, KEY, 8, lambda: 0, lambda: None)
     for _ in range(3):
         one.append("gateway", "start")
         other.append("cli", "bundle")

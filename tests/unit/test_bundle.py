@@ -25,6 +25,7 @@ from wire.records import (
     Anchor,
     Association,
     Block,
+    Boot,
     Catalogue,
     DeviceTimeAt,
     EnvelopeGap,
@@ -58,6 +59,7 @@ RECORDS = st.one_of(
     st.builds(SessionAt, COUNT, COUNT, WORD, WORD),
     st.builds(PatientIdAt, COUNT, COUNT, WORD, WORD),
     st.builds(Line, COUNT, COUNT, COUNT, COUNT, COUNT),
+    st.builds(Boot, COUNT, st.binary(min_size=16, max_size=16), COUNT),
 )
 BLOCKS = st.builds(Block, COUNT, COUNT, st.integers(1, 64), COUNT, st.integers(1, 65535), st.binary(max_size=40))
 

@@ -134,6 +134,21 @@ def test_the_units_credential_goes_before_what_lies_in_the_folder(tmp_path, monk
     assert keys.gateway_id(identity.signer(made.folder).public_key()) == made.gateway
 
 
+def test_a_key_that_may_not_be_seen_is_not_taken_for_none(tmp_path, monkeypatch) -> None:
+    """Or another would be made in its place."""
+    made = Keys(tmp_path / "keys", SITE)
+    made.make("board")
+    sealed = made.folder / "gateway.key.cred"
+    sealed.rename(tmp_path / "elsewhere")
+    sealed.mkdir()  # as root may read everything: what cannot be read
+    with pytest.raises(OSError, match="directory"):
+        made.make("file")
+    other = Keys(tmp_path / "credentials", SITE)
+    other.make("file")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(other.folder))
+    assert made.protection is Protection.GIVEN
+
+
 def test_a_plain_key_is_sealed_later_and_the_file_destroyed(tmp_path, capsys) -> None:
     made = Keys(tmp_path / "keys", SITE)
     made.make("file")

@@ -15,7 +15,7 @@ from agent.spool.terms import Limits, Stored
 from agent.wiping import Place, WipeError
 from config.load import ConfigError
 from tests.enrol_rig import SITE, FakeCentre, config, enrolled
-from wire import keys
+from wire import audit, keys
 from wire.seal import Sealer
 
 QUOTAS = dict.fromkeys((0, 1, 2), 8 << 20)
@@ -77,6 +77,9 @@ def test_nothing_is_left_that_signs_or_opens(box, tmp_path) -> None:
     with pytest.raises(ConfigError, match="was wiped"):
         identity.load(box.place.keys, receipts=True)
     assert box.wipe() == receipt  # said again, not done again
+    lines = b"".join(file.read_bytes() for file in (box.place.state / "audit").glob("*.jsonl")).splitlines()
+    head = audit.verify(lines, keys.verifier(said.key), audit.head(said.audit))
+    assert head.text() == said.audit, "the log ends with the wipe, and still proves itself"
 
 
 def test_what_the_centre_does_not_hold_is_not_wiped_by_accident(box) -> None:
