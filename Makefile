@@ -67,6 +67,7 @@ pages: $(VENV)/.ready  ## what is made from the drivers: docs/devices.md, docs/c
 	$(PY) bench/devices_table.py > docs/devices.md
 	$(PY) bench/cables.py > docs/cables.md
 	$(PY) bench/devices_table.py --readme
+	$(PY) -m tests.attack.rows > docs/attacks.md
 	$(PY) -m agent.cli.entry drivers --udev > systemd/60-wardlink.rules
 
 fuzz: $(VENV)/.ready  ## ten million damaged bytes to each driver, and how fast each decodes
@@ -80,9 +81,9 @@ radio: $(VENV)/.ready  ## five hundred faults by radio on virtual time
 	$(PY) -m tests.radio.campaign --faults 500 --seed 1 --out $(EVIDENCE)/radio.jsonl
 
 attack: $(VENV)/.ready $(VENV)/.for_tests  ## thirty-five ways to attack it, and two hospitals on one broker (docs/attacks.md)
-	$(PY) -m pytest tests/attack $(ARGS)
-	$(PY) -m tests.attack
+	WARDLINK_ATTACK=long $(PY) -m pytest tests/attack $(ARGS)
 	$(PY) -m tests.attack.canaries
+	$(PY) -m tests.attack
 	$(PY) -m tests.bombs --count 100000 --seed 1
 
 histories: $(VENV)/.ready  ## a hundred thousand histories of clocks: is the truth within what is said?

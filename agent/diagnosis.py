@@ -91,7 +91,7 @@ def _status(runtime: Path) -> Any:
         for task in found["tasks"]:
             task["last_error"] = task["last_error"].partition(":")[0]  # its type; its text may hold what a device said
         return found
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         return {"problem": f"no status can be read: {type(error).__name__}"}
 
 

@@ -108,7 +108,7 @@ class Keys:
         """Raises RefusedError."""
         try:
             return msgspec.json.decode((self.folder / ASKED_FILE).read_bytes(), type=Asked)
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             what = "no request of this gateway waits for an answer"
             raise RefusedError(what, "write one with `wardlink enrol request`; an answer is taken once") from error
 

@@ -108,5 +108,5 @@ def read(runtime: Path) -> Told | None:
     """The last that was written; None where nothing can be read."""
     try:
         return msgspec.json.decode((runtime / HISTORY_FILE).read_bytes(), type=Told)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -111,7 +111,7 @@ def enrolled(folder: Path) -> Enrolled | None:
     """None where nobody enrolled: never, or the files were made by hand."""
     try:
         return standing.read((folder / ENROLLED_FILE).read_bytes())
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

@@ -56,7 +56,7 @@ class Past:
             return msgspec.json.decode(data, type=Said) if data else Said()
         except FileNotFoundError:
             return Said()
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("time cannot be read why=%r", str(error))
             return Said()
 

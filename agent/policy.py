@@ -20,7 +20,7 @@ def load(files: Files, file: Path) -> SetPolicy:
     try:
         data = durable.read(files, file)
         return msgspec.json.decode(data, type=SetPolicy) if data else SetPolicy()
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         log.warning("policy cannot be read, the configuration counts why=%r", str(error))
         return SetPolicy()
 

@@ -128,7 +128,7 @@ class Renewing:
         """None where the files were made by hand: then nothing is renewed."""
         try:
             return standing.read(self._file())
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return None
 
     def status(self) -> TrustStatus | None:
@@ -200,7 +200,7 @@ def _late(enrolled: Enrolled, passed: int) -> tuple[str, str]:
 def _said(out: bytes) -> Said:
     try:
         return msgspec.json.decode(out, type=Said)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return Said("the child that does it failed", "send the log")
 
 

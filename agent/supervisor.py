@@ -16,6 +16,7 @@ from pathlib import Path
 PAUSE_FIRST_S = 0.5
 PAUSE_LIMIT_S = 30.0
 HEALTHY_S = 60.0
+ERROR_LIMIT_LETTERS = 500  # a driver's error may name what it was told
 log = logging.getLogger("wardlink.supervisor")
 
 
@@ -75,7 +76,7 @@ class Supervisor:
 def _said(error: Exception) -> str:
     """Errors of the world in its words, typed errors in ours; of a bug only the place."""
     is_meant = isinstance(error, OSError) or hasattr(error, "hint")
-    return f"{type(error).__name__}: {error}" if is_meant else places(error)
+    return f"{type(error).__name__}: {error}"[:ERROR_LIMIT_LETTERS] if is_meant else places(error)
 
 
 def places(error: BaseException) -> str:

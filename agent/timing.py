@@ -35,5 +35,5 @@ def _of_directory(keys: Path) -> str:
     """host:port, "" where the keys were made by hand or the directory names none."""
     try:
         return standing.read((keys / ENROLLED_FILE).read_bytes()).time
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return ""

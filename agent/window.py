@@ -30,7 +30,7 @@ def read(runtime: Path) -> Window:
     """Shut, where nobody opened one or the file is none of ours."""
     try:
         return msgspec.json.decode((runtime / BOND_FILE).read_bytes(), type=Window)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return Window()
 
 
@@ -52,7 +52,7 @@ def read_time(runtime: Path) -> TimeSaid | None:
     """None where nobody said anything, or the file is none of ours."""
     try:
         return msgspec.json.decode((runtime / TIME_FILE).read_bytes(), type=TimeSaid)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

@@ -44,7 +44,8 @@ from bench.results import Figure
 from bench.scratch import ROOT, HarnessError
 
 FILE = ROOT / "bench" / "figures.json"
-BARS = results.BARS | spool_figures.BARS | backlog_figures.BARS | growth.BARS | soak.BARS | decode_speed.BARS | sealing.BARS | clocks.BARS
+HELD = (results, spool_figures, backlog_figures, growth, soak, decode_speed, sealing, clocks)
+BARS = {name: bar for part in HELD for name, bar in part.BARS.items()}
 LONG = "--no-workloads"
 MISSING = (LinkMissingError, backlog.BacklogError, SpoolError)  # no link, no room, no disk to measure on
 TROUBLE = (FigureError, HarnessError, *MISSING, OSError, subprocess.SubprocessError)

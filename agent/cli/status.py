@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from agent.cli.talk import CommandError
+from agent.cli.talk import CommandError, plain
 from agent.health import status
 from wire.grades import grade
 
@@ -30,7 +30,7 @@ def last(runtime: str) -> status.Status:
         return status.read(Path(runtime))
     except FileNotFoundError as error:
         raise CommandError("no gateway has run here since the machine started", "systemctl start wardlink") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CommandError(f"{runtime}: not a status: {error}") from error
 
 
@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
         problems = [{"problem": problem, "next": step} for problem, step in wrong]
         print(msgspec.json.encode({"status": now, "problems": problems}).decode())
     else:
-        print("\n".join([*_page(now), *(f"problem: {problem}\n   next: {step}" for problem, step in wrong)]))
+        said = [line for problem, step in wrong for line in (f"problem: {problem}", f"   next: {step}")]
+        print("\n".join(map(plain, [*_page(now), *said])))
     return 1 if wrong else 0
 
 

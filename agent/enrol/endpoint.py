@@ -166,7 +166,7 @@ _PASSING = ("often", "late", "busy")
 def _refused(status: int, data: bytes, where: str) -> EndpointError:
     try:
         word = msgspec.json.decode(data, type=_Said).error
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         word = ""
     if word not in _WORDS:
         return EndpointError(f"{where} answers {status}: no enrolment endpoint", _ADDRESS)

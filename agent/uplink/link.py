@@ -27,6 +27,7 @@ from agent.uplink.aliases import Aliases
 from agent.uplink.library import mqtt
 from agent.uplink.pace import PACKET_LIMIT_BYTES, RECEIVE_LIMIT_COUNT, Terms
 from agent.uplink.tls import Dated, LinkError, Resuming, explain, explain_text
+from agent.uplink.wary import TAKEN_LIMIT_BYTES, WaryClient
 from wire.relay import RELAY_LIMIT_BYTES
 
 READS_LIMIT_COUNT = 64
@@ -87,7 +88,7 @@ class Link:
         self._client = self._fresh(client_id, will)
 
     def _fresh(self, client_id: str, will: Will) -> mqtt.Client:
-        client = mqtt.Client(
+        client = WaryClient(
             CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5, reconnect_on_failure=False
         )
         client.max_inflight_messages = 0  # no limit: the window is ours, and paho's queue must not hide anything
@@ -132,6 +133,7 @@ class Link:
         """Blocks. Runs in a thread, where nothing may touch the loop."""
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = 0
+        properties.MaximumPacketSize = TAKEN_LIMIT_BYTES
         broker = self._broker
         self._client.connect(broker.host, broker.port, broker.keepalive_s, clean_start=True, properties=properties)
         if self._abandoned:

@@ -25,7 +25,7 @@ from wire.validity import DateError
 _NO_CHECK_TIME = 0x200000  # x509_vfy.h; Python has no name for it
 _RENEW_US = 30 * 86_400_000_000
 _EXPIRED, _NOT_YET_VALID, _REVOKED = 10, 9, 23
-_FOREIGN = frozenset({7, 18, 19, 20, 21, 24, 26})
+_FOREIGN = frozenset({7, 18, 19, 20, 21, 24})  # 26, not meant for a server, has words of its own
 _WRONG_NAME = frozenset({62, 64})
 
 _ALERTS = {
