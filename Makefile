@@ -8,7 +8,7 @@ HARNESS ?= $(wildcard ../shared/bench)
 WARDLINK_UML ?= $(wildcard ../shared/vm/linux.uml.xz)
 export WARDLINK_CORPUS WARDLINK_RECORDS WARDLINK_UML
 SYSTEM := mosquitto pkg-config libsystemd-dev gcc python3-dev python3-venv
-FOR_TESTS := postgresql nodejs chromium
+FOR_TESTS := postgresql nodejs chromium chrony faketime swtpm $(shell apt-cache pkgnames libtss2-tcti-swtpm0 2>/dev/null | sort | tail -1)
 FOR_CRASH := fuse3 e2fsprogs iproute2
 FOR_VM := mmdebstrap debian-archive-keyring e2fsprogs gcc make flex bison bc xz-utils
 KILLS ?= 10000
@@ -20,7 +20,7 @@ EVIDENCE := docs/evidence
 ARGS ?=
 PINS := --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
-.PHONY: demo test check bench bless figures crash sim chaos torture pages fuzz claims radio vm screenshot requirements clean
+.PHONY: demo test check bench bless figures crash sim chaos torture pages fuzz claims radio vm attack histories screenshot requirements clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready  ## real ECG through real programs, on this machine
@@ -67,6 +67,7 @@ pages: $(VENV)/.ready  ## what is made from the drivers: docs/devices.md, docs/c
 	$(PY) bench/devices_table.py > docs/devices.md
 	$(PY) bench/cables.py > docs/cables.md
 	$(PY) bench/devices_table.py --readme
+	$(PY) -m tests.attack.rows > docs/attacks.md
 	$(PY) -m agent.cli.entry drivers --udev > systemd/60-wardlink.rules
 
 fuzz: $(VENV)/.ready  ## ten million damaged bytes to each driver, and how fast each decodes
@@ -78,6 +79,15 @@ claims: $(VENV)/.ready  ## every recording, cut anywhere, offered to all drivers
 
 radio: $(VENV)/.ready  ## five hundred faults by radio on virtual time
 	$(PY) -m tests.radio.campaign --faults 500 --seed 1 --out $(EVIDENCE)/radio.jsonl
+
+attack: $(VENV)/.ready $(VENV)/.for_tests  ## thirty-five ways to attack it, and two hospitals on one broker (docs/attacks.md)
+	WARDLINK_ATTACK=long $(PY) -m pytest tests/attack $(ARGS)
+	$(PY) -m tests.attack.canaries
+	$(PY) -m tests.attack
+	$(PY) -m tests.bombs --count 100000 --seed 1
+
+histories: $(VENV)/.ready  ## a hundred thousand histories of clocks: is the truth within what is said?
+	$(PY) -m tests.histories --histories 100000 --jobs 2
 
 screenshot: $(VENV)/.ready $(VENV)/.for_tests  ## docs/bed.png, made by the demo itself
 	$(PY) -m agent.cli.entry demo --seconds 40 --screenshot docs/bed.png

@@ -6,30 +6,15 @@ known comes from the kernel's own discipline state (adjtimex(2): synchronised or
 
 from __future__ import annotations
 
-import ctypes
 import time
-from functools import cache
-from typing import Any
+from pathlib import Path
 
+from discipline import kernel, machine
 from wire.records import Anchor
 
-_STA_UNSYNC = 0x40
-FLOOR_UTC_US = 1_767_225_600_000_000  # 2026-01-01: no wall clock before the first release is believed
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+FLOOR_UTC_US = 1_795_305_600_000_000  # 2026-11-22, when this release was made: no clock before it is believed
 STEP_LIMIT_US = 50_000
-
-
-class _Timex(ctypes.Structure):
-    """struct timex of linux/timex.h, as far as it is read; the rest is room."""
-
-    _fields_ = [
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("rest", ctypes.c_long * 32),
-    ]
 
 
 def now() -> int:
@@ -37,9 +22,22 @@ def now() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
+def boot_id() -> bytes:
+    """16 random bytes that the kernel made for this boot; zeros where it does not say."""
+    try:
+        return bytes.fromhex(BOOT_ID.read_text("ascii").strip().replace("-", ""))
+    except (OSError, ValueError):
+        return bytes(16)
+
+
 def unix_us() -> int:
     """The wall clock in microseconds since 1970, whatever it is worth."""
     return time.time_ns() // 1000
+
+
+def look() -> machine.Found:
+    """Who keeps the wall clock, and what it is worth. Blocks for milliseconds."""
+    return machine.look(unix_us)
 
 
 def anchor(late_us: int = 0) -> Anchor | None:
@@ -50,7 +48,7 @@ def anchor(late_us: int = 0) -> Anchor | None:
     before = now()
     utc = unix_us()
     after = now()
-    error = _kernel_error_us()
+    error = kernel.state().error_us
     return anchored(before, utc, after, None if error is None else error + late_us)
 
 
@@ -65,23 +63,10 @@ def anchored(before: int, utc: int, after: int, error_us: int | None) -> Anchor 
 
 
 def passed_utc(known: Anchor | None) -> int | None:
-    """Microseconds since 1970 that had surely passed at an anchor; None while the wall clock is not disciplined."""
+    """Microseconds since 1970 that had surely passed at an anchor; None where it does not know its error."""
     return None if known is None or known.error is None else known.utc - known.error
 
 
-def _kernel_error_us() -> int | None:
-    """The kernel's maximum error where its clock is disciplined, else None."""
-    state = _Timex()
-    if _libc().adjtimex(ctypes.byref(state)) < 0 or state.status & _STA_UNSYNC:
-        return None
-    return int(state.maxerror)
-
-
-@cache
-def _libc() -> Any:
-    return ctypes.CDLL(None, use_errno=True)
-
-
 def stepped(earlier: Anchor, later: Anchor) -> bool:
-    """Whether the wall clock moved against the monotonic one by more than an anchor should hide."""
+    """Whether UTC moved against the monotonic clock by more than an anchor should hide."""
     return abs((later.utc - earlier.utc) - (later.t - earlier.t)) > STEP_LIMIT_US

@@ -13,7 +13,7 @@ from agent.lines import is_network, is_serial, line_of, place_of
 from config.load import ConfigError, read
 from drivers import registry
 from drivers.contract import Ble, Driver, Serial
-from wire.topics import is_name
+from wire.topics import Class, is_name
 
 MIB = 1 << 20
 Seconds = Annotated[float, msgspec.Meta(ge=0.25, le=10)]
@@ -56,6 +56,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     site: str
     broker: str
     bed: str = ""
+    time: str = ""
     keys: str = "/etc/wardlink/keys"
     state: str = "/var/lib/wardlink"
     runtime: str = "/run/wardlink"
@@ -66,6 +67,18 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: list[Port] = []
     radio: list[Radio] = []
     spool: SpoolSizes = SpoolSizes()
+
+    @property
+    def quotas(self) -> dict[int, int]:
+        """Bytes by class."""
+        sizes = (self.spool.key_mib, self.spool.vital_mib, self.spool.wave_mib)
+        return {int(cls): mib * MIB for cls, mib in zip(Class, sizes, strict=True)}
+
+    @property
+    def time_address(self) -> tuple[str, int]:
+        """(host, port)."""
+        host, _, port = self.time.rpartition(":")
+        return host.strip("[]"), int(port)
 
     @property
     def broker_tls(self) -> bool:
@@ -86,6 +99,8 @@ def load(path: Path) -> Config:
     if not is_name(config.site):
         raise ConfigError(f"{path}: site {config.site!r} is not a name", "1 to 24 of a-z, 0-9 and '-'")
     _check_broker(path, config.broker)
+    if config.time and not _is_address(config):
+        raise ConfigError(f"{path}: time {config.time!r} is no address", 'like "time.example.org:8484"')
     for port in config.port:
         _check_port(path, port)
     for driver_id in config.ask:
@@ -167,3 +182,11 @@ def _check_broker(path: Path, broker: str) -> None:
         good = False
     if not good:
         raise ConfigError(f"{path}: broker {broker!r} is no address", 'like "mqtts://broker.example.org:8883"')
+
+
+def _is_address(config: Config) -> bool:
+    try:
+        host, port = config.time_address
+    except ValueError:
+        return False
+    return bool(host) and 0 < port < 65536

@@ -217,5 +217,5 @@ def rules_of(config: Config) -> Rules:
 def _read(file: Path) -> dict[str, Known]:
     try:
         return msgspec.json.decode(file.read_bytes(), type=dict[str, Known])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return {}

@@ -31,3 +31,28 @@ def read(files: Files, file: Path) -> bytes:
         return read_all(files, fd, size, 4)
     finally:
         files.close(fd)
+
+
+def place(files: Files, file: Path, data: bytes) -> None:
+    """As `replace`, but the file holds these bytes and nothing else: for readers that are not ours. Raises OSError."""
+    aside = file.with_name(f"{file.name}.new")
+    files.make_folder(file.parent)
+    if aside.name in files.names(file.parent):  # of a power cut, and perhaps longer
+        files.rename(aside, file.with_name("left.new"))
+    fd = files.open(aside)
+    try:
+        write_all(files, fd, data, 0)
+        files.fdatasync(fd)
+    finally:
+        files.close(fd)
+    files.rename(aside, file)
+    files.sync_folder(file.parent)
+
+
+def stretch(files: Files, file: Path, at: int, limit_bytes: int) -> tuple[bytes, int]:
+    """(bytes from `at` on, size of the whole file). Raises OSError."""
+    fd = files.look(file)
+    try:
+        return read_all(files, fd, limit_bytes, at), files.size(fd)
+    finally:
+        files.close(fd)

@@ -14,12 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent import clock, identity, memory
-from agent.config import MIB, Config
+from agent import identity, memory
+from agent.config import Config
 from agent.health import metrics, notify, status
 from agent.health.room import Rooms
 from agent.keeping import Keeping, Kept
+from agent.last_minutes import last_minutes
 from agent.listening import Listening
+from agent.obeying import Obeying
 from agent.picture import picture, volumes
 from agent.ports.plugs import FOUND
 from agent.ports.serial_port import GATHER_S, Rounds
@@ -31,14 +33,15 @@ from agent.spool.spool import Spool
 from agent.spool.terms import Lost
 from agent.supervisor import Supervisor
 from agent.tapes import Tapes
-from agent.uplink.link import Broker
-from agent.uplink.tls import context
+from agent.timing import utc_of
+from agent.trust import Trust, broker
+from agent.uplink.account import LinkState
 from agent.uplink.uplink import Origin, Seams, Uplink
 from agent.window import ADOPTED_FILE, BOND_FILE
 from agent.world import World
 from wire import codec
 from wire.seal import Sealer
-from wire.topics import Address, Class
+from wire.topics import Address
 
 if TYPE_CHECKING:
     from agent.discovery import Discovery
@@ -62,22 +65,26 @@ class Gateway:
         self.address = Address(config.site, who.gateway)
         self.supervisor = Supervisor()
         self.started = world.now()
-        self.keeping = Keeping(world.thread(), partial(self._open_spool, Path(config.state) / "spool", _quotas(config)))
+        self.keeping = Keeping(world.thread(), partial(self._open_spool, Path(config.state) / "spool", config.quotas))
         self.relaying = Relaying(self.keeping, Path(config.state) / "imported", partial(self._open_spool, quotas={}))
         spool = self.keeping.spool
         self.epoch = spool.epoch
         self.ward = Ward(lambda: codec.Encoder().encode)
         self.tapes = Tapes()
-        sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce, world.entropy)
-        self.pulse = Pulse(self.ward, sealer, partial(world.anchor, LATE_US), config.bed, spool.body_limit_bytes)
+        sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce, world.secret)
+        self.utc = utc_of(config, world, who)
+        self.pulse = Pulse(self.ward, sealer, partial(self.utc.anchor, LATE_US), config.bed, spool.body_limit_bytes)
+        self.pulse.boot = (world.boot(), self.utc.boots)
         self.uplink = Uplink(
             Origin(self.address, spool.epoch),
-            _broker(config),
-            who.centre,
+            broker(config, self.utc.known),
+            who.centres,
             self.relaying,
-            Seams(lambda state: None, self._meet, world.now, world.uniform, self._utc, world.dial),
+            Seams(self._linked, self._meet, world.now, world.uniform, self.utc.passed, world.dial, self.utc),
             relayed=self.relaying.places,
         )
+        self.obeying = Obeying(self, who, self.utc.surely)
+        self.utc.audit = self.obeying.auditing.say
         self._hurry = asyncio.Event()
         self._beating = asyncio.Lock()
         self._is_over = False  # the last beat was made; a later one would seal what nobody waits for
@@ -93,6 +100,7 @@ class Gateway:
         self.discovery: Discovery | None = self._discover() if known else None
         self.radio: Radio | None = None
         self._look_by_radio(begin=False)
+        self.trust = Trust(self)
 
     def _open_spool(self, folder: Path, quotas: dict[int, int]) -> Spool:
         world = self.world
@@ -134,9 +142,17 @@ class Gateway:
         log.info("gateway starts gateway=%s epoch=%d", self.address.gateway, self.epoch)
         ports = {f"port {port.path}": port.run for port, _ in self.ports}
         listening = asyncio.create_task(self.supervisor.run(ports))  # first: the kernel keeps little for a line
+        await asyncio.wait([asyncio.ensure_future(self.utc.look())], timeout=PATIENCE_S)
         await self._begin()
         bell = self.world.bell(partial(self.supervisor.once, "discovery", self._look)) if self._searches else None
-        organs = {"data path": self._beat, "uplink": self.uplink.run, "status": self._show}
+        organs = {
+            "data path": self._beat,
+            "uplink": self.uplink.run,
+            "status": self._show,
+            "command": self.obeying.run,
+            **self.trust.works(),
+        }
+        organs["time"] = partial(self.utc.run, self.keeping.on_thread)
         if any(chain.unread_files for chain in self.keeping.spool.stat().classes.values()):
             organs["unread files"] = partial(self._look_again, stop)
         working = asyncio.create_task(self.supervisor.run(organs))
@@ -154,6 +170,8 @@ class Gateway:
             await self._beat_once(last=True)
             await self.uplink.close()
             await _end(working)
+            await self.utc.save(self.keeping.on_thread)
+            await self.obeying.end()
             await self.relaying.close()
             await self.keeping.close()
             self.tapes.close()
@@ -162,7 +180,8 @@ class Gateway:
     async def _begin(self) -> None:
         """The first grant, and what this epoch knows of earlier ones, durable before anything else."""
         self._owe(self.keeping.spool.undeclared())
-        for header, data in self.pulse.ended(self.keeping.ends()):
+        recovered = await self.keeping.on_thread(partial(last_minutes, self.keeping.spool, self.address.gateway))
+        for header, data in self.pulse.ended(self.keeping.ends(), recovered):
             self.keeping.append(header, data)
         await self._beat_once()
         self.world.settle()
@@ -172,7 +191,7 @@ class Gateway:
         """The data path, for ever; the watchdog is fed by its progress and by nothing else."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.config.interval_s):
+                async with asyncio.timeout(self.obeying.interval_s):
                     await self._hurry.wait()
             self._hurry.clear()
             await self._beat_once()
@@ -225,8 +244,9 @@ class Gateway:
                 stop.set()
         await asyncio.Event().wait()
 
-    def _utc(self) -> int | None:
-        return clock.passed_utc(self.world.anchor(0))
+    def _linked(self, state: LinkState) -> None:
+        self.obeying.link(state)
+        self.trust.link(state)
 
     def _meet(self) -> None:
         """The broker is reached: say at once who everybody is, and how they are."""
@@ -250,21 +270,6 @@ class Gateway:
             notify.replace(runtime / status.STATUS_FILE, status.pack(now))
             notify.replace(runtime / status.METRICS_FILE, metrics.text(now).encode())
             await asyncio.sleep(PICTURE_S)
-
-
-def _quotas(config: Config) -> dict[int, int]:
-    sizes = config.spool
-    return {
-        int(Class.KEY): sizes.key_mib * MIB,
-        int(Class.VITAL): sizes.vital_mib * MIB,
-        int(Class.WAVE): sizes.wave_mib * MIB,
-    }
-
-
-def _broker(config: Config) -> Broker:
-    keys = Path(config.keys)
-    tls = context(keys / "ca.crt", keys / "gateway.crt", keys / "gateway.key") if config.broker_tls else None
-    return Broker(config.broker_host, config.broker_port, tls)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -77,7 +77,7 @@ def take(file: Path, host: Host, *, partial: bool) -> Taken:
             _take(items, head, folder, taken, partial)
         except ExportError as error:
             raise ImportRefusedError(f"{file}: {error}", _AGAIN) from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ImportRefusedError(
                 f"a list of what was imported under {folder} cannot be read: {error}",
                 "look at the disk; without that list envelopes would go twice, which the centre would drop",

@@ -106,6 +106,6 @@ def _read(files: Files, file: Path) -> dict[str, list[Step]]:
     try:
         data = durable.read(files, file)
         return msgspec.json.decode(data, type=dict[str, list[Step]]) if data else {}
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         log.warning("marks cannot be read why=%r", str(error))
         return {}

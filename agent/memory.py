@@ -1,13 +1,15 @@
-"""Keeping the process small: a gateway shares a small computer with the page and the browser of the ward."""
+"""Keeping the process small, for a gateway shares a small computer with others, and keeping its memory to itself."""
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
 import gc
+import resource
 from concurrent.futures import ThreadPoolExecutor
 
 M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3  # malloc.h
+PR_SET_DUMPABLE = 4  # linux/prctl.h
 LARGE_BYTES = 256 * 1024  # what is larger goes back to the system when it is freed
 WAITING_THREADS = 2  # for what blocks and is rare: names, handshakes, opening ports
 
@@ -19,6 +21,15 @@ def begin() -> None:
         mallopt(M_ARENA_MAX, 1)
         mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WAITING_THREADS, thread_name_prefix="waits"))
+    hide()
+
+
+def hide() -> None:
+    """No core dump, and no debugger of the same user: what this process holds in the clear is on no disk."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def settle() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agent import VERSION
+from agent import VERSION, policy
 from agent.health.room import Volume
 from agent.health.status import (
     AskedStatus,
@@ -42,7 +42,7 @@ def volumes(spool: Stat) -> dict[int, Volume]:
 
 def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStatus]) -> Status:
     world = gateway.world
-    anchor = world.anchor(0)
+    anchor = gateway.utc.anchor()
     now = world.now()
     return Status(
         version=VERSION,
@@ -59,6 +59,14 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
         tasks=[TaskStatus(task.name, task.failures, task.last_error) for task in gateway.supervisor.watched],
         relayed=relayed,
         radio=gateway.radio.picture(now) if gateway.radio else None,
+        clock_error_s=None if anchor is None or anchor.error is None else anchor.error / 1e6,
+        clock_floor_unix_s=gateway.utc.floor() / 1e6,
+        clocks_contradict=gateway.utc.contradicting,
+        time_refused=dict(gateway.utc.refused),
+        policy=policy.words(gateway.obeying.policy),
+        audit_problem=gateway.obeying.auditing.problem,
+        key=gateway.trust.kept,
+        trust=gateway.trust.status(),
     )
 
 

@@ -165,7 +165,7 @@ class Radio:
         try:
             data = durable.read(self._world.files(), self._state / ADOPTED_FILE)
             return msgspec.json.decode(data, type=dict[str, Adopted]) if data else {}
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("bonded devices cannot be read why=%r", str(error))
             return {}
 

@@ -154,7 +154,7 @@ class Relaying:
         try:
             self._shut(spool)
             lost = imported.finish(path, spool.confirmed)
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             self._failed(one, str(error), "look at the disk; it is tried again")
             return
         one.lost += lost

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 PAUSE_FIRST_S = 0.5
 PAUSE_LIMIT_S = 30.0
 HEALTHY_S = 60.0
+ERROR_LIMIT_LETTERS = 500  # a driver's error may name what it was told
 log = logging.getLogger("wardlink.supervisor")
 
 
@@ -34,11 +37,11 @@ class Supervisor:
         """Do this now. Should it fail, it is kept as a failure of the task `name`, and everything else goes on."""
         try:
             work()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever a part's bug raises
             watched = self._record(name)
             watched.failures += 1
             watched.last_error = _said(error)
-            log.exception("task failed name=%s", name)
+            log.error("task failed name=%s error=%s", name, places(error))
 
     async def run(self, works: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
         """Run all until cancelled."""
@@ -61,9 +64,9 @@ class Supervisor:
             try:
                 await work()
                 watched.last_error = "ended by itself"
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  whatever a part's bug raises
                 watched.last_error = _said(error)
-                log.exception("task failed name=%s", watched.name)
+                log.error("task failed name=%s error=%s", watched.name, places(error))
             watched.failures += 1
             pause = PAUSE_FIRST_S if clock() - started > HEALTHY_S else pause
             await asyncio.sleep(pause)
@@ -71,4 +74,12 @@ class Supervisor:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    """Errors of the world in its words, typed errors in ours; of a bug only the place."""
+    is_meant = isinstance(error, OSError) or hasattr(error, "hint")
+    return f"{type(error).__name__}: {error}"[:ERROR_LIMIT_LETTERS] if is_meant else places(error)
+
+
+def places(error: BaseException) -> str:
+    """The type of an exception, and the lines it came through; not its text, which may hold what a device said."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    return f"{type(error).__name__} at " + " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent import clock, memory
+from agent import clock, memory, sources
 from agent.health import notify
 from agent.ports.line import Cable, open_line
 from agent.ports.plugs import Bell, Plug, Plugs
@@ -18,8 +18,10 @@ from agent.spool.files import Disk, Files
 from agent.spool.terms import Limits
 from agent.uplink.link import Link
 from agent.uplink.uplink import Dial
+from discipline.machine import Found
 from drivers import registry
 from drivers.contract import Driver, Serial
+from wire import seal
 from wire.records import Anchor
 
 if TYPE_CHECKING:
@@ -57,9 +59,14 @@ class World:
 
     now: Callable[[], int] = clock.now
     unix_us: Callable[[], int] = clock.unix_us
+    boot: Callable[[], bytes] = clock.boot_id
     anchor: Callable[[int], Anchor | None] = clock.anchor
+    look: Callable[[], Found] = clock.look
+    rtc: Callable[[], int | None] = sources.rtc_us
+    fix: Callable[[], Anchor | None] = sources.fix
     uniform: Callable[[float, float], float] = random.uniform
     entropy: Callable[[int], bytes] = os.urandom
+    secret: Callable[[int], bytearray] = seal.fresh  # data keys: wiped after use
     driver: Callable[[str], type[Driver]] = registry.driver
     plugged: Callable[[], tuple[Plug, ...]] = field(default_factory=Plugs)
     bell: Callable[[Callable[[], None]], Bell] = Bell
@@ -70,6 +77,7 @@ class World:
     room: Callable[[Path], int | None] = disk_bytes
     limits: Callable[[], Limits] = Limits
     thread: Callable[[], Executor] = spool_thread
+    config_file: str = ""  # what a child process of ours is told to read; "": there are no children
     ready: Callable[[str], None] = notify.ready
     progress: Callable[[str], None] = notify.progress
     settle: Callable[[], None] = memory.settle

@@ -32,18 +32,20 @@ from bench import (
     growth,
     program_figures,
     results,
+    sealing,
     soak,
     spool_figures,
     workloads,
 )
-from bench.links import campaign
+from bench.links import campaign, clocks
 from bench.links.world import LinkMissingError
 from bench.program_figures import FigureError
 from bench.results import Figure
 from bench.scratch import ROOT, HarnessError
 
 FILE = ROOT / "bench" / "figures.json"
-BARS = results.BARS | spool_figures.BARS | backlog_figures.BARS | growth.BARS | soak.BARS | decode_speed.BARS
+HELD = (results, spool_figures, backlog_figures, growth, soak, decode_speed, sealing, clocks)
+BARS = {name: bar for part in HELD for name, bar in part.BARS.items()}
 LONG = "--no-workloads"
 MISSING = (LinkMissingError, backlog.BacklogError, SpoolError)  # no link, no room, no disk to measure on
 TROUBLE = (FigureError, HarnessError, *MISSING, OSError, subprocess.SubprocessError)
@@ -71,6 +73,8 @@ def parts(harness: Path | None, *, long: bool) -> Iterator[Part]:
     yield "start_to_first_envelope", program_figures.start
     yield "decode.*", (lambda: program_figures.decoding(corpus)) if corpus else "WARDLINK_CORPUS names no folder"
     yield "decode_speed.*", lambda: decode_speed.figures().values()
+    yield "sealing.*", sealing.hour
+    yield "clock.*", lambda: (figure for profile in clocks.TOLD for figure in clocks.figures(profile))
     yield "codec.*", (lambda: codec_figures.of_records(records)) if records else "WARDLINK_RECORDS names no folder"
     no_harness = "--harness names no folder"
     yield "codec.bench-feed.*", (lambda: codec_figures.of_feed(harness)) if harness else no_harness

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from centre.ledger import SEQ_LAST
 from wire import command
-from wire.command import COMMAND_LIMIT_BYTES, RANGES_LIMIT_COUNT, Command, Resend, Wanted
+from wire.command import RANGES_LIMIT_COUNT, ROTATE_LIMIT_BYTES, Command, Resend, Said, Wanted
 from wire.ranges import Ranges
 from wire.topics import Address, Class
 
@@ -65,6 +65,10 @@ class Asking:
         for address, epoch in epochs.items():
             self._watched[address].epoch = epoch
 
+    def there(self) -> dict[str, Address]:
+        """Gateways that can hear a command now, by id."""
+        return {address.gateway: address for address in self._watched}
+
     def gone(self, addresses: Iterable[Address]) -> None:
         """These are offline: what one cannot hear is not asked."""
         for address in addresses:
@@ -101,10 +105,17 @@ class Asking:
 
     def made(self, signer: Ed25519PrivateKey, address: Address, holes: Holes, utc: int, wanted: list[Wanted]) -> bytes:
         """The signed command; its `issued` is greater than the one before it, even should our clock step back."""
-        gateway, epoch = address.gateway, max(holes.epoch, self._watched[address].epoch)
+        return self.signed(signer, address, holes.epoch, utc, Resend(wanted))
+
+    def signed(
+        self, signer: Ed25519PrivateKey, address: Address, epoch: int, utc: int, said: Said, nonce: bytes = b""
+    ) -> bytes:
+        """Any command, for this start or a newer one that presence tells of; `nonce`: that of whoever gave it."""
+        gateway, newest = address.gateway, max(epoch, self._watched[address].epoch)
         issued = self._issued[gateway] = max(utc, self._issued.get(gateway, 0) + 1)
-        data = command.sign(signer, gateway, Command(issued, issued + LIFE_US, epoch, Resend(wanted)))
-        assert len(data) <= COMMAND_LIMIT_BYTES, "the number of ranges bounds it"
+        told = Command(issued, issued + LIFE_US, newest, nonce or command.nonce_of(gateway, issued), said)
+        data = command.sign(signer, gateway, told)
+        assert len(data) <= ROTATE_LIMIT_BYTES, "whoever made it bounds it"
         return data
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 
-from wire.records import Block, Catalogue, DeviceTimeAt, EnvelopeGap, Ratio, Record, Room
+from wire.records import AuditHead, Block, Boot, Catalogue, DeviceTimeAt, EnvelopeGap, NumericAt, Ratio, Record, Room
 from wire.statement import Ended, Manifest, Statement
 from wire.topics import Class
 
 DECIMAL_LIMIT_CHARS = 64
+BOOT_BYTES = 16
+HASH_BYTES = 32
 _WORD_LIMIT = 1 << 32  # epoch and seq are 32 bits on the wire
 _INT_LIMIT = 1 << 62  # sums of two stay within 64 bits
 
@@ -33,7 +35,13 @@ def check_records(said: Iterable[Record]) -> None:
             _check_run(0, record.cls, 0, 0)
             if record.waiting < 0 or (record.seconds or 0) < 0:
                 raise BoundsError("less than nothing")
-        elif isinstance(record, DeviceTimeAt):
+        elif isinstance(record, Boot):
+            if len(record.boot) != BOOT_BYTES or record.count < 0:
+                raise BoundsError("a boot that is none")
+        elif isinstance(record, AuditHead):
+            if record.count < 1 or len(record.hash) != HASH_BYTES:
+                raise BoundsError("a head of no log")
+        elif isinstance(record, DeviceTimeAt | NumericAt):
             _check_ratios(record.hertz)
 
 
@@ -55,6 +63,8 @@ def check_statement(epoch: int, said: Statement) -> None:
     elif isinstance(said, Ended):
         for ended, cls, following in said.tails:
             _check_run(ended, cls, 0, following)
+        for one in said.recovered:
+            check_statement(one.epoch, Manifest(one.previous, one.sealed))
 
 
 def _check_catalogue(said: Catalogue) -> None:

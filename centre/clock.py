@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 
@@ -13,6 +14,11 @@ def utc_us() -> int:
     return time.time_ns() // 1000
 
 
+def monotonic_us() -> int:
+    """Microseconds that only grow, through suspend too."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
 def monotonic_s() -> float:
     """Seconds that only grow, for durations."""
     return time.monotonic()
@@ -21,3 +27,13 @@ def monotonic_s() -> float:
 def retry_s(attempt: int) -> int:
     """Full jitter: whole seconds to wait before attempt number `attempt` (from 0), between 1 and a doubling cap."""
     return 1 + random.randrange(min(RETRY_LIMIT_S, 2 ** min(attempt, 10)))
+
+
+def secret(count: int) -> bytes:
+    """Random bytes that nobody can guess."""
+    return os.urandom(count)
+
+
+def nonce() -> bytes:
+    """8 random bytes: the name of a command."""
+    return random.randbytes(8)

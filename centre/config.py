@@ -19,6 +19,7 @@ from wire import keys
 from wire.topics import is_name
 
 KEY_LIMIT_BYTES = 65536
+RECIPIENTS_LIMIT_COUNT = 16
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _STORES = ("sqlite:///", "postgresql+psycopg://")
 
@@ -39,9 +40,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "centre"
     store: str = "sqlite:///wardlink.db"
     listen: str = "127.0.0.1:8480"
+    time: str = ""
     sites: tuple[str, ...] = ()
     accept: Literal["enrolled", "any-genuine"] = "enrolled"
     gateways: tuple[Gateway, ...] = ()
+    fleet: str = ""
 
     @property
     def broker_address(self) -> tuple[str, int]:
@@ -54,6 +57,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.broker.startswith("mqtts:")
 
     @property
+    def time_address(self) -> tuple[str, int]:
+        """(host, port) of the signed time port, where there is one."""
+        host, _, port = self.time.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
     def listen_address(self) -> tuple[str, int]:
         """(host, port)."""
         host, _, port = self.listen.rpartition(":")
@@ -62,9 +71,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The centre's own: opens envelopes, signs receipts."""
+    """The centre's own: opens envelopes, signs receipts. `recipients`: the present one first, then former ones."""
 
-    recipient: keys.RecipientSecret
+    recipients: tuple[keys.RecipientSecret, ...]
     signer: Ed25519PrivateKey
 
 
@@ -79,14 +88,14 @@ def read(path: Path) -> Config:
 
 
 def load_keys(config: Config) -> Keys:
-    """Read the two secrets. Raises ConfigError, which never holds what a file held."""
+    """Read the secrets. Raises ConfigError, which never holds what a file held."""
     folder = Path(config.keys)
+    former = sorted(folder.glob("recipient-*.key"))
+    if len(former) >= RECIPIENTS_LIMIT_COUNT:
+        raise ConfigError(f"{folder} holds {len(former)} recipient-*.key", f"less than {RECIPIENTS_LIMIT_COUNT}")
+    recipients = tuple(_recipient(path) for path in (folder / "recipient.key", *former))
     try:
-        recipient = keys.recipient_secret(_key_text(folder / "recipient.key"))
-    except keys.KeyFormatError as error:
-        raise ConfigError(f"{folder / 'recipient.key'}: {error}", "it begins with xwing-secret:") from error
-    try:
-        return Keys(recipient, keys.signer(_key_text(folder / "centre.key")))
+        return Keys(recipients, keys.signer(_key_text(folder / "centre.key")))
     except keys.KeyFormatError as error:
         raise ConfigError(f"{folder / 'centre.key'}: {error}", "it begins with ed25519-secret:") from error
 
@@ -98,6 +107,13 @@ def tls_files(config: Config) -> tuple[Path, Path, Path]:
     for path in (authority, certificate, private):
         _key_text(path)
     return authority, certificate, private
+
+
+def _recipient(path: Path) -> keys.RecipientSecret:
+    try:
+        return keys.recipient_secret(_key_text(path))
+    except keys.KeyFormatError as error:
+        raise ConfigError(f"{path}: {error}", "it begins with xwing-secret:") from error
 
 
 def _key_text(path: Path) -> str:
@@ -118,6 +134,8 @@ def _check(config: Config) -> None:
         raise ConfigError("`store` is not one we know", " or ".join(s + "..." for s in _STORES))
     if not _is_address(config, "listen_address"):
         raise ConfigError(f"`listen` is {config.listen!r}", "127.0.0.1:8480")
+    if config.time and not _is_address(config, "time_address"):
+        raise ConfigError(f"`time` is {config.time!r}", "0.0.0.0:8484")
     for name in (config.name, *config.sites, *(part for g in config.gateways for part in (g.id, g.site))):
         if not is_name(name):
             raise ConfigError(f"{name!r} is no name", "1 to 24 of a-z, 0-9 and '-'")

@@ -19,14 +19,16 @@ from centre.gate import Gate
 from centre.lateness import Front
 from centre.ledger import Place
 from centre.live import Update
-from centre.opening import Openers, Reason, RefusedError
+from centre.opening import ConflictError, Openers, Reason, RefusedError
 from centre.relay import Carried
 from centre.store import Batch, Entry, Parked, Store
-from wire import codec, presence
+from centre.store.entry import Replied
+from wire import codec, presence, reply
 from wire.codec import CodecError
 from wire.keys import RecipientSecret
 from wire.presence import PresenceError
 from wire.records import Block
+from wire.reply import ReplyError
 from wire.seal import NoGrantError
 from wire.statement import Grant
 from wire.topics import Address, Class
@@ -62,8 +64,7 @@ class _Work:
     """One batch in the making; thrown away if the store fails."""
 
     batch: Batch = field(default_factory=Batch)
-    seen: set[tuple[str, int, int, int]] = field(default_factory=set)
-    samples: dict[int, list[rows.Samples]] = field(default_factory=dict)  # by id of the entry
+    seen: dict[tuple[str, int, int, int], bytes] = field(default_factory=dict)  # digests
     counts: Counter[str] = field(default_factory=Counter)
     touched: set[Address] = field(default_factory=set)
     early: dict[Address, bool] = field(default_factory=dict)
@@ -79,7 +80,7 @@ class Ingest:
         self._store = store
         self._gate = gate
         self._counts = counts
-        self._openers = Openers(secrets, store.grants)
+        self._openers = Openers(secrets, store.grants, store.first_grant)
         self._openable: dict[_Hour, None] = dict.fromkeys(store.openable())
         self._fronts: dict[str, Front] = {}
         self._early: dict[Address, bool] = {}  # presence of gateways that have proven nothing yet
@@ -103,7 +104,7 @@ class Ingest:
         fresh = self._store.write(work.batch)
         self._committed(work, fresh)
         for entry in fresh:
-            self._tell(entry, work.samples.get(id(entry), []))
+            self._tell(entry)
         online = frozenset(address for address, here in work.batch.online.items() if here)
         carried = tuple(one for one in work.carried if self._holds(one))
         touched = work.touched | {entry.address for entry in work.batch.entries} | {one.relayer for one in carried}
@@ -123,20 +124,35 @@ class Ingest:
     def _one(self, work: _Work, arrival: Arrival) -> None:
         if not self._gate.admits(arrival.address):
             raise RefusedError(Reason.FOREIGN)
+        self._admitted(work, arrival)
+
+    def _admitted(self, work: _Work, arrival: Arrival) -> None:
         if arrival.word == "state":
             self._presence(work, arrival)
         elif arrival.word in _CLASSES:
             self._envelope(work, arrival)
         elif arrival.word == "relay":
             self._relay(work, arrival)
+        elif arrival.word == "reply":
+            self._reply(work, arrival)
         else:
             raise RefusedError(Reason.TOPIC)
 
     def _relay(self, work: _Work, arrival: Arrival) -> None:
         carried, data = relay.unwrapped(arrival.address, arrival.data, self._gate)
-        self._one(work, Arrival(carried.origin, carried.header.cls.word, data, arrival.received))
+        if not self._gate.carries(carried.origin):
+            raise RefusedError(Reason.FOREIGN)
+        self._admitted(work, Arrival(carried.origin, carried.header.cls.word, data, arrival.received))
         work.carried.append(carried)
         work.counts["relayed"] += 1
+
+    def _reply(self, work: _Work, arrival: Arrival) -> None:
+        try:
+            said = reply.read(arrival.address.gateway, arrival.data)
+        except ReplyError as error:
+            raise RefusedError(Reason.REPLY) from error
+        work.batch.replies.append(Replied(arrival.address.gateway, said, arrival.received))
+        work.counts["replies"] += 1
 
     def _holds(self, carried: Carried) -> bool:
         """Held by now; what only waits for its grant is not."""
@@ -159,28 +175,46 @@ class Ingest:
         address, data = arrival.address, arrival.data
         header = opening.header(data, _CLASSES[arrival.word])
         key = (address.gateway, header.epoch, int(header.cls), header.seq)
-        place = Entry(address, header, arrival.received, len(data), b"").place
-        if key in work.seen or self._store.holds(place, header.seq):
+        place, digest = Place(address.gateway, header.epoch, header.cls), hashlib.sha256(data).digest()
+        known = work.seen.get(key) or (self._store.holds(place, header.seq) and self._store.digest(place, header.seq))
+        if known == digest:
             work.batch.repeats[place] += 1
             work.touched.add(address)  # sent again: our receipt was lost
             return
-        if header.cls is Class.KEY:
-            self._add(work, self._openers.statement(address, arrival.received, data))
-            return
-        if not self._gate.trusts(address) and address not in work.touched:
+        if header.cls is not Class.KEY and not self._gate.trusts(address) and address not in work.touched:
             raise RefusedError(Reason.UNPROVEN)
+        arrived = Parked(address, header, arrival.received, digest, data)
         try:
-            self._add(work, self._openers.envelope(address, arrival.received, data))
+            entry = self._opened(arrived)
         except NoGrantError:
-            digest = hashlib.sha256(data).digest()
-            work.batch.parked.append(Parked(address, header, arrival.received, digest, data))
+            if known:
+                raise RefusedError(Reason.ALTERED) from None
+            work.batch.parked.append(arrived)
             work.counts["parked"] += 1
+        except ConflictError:
+            self._set_apart(work, arrived)
+        else:
+            if known:  # genuine, and other bytes than are here
+                self._set_apart(work, arrived)
+            else:
+                self._add(work, entry)
+
+    def _opened(self, one: Parked) -> Entry:
+        opens = self._openers.statement if one.header.cls is Class.KEY else self._openers.envelope
+        return opens(one.address, one.received, one.data)
+
+    def _set_apart(self, work: _Work, one: Parked) -> None:
+        """Its name is taken: nothing here is written over, and it is kept as it came."""
+        work.batch.conflicts.append(one)
+        work.touched.add(one.address)
+        work.counts["conflicts"] += 1
 
     def _add(self, work: _Work, entry: Entry) -> None:
-        samples = [run for block in entry.blocks for run in _decoded(entry.header.epoch, block)]
+        for block in entry.blocks:  # it decodes; what comes out is not kept, as it may be 150 000 times as large
+            _decoded(entry.header.epoch, block)
         work.batch.entries.append(entry)
-        work.samples[id(entry)] = samples
-        work.seen.add((entry.address.gateway, entry.header.epoch, int(entry.header.cls), entry.header.seq))
+        key = (entry.address.gateway, entry.header.epoch, int(entry.header.cls), entry.header.seq)
+        work.seen[key] = entry.digest
         work.touched.add(entry.address)
         heard = work.batch.heard
         heard[entry.address] = max(entry.received, heard.get(entry.address, 0))
@@ -225,7 +259,8 @@ class Ingest:
             self._fronts[gateway] = Front(*self._store.newest(gateway))
         return self._fronts[gateway]
 
-    def _tell(self, entry: Entry, samples: Sequence[rows.Samples]) -> None:
+    def _tell(self, entry: Entry) -> None:
+        samples = [run for block in entry.blocks for run in _decoded(entry.header.epoch, block)]
         front, epoch = self._front(entry.address.gateway), entry.header.epoch
         new_records = [record for record in entry.records if front.admits_record(epoch, record)]
         new_streams = {

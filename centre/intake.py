@@ -16,6 +16,7 @@ from centre import asking, clock, receipts
 from centre.asking import Asking
 from centre.counts import Counts
 from centre.ingest import Ingest, Outcome
+from centre.ordering import Ordering
 from centre.receipts import Schedule
 from centre.relay import Debts
 from centre.store import Store, StoreError
@@ -42,10 +43,12 @@ class Intake:
         self._schedule = Schedule()
         self._debts = Debts()
         self._asking = Asking(least_s=asking.HOLE_LEAST_S)
+        self._ordering = Ordering(store, signer, self._asking, subscriber.publish_command)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest")
         self.failed = False
         self.on_failure: Callable[[], None] = self._stop.set
+        self.before_batch: Callable[[], None] = lambda: None  # may raise StoreError
 
     def start(self) -> None:
         self._thread.start()
@@ -67,6 +70,7 @@ class Intake:
 
     def _step(self) -> None:
         group = self._gather()
+        self._until_done(self.before_batch)
         if self._subscriber.gone.is_set():
             self._subscriber.gone.clear()
             self._until_done(self._ingest.disconnected)
@@ -75,6 +79,7 @@ class Intake:
             self._commit(group)
         for address in self._schedule.due(clock.monotonic_s()):
             self._tell(address)
+        self._order()
         if self._subscriber.deliveries.empty() and not self._ingest.behind:  # nothing is on its way here
             for address in self._asking.due(clock.monotonic_s()):
                 self._ask(address)
@@ -89,8 +94,17 @@ class Intake:
             self._subscriber.publish_relay_receipt(address, data)
             self._counts.add("receipts")
 
+    def _order(self) -> None:
+        """Send what people commanded."""
+        try:
+            self._ordering.step(clock.monotonic_s(), clock.utc_us())
+        except StoreError:
+            self._counts.add("store_failures")
+
     def _ask(self, address: Address) -> None:
         """Ask the gateway for what has been missing for long, if anything is."""
+        if not self._ordering.may_tell(address.gateway, clock.monotonic_s()):
+            return
         try:
             holes = self._store.holes(address.gateway)
         except StoreError:  # what it cannot read now it will write later, and say so
@@ -101,6 +115,7 @@ class Intake:
             return
         data = self._asking.made(self._signer, address, holes, clock.utc_us(), wanted)
         self._subscriber.publish_command(address, data)
+        self._ordering.told(address.gateway, clock.monotonic_s())
         self._counts.add("asks")
         _LOG.info("asks gateway=%s ranges=%d", address.gateway, sum(len(one.ranges) for one in wanted))
 

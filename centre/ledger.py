@@ -109,6 +109,16 @@ class Ledger:
         account = self._find(place)
         return account.missing() if account else []
 
+    def lacks(self, place: Place, first: int, last: int) -> list[tuple[int, int]]:
+        """The parts of `first..last` that are not held."""
+        account = self._find(place)
+        return account.held.missing(first, last) if account else [(first, last)]
+
+    def listable(self, gateway: str) -> int:
+        """How many are held of the classes that manifests list."""
+        accounts = self._accounts.get(gateway, {}).items()
+        return sum(len(account.held) for (_, cls), account in accounts if cls is not Class.KEY)
+
     def holes(self, gateway: str) -> list[Wanted]:
         """All that is missing of a gateway."""
         accounts = self._accounts.get(gateway, {}).items()

@@ -10,13 +10,15 @@ from enum import StrEnum
 from centre import bounds
 from centre.bounds import BoundsError
 from centre.store.entry import Entry
-from wire import bundle
+from wire import bundle, statement
 from wire.bundle import BundleError
 from wire.envelope import ENVELOPE_LIMIT_BYTES, VERSION, EnvelopeError, Header, header_of
 from wire.keys import RecipientSecret
 from wire.seal import NoGrantError, NotForUsError, Opener
+from wire.statement import Grant
 from wire.topics import Address, Class
 
+STARTS_LIMIT_COUNT = 4096
 KEYS_LIMIT_COUNT = 512  # of one gateway in memory: three weeks of hours
 
 
@@ -36,6 +38,7 @@ class Reason(StrEnum):
     BOUNDS = "refused_bounds"
     CODEC = "refused_codec"
     PRESENCE = "refused_presence"
+    REPLY = "refused_reply"
     RELAY = "refused_relay_body"
     RELAYER = "refused_relayer"  # one that may not speak for others
     RELAY_OWN = "refused_relay_of_own"  # its own envelopes go by its own topics
@@ -47,6 +50,10 @@ class RefusedError(Exception):
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.value)
         self.reason = reason
+
+
+class ConflictError(Exception):
+    """Genuine, and of another start of the gateway than the one that has this epoch here."""
 
 
 def header(data: bytes, cls: Class) -> Header:
@@ -65,15 +72,23 @@ def header(data: bytes, cls: Class) -> Header:
 
 
 class Openers:
-    """`stored(gateway, epoch, hour)` gives grants that came earlier; `secrets` are our private keys."""
+    """`stored(gateway, epoch, hour)` gives grants that came earlier, `first(gateway, epoch)` the one that came first;
+    `secrets` are our private keys."""
 
-    def __init__(self, secrets: Sequence[RecipientSecret], stored: Callable[[str, int, int], list[bytes]]) -> None:
+    def __init__(
+        self,
+        secrets: Sequence[RecipientSecret],
+        stored: Callable[[str, int, int], list[bytes]],
+        first: Callable[[str, int], bytes | None],
+    ) -> None:
         self._secrets = tuple(secrets)
         self._stored = stored
+        self._first = first
+        self._starts: dict[tuple[str, int], bytes] = {}  # the nonce of the start that has this epoch
         self._openers: dict[str, tuple[Opener, set[tuple[int, int]]]] = {}
 
     def statement(self, address: Address, received: int, data: bytes) -> Entry:
-        """Verify an envelope of class key. Raises RefusedError."""
+        """Verify an envelope of class key. Raises RefusedError, ConflictError."""
         opener, known = self._of(address.gateway)
         try:
             read, said = opener.statement(data)
@@ -85,24 +100,38 @@ class Openers:
         except BoundsError as error:
             raise RefusedError(Reason.BOUNDS) from error
         known.add((read.epoch, read.hour))
+        if isinstance(said, Grant):
+            self._check_start(address.gateway, read.epoch, said.nonce)
         return Entry(address, read, received, len(data), hashlib.sha256(data).digest(), said=said, data=data)
 
     def envelope(self, address: Address, received: int, data: bytes) -> Entry:
-        """Open an envelope of class vital or wave. Raises RefusedError, NoGrantError."""
+        """Open an envelope of class vital or wave. Raises RefusedError, NoGrantError, ConflictError."""
         opener, known = self._of(address.gateway)
         wanted = header_of(data)
         if not opener.knows(wanted):
             self._recall(opener, address.gateway, wanted)
             known.add((wanted.epoch, wanted.hour))
         try:
-            read, plain = opener.open(data)
+            read, plain, nonce = opener.open_as(data)
         except NoGrantError:
             known.discard((wanted.epoch, wanted.hour))
             raise
         except EnvelopeError as error:
             raise RefusedError(Reason.ALTERED) from error
+        self._check_start(address.gateway, read.epoch, nonce)
         entry = Entry(address, read, received, len(data), hashlib.sha256(data).digest())
         return _with_contents(entry, plain)
+
+    def _check_start(self, gateway: str, epoch: int, nonce: bytes) -> None:
+        """Two starts may wrongly share a number, as after a card was put back; the random bits tell them apart."""
+        if (gateway, epoch) not in self._starts:
+            if len(self._starts) > STARTS_LIMIT_COUNT:
+                self._starts.clear()
+            stored = self._first(gateway, epoch)
+            said = None if stored is None else statement.read(gateway, stored)[1]
+            self._starts[gateway, epoch] = said.nonce if isinstance(said, Grant) else nonce
+        if self._starts[gateway, epoch] != nonce:
+            raise ConflictError
 
     def _of(self, gateway: str) -> tuple[Opener, set[tuple[int, int]]]:
         """The opener of a gateway and the hours it was told; a new one once it was told too many."""

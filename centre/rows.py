@@ -45,6 +45,11 @@ class Bed:
     lost: int  # envelopes declared lost
     duplicates: int
     rooms: tuple[Room, ...] = ()  # by class; none where the gateway has not said
+    unproven: int = 0  # envelopes here that no manifest proves, or not yet
+    refuted: int = 0  # envelopes of stretches that are not what their manifest lists
+    conflicts: int = 0  # envelopes kept apart: others were here under their names
+    error: int | None = None  # of its clock at its newest data, microseconds; None where nobody knows
+    source: str = ""  # of the anchor that says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +89,34 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What a device's clock said: `iso` (no zone, "" where it has no calendar) or `ticks` of `hertz`."""
+
+    iso: str
+    ticks: int | None = None
+    hertz: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """A numeric as the device said it."""
+    """A numeric as the device said it; `taken` where it says when it was measured, which may be long before `t`."""
 
     epoch: int
     stream: int
     t: int
     value: Decimal | None
     why: str
+    taken: Taken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """A coincident pair: at `t` of `epoch` the clock of the device of `session` said `said`."""
+
+    epoch: int
+    session: int
+    t: int
+    said: Taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +155,56 @@ class Anchored:
     utc: int
     error: int | None
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command that a person gave, and what came of it. `outcome` is empty until the gateway has said it.
+
+    `here` of `pieces` of a diagnostic bundle have come; `pieces` is 0 until the first has.
+    """
+
+    nonce: str
+    verb: str
+    asked: int
+    sent: int | None
+    tries: int
+    outcome: str
+    text: str
+    answered: int | None
+    here: int
+    pieces: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLog:
+    """How far a gateway's audit log had come when it said so, at `utc`; `problem`: what speaks against it, or ""."""
+
+    count: int
+    hash: bytes
+    utc: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """When envelopes of one stretch of an epoch came; they hold times from `first` to `last`.
+
+    The one that holds `t` had come at `received` by the centre's clock; none of them came sooner after its t.
+    """
+
+    epoch: int
+    first: int
+    last: int
+    t: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dating:
+    """All that is known about when an epoch was. `boot` is empty where it is not known."""
+
+    epoch: int
+    boot: bytes
+    anchors: tuple[Anchored, ...]
+    arrived: tuple[Arrived, ...]

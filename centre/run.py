@@ -6,17 +6,23 @@ import importlib.util
 import logging
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from centre.config import Config, Keys, load_keys
 from centre.counts import Counts
-from centre.gate import gate_of
+from centre.fleet.roll import Roll
+from centre.fleet.store import FleetError
+from centre.gate import Gate, gate_of, sites_of
 from centre.ingest import Ingest
 from centre.intake import Intake
 from centre.live import Live
 from centre.store import Store
 from centre.subscriber import Subscriber
+from centre.timeport import TimePort
+from centre.timing import Timing
+from config.load import ConfigError
 from wire.topics import Address
 
 if TYPE_CHECKING:
@@ -41,15 +47,22 @@ def run(config: Config, stop: threading.Event | None = None) -> int:
 
 
 def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: threading.Event) -> int:
-    subscriber = Subscriber(config, counts)
+    timing = Timing(own.signer, counts)
+    subscriber = Subscriber(config, counts, timing)
+    port = _time_port(config, timing, counts)
     store.enrol((Address(gateway.site, gateway.id), gateway.bed) for gateway in config.gateways)
     store.all_offline()
     live = Live(counts)
-    ingest = Ingest(store, gate_of(config, store.gateways()), (own.recipient,), counts)
+    gate = gate_of(config, store.gateways())
+    ingest = Ingest(store, gate, own.recipients, counts)
     ingest.listeners.append(live.tell)
     intake = Intake(store, ingest, subscriber, own.signer, counts)
+    roll = _roll(config, gate, store) if config.fleet else None
+    if roll is not None:
+        intake.before_batch = roll.look
     intake.on_failure = ending.set
     page = _Page(config, store, live, ending)
+    timing.start()
     intake.start()
     subscriber.start()
     page.start()
@@ -57,7 +70,31 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
     page.stop()
     intake.stop()
     subscriber.stop()
+    if roll is not None:
+        roll.close()
+    timing.stop()
+    if port is not None:
+        port.stop()
     return 1 if intake.failed or page.failed else 0
+
+
+def _time_port(config: Config, timing: Timing, counts: Counts) -> TimePort | None:
+    """Open for gateways that do not know the date; none where it is not configured. Raises ConfigError."""
+    if not config.time:
+        return None
+    port = TimePort(config.time_address, timing, counts)
+    try:
+        port.start()
+    except OSError as error:
+        raise ConfigError(f"`time` is {config.time!r}: {error.strerror}", "is the address free, and ours?") from error
+    return port
+
+
+def _roll(config: Config, gate: Gate, store: Store) -> Roll:
+    try:
+        return Roll(Path(config.fleet), sites_of(config), gate, store.enrol)
+    except FleetError as error:
+        raise ConfigError(str(error), error.hint) from error
 
 
 def _end_on_signals(ending: threading.Event) -> None:

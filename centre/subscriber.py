@@ -25,15 +25,17 @@ from centre import clock
 from centre.config import Config, tls_files
 from centre.counts import Counts
 from centre.ingest import Arrival
+from centre.timing import Timing
 from wire import topics
 from wire.envelope import ENVELOPE_LIMIT_BYTES
+from wire.moment import NONCE_BYTES
 from wire.topics import Address, TopicError
 
 QUEUE_LIMIT_DELIVERIES = 1000
 SESSION_LIMIT_S = 7 * 86400
 KEEPALIVE_S = 60
 PACKET_LIMIT_BYTES = ENVELOPE_LIMIT_BYTES + 1024
-WORDS = ("key", "vital", "wave", "state", "relay")
+WORDS = ("key", "vital", "wave", "state", "relay", "reply")
 _LOG = logging.getLogger("wardlink.centre")
 
 
@@ -49,8 +51,11 @@ class Delivery:
 class Subscriber:
     """`gone` is set when the connection ends, for the ingest thread to clear."""
 
-    def __init__(self, config: Config, counts: Counts, now: Callable[[], int] = clock.utc_us) -> None:
+    def __init__(
+        self, config: Config, counts: Counts, timing: Timing | None = None, now: Callable[[], int] = clock.utc_us
+    ) -> None:
         self._config = config
+        self._timing = timing
         self._counts = counts
         self._now = now
         self._connection = 0
@@ -61,6 +66,7 @@ class Subscriber:
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
+        self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
 
     def start(self) -> None:
@@ -107,6 +113,7 @@ class Subscriber:
         self._connection += 1
         sites = self._config.sites or ("+",)
         client.subscribe([(topics.everything(word, site), 1) for word in WORDS for site in sites])
+        client.subscribe([(topics.everything("clock", site), 0) for site in sites])
         _LOG.info("broker connected")
 
     def _on_connect_fail(self, _client: Client, _data: object) -> None:
@@ -125,17 +132,36 @@ class Subscriber:
         self._pace()
         _LOG.warning("broker gone reason=%s", reason)
 
+    def _on_subscribe(
+        self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        refused = sum(reason.is_failure for reason in reasons)
+        if refused:
+            hint = "name `sites` as the broker has them for this centre"
+            _LOG.error('broker refuses subscriptions=%d of=%d hint="%s"', refused, len(reasons), hint)
+
     def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
+        received = self._now()
         self._attempt = 0  # success is what arrives, not that a socket opened
         try:
             address, word = topics.parse(message.topic)
-            arrival = Arrival(address, word, bytes(message.payload), self._now())
+            if word == "clock":
+                self._tell_time(client, address, bytes(message.payload), received)
+                return
+            arrival = Arrival(address, word, bytes(message.payload), received)
             self.deliveries.put_nowait(Delivery(arrival, message.mid, self._connection))
         except (TopicError, UnicodeDecodeError):
             self._counts.add("refused_topic")
             client.ack(message.mid, message.qos)
         except Full:  # a broker that ignores our Receive Maximum; what is not acknowledged comes again
             self._counts.add("deliveries_dropped")
+
+    def _tell_time(self, client: Client, address: Address, nonce: bytes, received: int) -> None:
+        """At once, here: what waits makes it worse. A question that was kept for us is old, which its asker sees."""
+        if self._timing is None or len(nonce) != NONCE_BYTES:
+            self._counts.add("refused_clock")
+        else:
+            client.publish(address.topic("time"), self._timing.answer(address.gateway, nonce, received), qos=0)
 
     def _pace(self) -> None:
         """The next attempt waits a random time, so that many centres and gateways do not return at once."""

@@ -205,7 +205,7 @@ def say(output: Output) -> str:
     match output:
         case Numeric():
             value = "-" if output.value is None else str(output.value)
-            return _join("numeric", output.channel, value, output.unit, output.why)
+            return _join("numeric", output.channel, value, output.unit, output.why, *_taken(output.taken))
         case Wave():
             marks = [f"{mark.kind}@{mark.at}" + (f"+{mark.count}" if mark.count > 1 else "") for mark in output.marks]
             head = [f"first={output.first}" if output.first is not None else "", *marks]
@@ -215,8 +215,7 @@ def say(output: Output) -> str:
         case Status():
             return _join("status", output.code, output.phase, output.channel, repr(output.text) if output.text else "")
         case DeviceTime():
-            ticks = f"ticks={output.ticks}@{output.hertz}" if output.ticks is not None else ""
-            return _join("device-time", output.iso, ticks)
+            return _join("device-time", *_clock(output))
         case Identity():
             named = {"maker": output.maker, "model": output.model, "serial": output.serial, "fw": output.firmware}
             return _join("identity", *(f"{name}={value!r}" for name, value in named.items() if value))
@@ -230,6 +229,15 @@ def say(output: Output) -> str:
             return _join("send", brief(output.characteristic), output.data.hex().upper())
         case Reached():
             return _join("reached", repr(output.mark))
+
+
+def _clock(said: DeviceTime) -> tuple[str, str]:
+    return said.iso, f"ticks={said.ticks}@{said.hertz}" if said.ticks is not None else ""
+
+
+def _taken(when: DeviceTime | None) -> Iterator[str]:
+    if when is not None:
+        yield f"taken={' '.join(filter(None, _clock(when)))}"
 
 
 def _scale(wave: Wave) -> str:

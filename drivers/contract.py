@@ -54,18 +54,35 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceTime:
+    """What the device's own clock says: never trusted, never set, always recorded.
+
+    As an output it says so now, and makes a pair with ours. When a reading was taken stands with the reading.
+
+    `iso` is local date and time without a zone as given ("" if it has no calendar clock, or says a day that does not
+    exist: `drivers.moments`); `ticks` is a free-running counter with `hertz` ticks a second (None if there is none).
+    """
+
+    iso: str = ""
+    ticks: int | None = None
+    hertz: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
 class Numeric:
     """One reading. `value` is exactly what the device said (Decimal keeps its digits) or None with a `why`.
 
     A value together with a `why` is a value the device itself doubts (`questionable`, `test` ...).
     A reading stands until the next one of its channel; drivers of devices that repeat one many times a second
     say it when it changes and once a second (by the device's own count of frames).
+    `taken` is what the device's clock said when it was measured, where the device says so: it may come from its memory.
     """
 
     channel: str
     value: int | Decimal | None
     unit: str
     why: Why | None = None
+    taken: DeviceTime | None = None
 
     def __post_init__(self) -> None:
         assert self.value is not None or self.why is not None, f"{self.channel}: absent without a reason"
@@ -139,20 +156,6 @@ class Status:
     phase: Phase
     text: str = ""
     channel: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceTime:
-    """What the device's own clock says now: never trusted, never set, always recorded.
-
-    `iso` is local date and time without a zone as the device gave it ("" if it has no calendar clock, or says a day
-    that does not exist: `drivers.moments`);
-    `ticks` is a free-running counter with `hertz` ticks a second (None if there is none).
-    """
-
-    iso: str = ""
-    ticks: int | None = None
-    hertz: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
-from drivers.contract import DeviceTime
+from drivers.contract import DeviceTime, Numeric, Output
 
 
 def existing(iso: str) -> str:
@@ -21,3 +22,9 @@ def clock(iso: str) -> Iterator[DeviceTime]:
     """What the device's clock says; nothing where that is no moment."""
     if existing(iso):
         yield DeviceTime(iso)
+
+
+def taken(when: DeviceTime | None, said: Iterable[Output]) -> Iterator[Output]:
+    """The same, with the time at which its readings were taken; None: the device does not say."""
+    for one in said:
+        yield replace(one, taken=when) if when is not None and isinstance(one, Numeric) else one

@@ -16,11 +16,12 @@ import cbor2
 import msgspec
 
 from wire import cbor
-from wire.records import Block, Record
+from wire.records import Block, NumericAt, Record
 
 BUNDLE_LIMIT_BYTES = 1 << 20
 CHANNELS_LIMIT = 64
 SAMPLES_LIMIT = 65535
+BUNDLE_SAMPLES_LIMIT = CHANNELS_LIMIT * SAMPLES_LIMIT  # as the largest block: a flat line is 150 000 in a byte
 _KEPT = (bytes, Decimal)
 
 
@@ -31,13 +32,19 @@ class BundleError(Exception):
 def pack_vital(records: Sequence[Record]) -> bytes:
     """Records of one interval, at least one."""
     start = min(record.t for record in records)
-    return cbor2.dumps([start, [_shift(msgspec.to_builtins(r, builtin_types=_KEPT), 1, -start) for r in records]])
+    return cbor2.dumps([start, [_shift(_record(record), 1, -start) for record in records]])
 
 
 def pack_wave(blocks: Sequence[Block]) -> bytes:
     """Blocks of one interval, at least one."""
     start = min(block.t for block in blocks)
     return cbor2.dumps([start, [_shift(_block(block), 0, -start) for block in blocks]])
+
+
+def _record(record: Record) -> list[Any]:
+    """Most readings are of now: what says when they were taken is left out."""
+    row: list[Any] = msgspec.to_builtins(record, builtin_types=_KEPT)
+    return row[:-3] if isinstance(record, NumericAt) and not record.is_dated else row
 
 
 def _block(block: Block) -> list[Any]:
@@ -70,7 +77,14 @@ def read_wave(data: bytes) -> list[Block]:
             raise BundleError(f"a block of {block.rows} channels and {block.count} samples from {block.first}")
         if not all(0 <= mark.row < block.rows and 0 <= mark.at < block.count for mark in block.marks):
             raise BundleError("a mark outside its block")
+    if samples_of(blocks) > BUNDLE_SAMPLES_LIMIT:
+        raise BundleError(f"{samples_of(blocks)} samples is more than a bundle may have")
     return blocks
+
+
+def samples_of(blocks: Sequence[Block]) -> int:
+    """How many samples the blocks say they have; decoding costs memory for each."""
+    return sum(block.rows * block.count for block in blocks)
 
 
 def _rows(data: bytes) -> tuple[int, list[list[Any]]]:

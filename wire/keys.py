@@ -69,7 +69,7 @@ class Recipient:
         """8 bytes that name the key."""
         return hashlib.sha256(b"wardlink recipient" + self.kind.encode("ascii") + self.public).digest()[:8]
 
-    def seal(self, secret: bytes, info: bytes) -> bytes:
+    def seal(self, secret: bytes | bytearray, info: bytes) -> bytes:
         return _SUITES[self.kind].encrypt(secret, self._key(), info=info)
 
     def _key(self) -> X25519PublicKey | MLKEM768X25519PublicKey:

@@ -57,12 +57,23 @@ class Anchor(msgspec.Struct, frozen=True, array_like=True, tag=1):
 
 
 class NumericAt(msgspec.Struct, frozen=True, array_like=True, tag=2):
-    """A reading of a stream; absent (None) with a reason, or present, doubted for a reason."""
+    """A reading of a stream; absent (None) with a reason, or present, doubted for a reason.
+
+    `iso` or `ticks` (at `hertz`): what the device's clock said when it was taken, where the device says so. `t` is then
+    only when it was told: it may come from the device's memory.
+    """
 
     t: int
     stream: int
     value: int | Decimal | None
     why: str = ""
+    iso: str = ""
+    ticks: int | None = None
+    hertz: Ratio = (1, 1)
+
+    @property
+    def is_dated(self) -> bool:
+        return self.iso != "" or self.ticks is not None
 
 
 class AlarmAt(msgspec.Struct, frozen=True, array_like=True, tag=3):
@@ -170,6 +181,25 @@ class Room(msgspec.Struct, frozen=True, array_like=True, tag=12):
     seconds: int | None
 
 
+class Boot(msgspec.Struct, frozen=True, array_like=True, tag=13):
+    """Within which boot this epoch runs: `boot` is the kernel's random id (16 bytes), `count` the gateway's own number.
+
+    Monotonic time runs on within a boot, so anchors of one epoch serve another of the same boot. Order is the epochs'.
+    """
+
+    t: int
+    boot: bytes
+    count: int
+
+
+class AuditHead(msgspec.Struct, frozen=True, array_like=True, tag=14):
+    """What the gateway's audit log has come to: so many entries, the last with this hash (wire/audit.py)."""
+
+    t: int
+    count: int
+    hash: bytes
+
+
 Record = (
     Catalogue
     | Anchor
@@ -184,6 +214,8 @@ Record = (
     | PatientIdAt
     | Line
     | Room
+    | Boot
+    | AuditHead
 )
 
 

@@ -44,10 +44,22 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True, tag=2):
     sealed: list[Sealed]
 
 
+class Recovered(msgspec.Struct, frozen=True, array_like=True):
+    """A manifest made for an earlier epoch: what of it lies in the spool behind its last manifest, `previous`.
+
+    `previous` is the SHA-256 of that manifest, zeros where the spool has none.
+    """
+
+    epoch: int
+    previous: bytes
+    sealed: list[Sealed]
+
+
 class Ended(msgspec.Struct, frozen=True, array_like=True, tag=3):
-    """Where earlier epochs end in the spool: (epoch, class, next seq)."""
+    """Where earlier epochs end in the spool: (epoch, class, next seq), and what their own manifests do not list."""
 
     tails: list[tuple[int, int, int]]
+    recovered: list[Recovered] = []
 
 
 Statement = Grant | Manifest | Ended

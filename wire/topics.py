@@ -26,7 +26,7 @@ class Class(IntEnum):
         return self.name.lower()
 
 
-OTHER_WORDS = ("state", "receipt", "command", "reply", "relay")
+OTHER_WORDS = ("state", "receipt", "command", "reply", "relay", "clock", "time")
 WORDS = tuple(c.word for c in Class) + OTHER_WORDS
 
 

@@ -12,7 +12,7 @@ import json
 import time
 from pathlib import Path
 
-from agent.cli.talk import CommandError
+from agent.cli.talk import CommandError, plain
 
 LOOK_S = 0.2
 PATIENCE_S = 5.0  # the gateway looks once an interval
@@ -47,5 +47,5 @@ def run(args: argparse.Namespace) -> int:
         window.write(runtime, window.Window())
         raise CommandError("the gateway does not answer", "systemctl status wardlink")
     good = found.said.endswith(("is bonded", "is forgotten"))
-    print(json.dumps({"done": good, "said": found.said}) if args.json else found.said)
+    print(json.dumps({"done": good, "said": found.said}) if args.json else plain(found.said))
     return 0 if good else 1

@@ -1,10 +1,15 @@
-"""`wardlink centre run`: the centre's side, for whoever installed `wardlink[centre]`."""
+"""`wardlink centre run|command|commands|bundle`: the centre's side, for whoever installed `wardlink[centre]`.
+
+`command` asks something of a gateway; it goes once the gateway is there, and `commands` says what came of it.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from agent.cli.run import set_up_log
 from agent.cli.talk import CommandError
@@ -13,20 +18,77 @@ from agent.cli.talk import CommandError
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("centre", help="the centre's side", description=__doc__)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    runs = verbs.add_parser("run", help="receive, store, show")
-    runs.add_argument("--config", default="/etc/wardlink/centre.toml", metavar="FILE")
+    runs = _verb(verbs, "run", run, "receive, store, show")
     runs.add_argument("--json", action="store_true", help="log lines as JSON")
-    runs.set_defaults(run=run)
+    asks = _verb(verbs, "command", command, "ask something of a gateway")
+    asks.add_argument("gateway", metavar="GATEWAY", help="its id")
+    asks.add_argument("words", nargs="+", metavar="WORD", help="resend, set-policy, rotate, collect-bundle or update")
+    lists = _verb(verbs, "commands", listed, "what was asked of a gateway, and what came of it")
+    lists.add_argument("gateway", metavar="GATEWAY", help="its id")
+    lists.add_argument("--json", action="store_true", help="as JSON")
+    fetches = _verb(verbs, "bundle", bundle, "write a diagnostic bundle that came to a file")
+    fetches.add_argument("gateway", metavar="GATEWAY", help="its id")
+    fetches.add_argument("nonce", metavar="COMMAND", help="the command that asked for it")
+    fetches.add_argument("file", type=Path, metavar="FILE", help="then: wardlink bundle open FILE --keys DIR")
+
+
+def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    verb: argparse.ArgumentParser = verbs.add_parser(name, help=text)
+    verb.add_argument("--config", default="/etc/wardlink/centre.toml", metavar="FILE")
+    verb.set_defaults(run=run)
+    return verb
 
 
 def run(args: argparse.Namespace) -> int:
     set_up_log(args.json)
+    config, room = _module("centre.config"), _module("centre.run")
+    code: int = room.run(config.read(Path(args.config)))
+    return code
+
+
+def command(args: argparse.Namespace) -> int:
+    desk = _module("centre.desk")
+    nonce = _asked(desk, lambda: desk.order(Path(args.config), args.gateway, args.words))
+    print(nonce)
+    return 0
+
+
+def listed(args: argparse.Namespace) -> int:
+    import dataclasses
+    import json
+
+    desk = _module("centre.desk")
+    found = _asked(desk, lambda: desk.listed(Path(args.config), args.gateway))
+    if args.json:
+        print(json.dumps([dataclasses.asdict(one) for one in found]))
+        return 0
+    for one in found:
+        state = one.outcome or ("sent, no answer yet" if one.tries else "waits for the gateway")
+        pieces = f" ({one.here} of {one.pieces} pieces)" if one.pieces else ""
+        print(f"{one.nonce} {one.verb:14} {state}{pieces}  {ascii(one.text)[1:-1]}".rstrip())
+    return 0
+
+
+def bundle(args: argparse.Namespace) -> int:
+    desk = _module("centre.desk")
+    data = _asked(desk, lambda: desk.bundle(Path(args.config), args.gateway, args.nonce))
+    args.file.write_bytes(data)
+    print(f"{len(data)} bytes")
+    return 0
+
+
+def _module(name: str) -> ModuleType:
     try:
-        config = importlib.import_module("centre.config")
-        room = importlib.import_module("centre.run")
+        return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise CommandError(
             f"the centre's packages are missing: {error.name}", "pip install 'wardlink[centre]'"
         ) from error
-    code: int = room.run(config.read(Path(args.config)))
-    return code
+
+
+def _asked(desk: ModuleType, work: Any) -> Any:
+    store = _module("centre.store")
+    try:
+        return work()
+    except (desk.DeskError, store.StoreError) as error:
+        raise CommandError(str(error), error.hint) from error

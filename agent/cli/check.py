@@ -19,6 +19,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     from agent import config, identity
     from agent.cli.talk import CommandError
+    from agent.enrol import protection
     from agent.uplink.tls import LinkError, context
 
     found = config.load(Path(args.config))
@@ -26,15 +27,16 @@ def run(args: argparse.Namespace) -> int:
     who = identity.load(keys, receipts=found.confirm == "receipt")
     try:
         if found.broker_tls:
-            context(keys / "ca.crt", keys / "gateway.crt", keys / "gateway.key")
+            context(keys / "ca.crt", keys / "gateway.crt", identity.key_file(keys))
     except LinkError as error:
         raise CommandError(str(error), error.hint) from error
     facts = {
         "site": found.site,
         "gateway": who.gateway,
         "broker": found.broker,
+        "key": protection.of(keys).words,
         "recipients": len(who.recipients),
-        "receipts": "verified" if who.centre else "none",
+        "receipts": "verified" if who.centres else "none",
         "ports": [" ".join((port.path, port.driver or port.probe, *port.drivers)) for port in found.port],
     }
     if args.json:

@@ -10,7 +10,10 @@ import argparse
 import msgspec
 
 from agent.cli.status import last
+from agent.cli.talk import plain
 from agent.health.status import AskedStatus, PeerStatus, PortStatus, RadioStatus, StrangerStatus
+
+NAME_LIMIT_LETTERS = 32
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,12 +35,12 @@ def run(args: argparse.Namespace) -> int:
 
 def row(port: PortStatus) -> str:
     """One port: where, who and why, what was tried."""
-    where = f"  {port.adapter or 'adapter'} at {port.place}" if port.place else ""
-    lines = [f"{port.path}{where}"]
+    where = f"  {plain(port.adapter) or 'adapter'} at {plain(port.place)}" if port.place else ""
+    lines = [f"{plain(port.path)}{where}"]
     if port.driver:
-        lines += [f"  {port.driver}, {port.state}, {_heard(port.heard_s)}", f"  why    {port.why}"]
+        lines += [f"  {port.driver}, {plain(port.state)}, {_heard(port.heard_s)}", f"  why    {plain(port.why)}"]
     else:
-        lines.append(f"  {port.state}")
+        lines.append(f"  {plain(port.state)}")
     if port.tried:
         lines.append(f"  tried  {', '.join(port.tried)}: bytes came that nobody understood")
     if port.asked:
@@ -55,16 +58,15 @@ def _heard(heard_s: float | None) -> str:
 
 def radio_rows(radio: RadioStatus) -> list[str]:
     """Who may be connected, and who is near and may not."""
-    rows = [f"radio: {radio.state}" + (f"; bonding: {radio.window}" if radio.window else "")]
+    rows = [plain(f"radio: {radio.state}" + (f"; bonding: {radio.window}" if radio.window else ""))]
     rows += [
-        f"{_named(one)}\n  {one.driver}, {one.state}, {_heard(one.heard_s)}\n  why    {one.why}"
+        f"{_named(one)}\n  {one.driver}, {plain(one.state)}, {_heard(one.heard_s)}\n  why    {plain(one.why)}"
         for one in radio.devices
     ]
-    rows += [f"{_named(one)}\n  {one.driver or 'no driver'}, refused: {one.words}" for one in radio.strangers]
+    rows += [f"{_named(one)}\n  {one.driver or 'no driver'}, refused: {plain(one.words)}" for one in radio.strangers]
     return rows
 
 
 def _named(one: PeerStatus | StrangerStatus) -> str:
     """Names come from the air: no letter of theirs may move a terminal's cursor."""
-    name = "".join(letter if letter.isprintable() else "?" for letter in one.name[:32])
-    return f"ble {one.address} {name}".rstrip()
+    return f"ble {one.address} {plain(one.name, NAME_LIMIT_LETTERS)}".rstrip()

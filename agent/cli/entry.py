@@ -13,9 +13,11 @@ from config.load import ConfigError
 
 VERBS = (
     "run",
+    "audit",
     "check",
     "drivers",
     "bond",
+    "bundle",
     "decode",
     "devices",
     "probe",
@@ -23,7 +25,12 @@ VERBS = (
     "replay",
     "spool",
     "status",
+    "time",
+    "enrol",
+    "wipe",
+    "verify",
     "centre",
+    "fleet",
     "demo",
 )
 

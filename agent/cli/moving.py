@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.cli.talk import CommandError
+from agent.cli.talk import CommandError, plain
 from wire.topics import Address, Class, is_name
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _tell_import(args: argparse.Namespace, taken: Taken) -> None:
     known = f"; {taken.known} were imported here before" if taken.known else ""
     print(f"imported {taken.envelopes} envelopes of {taken.gateway}, {taken.bytes} bytes{known}")
     for fault in passed[:LINES_LIMIT_COUNT]:
-        print(f"missing: {fault['why']}")
+        print(f"missing: {plain(str(fault['why']))}")
     if taken.refused:
         print(f"missing: {taken.refused} envelopes that are not signed by {taken.gateway}, or not in order")
     if taken.end is not None:

@@ -11,6 +11,8 @@ import json
 import select
 from typing import TYPE_CHECKING, Any
 
+from agent.cli.talk import plain
+
 if TYPE_CHECKING:
     from agent.ports.line import Cable
     from agent.ports.seek import Found, Seek
@@ -33,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(said))
     elif said["driver"]:
         print(f"{args.port}: {said['driver']} at {said['line']}, after {said['seconds']} s and {said['bytes']} bytes")
-        print(f"  {said['why']}")
+        print(f"  {plain(str(said['why']))}")
     else:
         print(f"{args.port}: {said['words']} ({said['bytes']} bytes heard)")
     return 0 if said["driver"] else 1

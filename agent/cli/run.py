@@ -10,12 +10,15 @@ import sys
 from pathlib import Path
 
 from agent import clock, config
+from agent.cli.talk import plain
 from agent.lines import is_serial, line_of
 from agent.ports.early import Early
 from agent.ports.tape import TAPES
 from drivers import registry
 
 DEFAULT_CONFIG = "/etc/wardlink/gateway.toml"
+LOG_LIMIT_LINES = 100  # of a traceback
+LOG_LIMIT_LETTERS = 16_384
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from agent.world import World
 
     try:
-        asyncio.run(gateway.run(loaded, World(open_line=early.open_line)))
+        asyncio.run(gateway.run(loaded, World(open_line=early.open_line, config_file=args.config)))
     except (SpoolError, LinkError) as error:
         raise CommandError(str(error), error.hint) from error
     return 0
@@ -57,12 +60,19 @@ def listen(loaded: config.Config) -> Early:
 
 def set_up_log(as_json: bool) -> None:
     """One structured line per change of state, on stderr; journald adds the time."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-    if as_json:
-        logging.root.handlers[0].setFormatter(_JsonLine())
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    logging.root.handlers[0].setFormatter(_JsonLine() if as_json else _Lines("%(levelname)s %(name)s %(message)s"))
+
+
+class _Lines(logging.Formatter):
+    """What a record says beyond its first line is indented: no text of others can begin a record of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        lines = super().format(record).split("\n")[:LOG_LIMIT_LINES]
+        return "\n  | ".join(map(plain, lines))
 
 
 class _JsonLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         said = super().format(record)  # the message, and the traceback if there is one
-        return json.dumps({"level": record.levelname, "room": record.name, "said": said}, ensure_ascii=False)
+        return json.dumps({"level": record.levelname, "room": record.name, "said": said[:LOG_LIMIT_LETTERS]})

@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from agent.cli import moving
+from agent.cli.talk import plain
 from wire.topics import Class
 
 
@@ -39,7 +40,7 @@ def check(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"problems": problems}))
     else:
-        print("\n".join(problems) if problems else "every invariant holds")
+        print("\n".join(map(plain, problems)) if problems else "every invariant holds")
     return 1 if problems else 0
 
 

@@ -6,13 +6,15 @@ Exits 0 where nothing is wrong, 1 where something is.
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from pathlib import Path
 
 import msgspec
 
-from agent.cli.talk import CommandError
+from agent.cli.talk import CommandError, plain
 from agent.health import status
+from wire.grades import grade
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,7 +30,7 @@ def last(runtime: str) -> status.Status:
         return status.read(Path(runtime))
     except FileNotFoundError as error:
         raise CommandError("no gateway has run here since the machine started", "systemctl start wardlink") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CommandError(f"{runtime}: not a status: {error}") from error
 
 
@@ -39,25 +41,46 @@ def run(args: argparse.Namespace) -> int:
         problems = [{"problem": problem, "next": step} for problem, step in wrong]
         print(msgspec.json.encode({"status": now, "problems": problems}).decode())
     else:
-        print("\n".join([*_page(now), *(f"problem: {problem}\n   next: {step}" for problem, step in wrong)]))
+        said = [line for problem, step in wrong for line in (f"problem: {problem}", f"   next: {step}")]
+        print("\n".join(map(plain, [*_page(now), *said])))
     return 1 if wrong else 0
 
 
 def _page(now: status.Status) -> list[str]:
-    lines = [f"gateway {now.gateway} at {now.site} {now.bed}".rstrip(), status.summary(now)]
+    lines = [f"gateway {now.gateway} at {now.site} {now.bed}".rstrip(), status.summary(now), f"  {_clock(now)}"]
     for port in now.ports:
         age = "never heard" if port.heard_s is None else f"heard {port.heard_s:.1f} s ago"
         lines.append(f"  {port.path}  {port.driver}  {port.state}, {age}, {port.frames} frames, {port.bad_frames} bad")
     lines += _radio(now.radio) if now.radio else []
+    lines += _trust(now)
     for chain in now.spool.chains:
         room = status.room_words(chain.room_h)
         lines.append(f"  spool {chain.name}: {chain.waiting_envelopes} waiting ({chain.waiting_bytes} bytes), {room}")
+    if now.policy:
+        lines.append(f"  set by the centre: {now.policy}")
     for one in now.relayed:
         left = "not delivered" if one.problem else "all delivered"
         if one.waiting_envelopes:
             left = f"{one.waiting_envelopes} left ({one.waiting_bytes} bytes)"
         lines.append(f"  relayed for {one.gateway}: {left}, {one.held_envelopes} confirmed")
     return lines
+
+
+def _trust(now: status.Status) -> list[str]:
+    if not now.key:
+        return []
+    enrolled = "keys made by hand"
+    if now.trust is not None:
+        ends = time.strftime("%Y-%m-%d", time.gmtime(now.trust.ends_unix_s))
+        enrolled = f"certificate until {ends}, directory {now.trust.directory}"
+    return [f"  identity: {enrolled}, key kept: {now.key}"]
+
+
+def _clock(now: status.Status) -> str:
+    """The gateway's own time: where it comes from, by how much it may be wrong, and the grade of that."""
+    if now.clock_error_s is None:
+        return f"clock: {now.clock}, grade {grade(None)}"
+    return f"clock: {now.clock} ± {now.clock_error_s:.3f} s, grade {grade(math.ceil(now.clock_error_s * 1e6))}"
 
 
 def _radio(radio: status.RadioStatus) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 EX_CONFIG = 78
+PLAIN_LIMIT_LETTERS = 4096
 
 
 class CommandError(Exception):
@@ -15,9 +16,23 @@ class CommandError(Exception):
         self.hint = hint
 
 
+def plain(text: str, limit_letters: int = PLAIN_LIMIT_LETTERS) -> str:
+    """One line of somebody else's text: a name of a device or a file must not move a cursor or look like another line.
+
+    What is not printable (control characters, ends of lines, marks that turn the direction) is shown by its number.
+    """
+    kept = text[:limit_letters]
+    shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in kept)
+    return shown + "..." if len(text) > limit_letters else shown
+
+
 def fail(error: Exception) -> None:
     """Tell a person. Lower case, no full stop, readable without colour."""
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {_indented(str(error))}", file=sys.stderr)
     hint = getattr(error, "hint", "")
     if hint:
-        print(f"\nhint: {hint}", file=sys.stderr)
+        print(f"\nhint: {_indented(hint)}", file=sys.stderr)
+
+
+def _indented(text: str) -> str:
+    return "\n  ".join(map(plain, text.split("\n")))

@@ -23,7 +23,12 @@ def _samples(status: Status) -> Iterator[Sample]:
     yield "info", "gauge", {"version": status.version, "gateway": status.gateway, "site": status.site}, 1
     yield "epoch", "gauge", {}, status.epoch
     yield "uptime_seconds", "gauge", {}, status.uptime_s
-    yield "clock_synchronised", "gauge", {}, float(status.clock == "ntp")
+    yield "clock_synchronised", "gauge", {"source": status.clock}, float(status.clock_error_s is not None)
+    if status.clock_error_s is not None:
+        yield "clock_error_seconds", "gauge", {}, status.clock_error_s
+    yield "clocks_contradicting", "gauge", {}, len(status.clocks_contradict)
+    for reason, count in status.time_refused.items():
+        yield "time_refused_total", "counter", {"reason": reason}, count
     yield from _of_ports(status)
     yield from _of_link(status.link)
     yield from _of_spool(status.spool)

@@ -152,6 +152,16 @@ class RelayStatus(msgspec.Struct, frozen=True):
     hint: str
 
 
+class TrustStatus(msgspec.Struct, frozen=True):
+    """The enrolment: from when until when the certificate is good, and the version of the directory."""
+
+    begins_unix_s: float
+    ends_unix_s: float
+    directory: int
+    problem: str = ""
+    hint: str = ""
+
+
 class TaskStatus(msgspec.Struct, frozen=True):
     name: str
     failures: int
@@ -159,7 +169,11 @@ class TaskStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """Everything. `written_unix_s` tells a reader whether the daemon still writes."""
+    """Everything. `written_unix_s` tells a reader whether the daemon still writes.
+
+    `clock` is the source that counts, `unsynchronised`, or `not set`; `clocks_contradict` names pairs of sources, of
+    which one must be wrong; `time_refused` counts answers of the centre's that were none, by reason.
+    """
 
     version: str
     site: str
@@ -175,6 +189,14 @@ class Status(msgspec.Struct, frozen=True):
     tasks: list[TaskStatus]
     relayed: list[RelayStatus] = []
     radio: RadioStatus | None = None
+    clock_error_s: float | None = None
+    clock_floor_unix_s: float = 0.0
+    clocks_contradict: list[str] = []
+    time_refused: dict[str, int] = {}
+    policy: str = ""  # what the centre has set
+    audit_problem: str = ""
+    key: str = ""  # how the gateway's key is kept: tpm, board, file
+    trust: TrustStatus | None = None  # None: the keys were made by hand
 
 
 def pack(status: Status) -> bytes:
@@ -193,6 +215,8 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
         found.append((f"the daemon has not written for {age_s:.0f} s", "systemctl status wardlink"))
     if status.spool.problem:
         found.append((f"storage: {status.spool.problem}", "live data still goes out; replace the card soon"))
+    if status.audit_problem:
+        found.append((status.audit_problem, "what happens is kept in memory until it can be; look at the card"))
     if status.spool.unread_files:
         what = f"storage: {status.spool.unread_files} files of the spool could not be read when it was opened"
         found.append((what, "once they can be, wardlink starts again by itself; replace the card soon"))
@@ -216,14 +240,28 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
     if forged:
         what = f"{forged} receipts or commands have no signature of the centre"
         found.append((what, "is centre.pub the centre's key? if it is, somebody else writes to the broker"))
-    if status.clock != "ntp":
-        found.append((f"clock: {status.clock}", "times go out as uncertain until NTP answers"))
+    if status.trust and status.trust.problem:
+        found.append((f"enrolment: {status.trust.problem}", status.trust.hint))
+    found += _time_problems(status)
     found += [(f"relay for {one.gateway}: {one.problem}", one.hint) for one in status.relayed if one.problem]
     found += [
         (f"{task.name} failed {task.failures} times: {task.last_error}", "send the log")
         for task in status.tasks
         if task.failures
     ]
+    return found
+
+
+def _time_problems(status: Status) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    if status.clock in ("unsynchronised", "not set"):
+        found.append((f"clock: {status.clock}", "times go out as uncertain until NTP or the centre answers"))
+    for pair in status.clocks_contradict:
+        what = f"clocks contradict each other: {pair.replace(' ', ' and ')}"
+        found.append((what, f"one of them is wrong; {status.clock} counts. Is somebody playing with NTP?"))
+    if status.time_refused.get("signature"):
+        what = f"{status.time_refused['signature']} answers about the time have no signature of the centre"
+        found.append((what, "is centre.pub the centre's key? if it is, somebody else answers"))
     return found
 
 

@@ -148,7 +148,7 @@ class Session:
                 info = self._stream(output.channel, output.unit, t, NO_SCALE)
                 if info is not None:
                     value, why = _bounded(output)
-                    self._records.append(NumericAt(t, info.stream, value, why))
+                    self._records.append(NumericAt(t, info.stream, value, why, *_clock(output.taken)))
             case Alarm():
                 self.urgent = True
                 self._stand(output)
@@ -159,9 +159,7 @@ class Session:
                 code, text, channel = map(_short, (output.code, output.text, output.channel))
                 self._records.append(StatusAt(t, self.number, code, output.phase, text, channel))
             case DeviceTime():
-                self._records.append(
-                    DeviceTimeAt(t, self.number, _short(output.iso), output.ticks, _ratio(output.hertz))
-                )
+                self._records.append(DeviceTimeAt(t, self.number, *_clock(output)))
             case Identity():
                 self.changed = self.changed or output != self._identity
                 self._identity = output
@@ -249,6 +247,11 @@ def _bounded(said: Numeric) -> tuple[int | Decimal | None, str]:
     else:
         good = value is None or value.bit_length() <= NUMBER_LIMIT_BITS
     return (value, said.why or "") if good else (None, Why.INVALID)
+
+
+def _clock(said: DeviceTime | None) -> tuple[str, int | None, Ratio]:
+    """What a device's clock said, or nothing."""
+    return ("", None, (1, 1)) if said is None else (_short(said.iso), said.ticks, _ratio(said.hertz))
 
 
 def _fits(value: Fraction) -> bool:

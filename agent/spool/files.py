@@ -45,6 +45,8 @@ class Files(Protocol):
 
     def rename(self, old: Path, new: Path) -> None: ...
 
+    def remove(self, path: Path) -> None: ...
+
     def sync_folder(self, folder: Path) -> None: ...
 
     def close(self, fd: int) -> None: ...
@@ -125,6 +127,9 @@ class Disk:
 
     def rename(self, old: Path, new: Path) -> None:
         old.rename(new)
+
+    def remove(self, path: Path) -> None:
+        path.unlink()
 
     def sync_folder(self, folder: Path) -> None:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

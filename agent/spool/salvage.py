@@ -14,7 +14,7 @@ from agent.spool.opening import classes_of
 from agent.spool.recover import read_segment, recover
 from agent.spool.scan import Extent, Hole, scan
 from agent.spool.segment import Segment
-from agent.spool.terms import Limits, Stored
+from agent.spool.terms import Limits, Lost, Stored
 from wire.envelope import EnvelopeError
 from wire.ranges import Ranges
 from wire.statement import author
@@ -70,6 +70,14 @@ class Salvage:
             for first, last in ranges
             for a, b in acks.confirmed(cls, epoch).missing(first, last)
         ]
+
+    def confirmed(self) -> dict[tuple[int, int], Ranges]:
+        """By (class, epoch): what the centre is known to hold."""
+        return {key: self._acks.confirmed(*key) for key in self._acks.held}
+
+    def lost(self) -> list[Lost]:
+        """What the gateway noted as lost, and why."""
+        return self._acks.undeclared()
 
     def _is_confirmed(self, stored: Stored) -> bool:
         key = (stored.cls, stored.epoch)

@@ -212,7 +212,8 @@ class Spool:
             room -= sum(len(stored.data) for stored in found)
             out.extend(found)
             if room <= 0:
-                break
+                return out
+        self._reader.forget()  # all was given
         return out
 
     def export(self, write: Callable[[Stored], object]) -> int:

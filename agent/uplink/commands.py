@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent.uplink.pace import SECOND_NS
-from wire.command import Command, CommandError, Wanted, read
+from wire.command import Command, CommandError, read
 
 COMMAND_LEAST_S = 5.0
 log = logging.getLogger("wardlink.uplink")
 
 
 class Commands:
-    """`refused` counts by reason: size, signature, malformed, epoch, replayed, expired, often. Those change nothing."""
+    """`refused` counts by reason: size, signature, malformed, epoch, replayed, expired, often. Those change nothing.
 
-    def __init__(self, centre: Ed25519PublicKey, gateway: str, epoch: int) -> None:
-        self._centre = centre
+    `on_refused` is told each reason, and the nonce where our centre signed it and sending it again would not help (at
+    most one in 5 s: what is sent again and again shall not make us talk).
+    """
+
+    def __init__(self, centres: Sequence[Ed25519PublicKey], gateway: str, epoch: int) -> None:
+        self.centres = centres  # another list may be put here at any time
         self._gateway = gateway
         self._epoch = epoch
         self._taken_ns: int | None = None
@@ -33,34 +38,43 @@ class Commands:
         self.again = 0  # envelopes that go again
         self.absent = 0  # asked for and not here: declared lost
         self.refused: Counter[str] = Counter()
+        self.on_refused: Callable[[str, str, bytes], None] = lambda reason, why, nonce: None
+        self._told_ns: int | None = None
 
     def heard(self, utc: int, now: int) -> None:
         """A receipt says that it was `utc` at the centre, or is later by now."""
         if self._heard is None or utc > self._centre_utc(now):
             self._heard = (utc, now)
 
-    def take(self, data: bytes, now: int, utc: int | None) -> list[Wanted]:
-        """What is asked for; empty if it is refused. `utc`: microseconds since 1970 that have surely passed."""
+    def take(self, data: bytes, now: int, utc: int | None) -> Command | None:
+        """None if it is refused. `utc`: microseconds since 1970 that have surely passed."""
         try:
             command = self._checked(data, now, utc)
         except CommandError as error:
             self.refused[error.reason] += 1
             if self.refused[error.reason] == 1:
                 log.warning("uplink command=refused reason=%s why=%r", error.reason, str(error))
-            return []
+            self.on_refused(error.reason, str(error), error.nonce if error.nonce and self._may_tell(now) else b"")
+            return None
         self.taken += 1
         self.issued, self._taken_ns = command.issued, now
-        return command.said.wanted
+        return command
+
+    def _may_tell(self, now: int) -> bool:
+        if self._told_ns is not None and now - self._told_ns < COMMAND_LEAST_S * SECOND_NS:
+            return False
+        self._told_ns = now
+        return True
 
     def _checked(self, data: bytes, now: int, utc: int | None) -> Command:
         """Raises CommandError."""
-        command = read(self._centre, self._gateway, data)
+        command = _read(self.centres, self._gateway, data)
         if command.epoch != self._epoch:
             raise CommandError("epoch", f"it is for epoch {command.epoch}")
         if command.issued <= self.issued:
             raise CommandError("replayed", "not newer than the last one")
         if max(utc or 0, self._centre_utc(now)) > command.expires:
-            raise CommandError("expired", "its time is over")
+            raise CommandError("expired", "its time is over", command.nonce)
         if self._taken_ns is not None and now - self._taken_ns < COMMAND_LEAST_S * SECOND_NS:
             raise CommandError("often", "too soon after the last one")
         return command
@@ -70,3 +84,14 @@ class Commands:
             return 0
         utc, at = self._heard
         return utc + (now - at) // 1000
+
+
+def _read(centres: Sequence[Ed25519PublicKey], gateway: str, data: bytes) -> Command:
+    """Signed by any of these keys. Raises CommandError."""
+    for centre in centres[:-1]:
+        try:
+            return read(centre, gateway, data)
+        except CommandError as error:
+            if error.reason != "signature":
+                raise
+    return read(centres[-1], gateway, data)

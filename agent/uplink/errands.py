@@ -12,6 +12,7 @@ from agent.uplink.commands import Commands
 from agent.uplink.flow import Flow, Stored
 from agent.uplink.lanes import Parcel
 from agent.uplink.receipts import Receipts
+from wire.command import Command, Resend
 from wire.ranges import Ranges
 from wire.topics import Class
 
@@ -63,6 +64,7 @@ class Errands:
         self._clock = clock
         self._utc = utc
         self._on_backlog = on_backlog
+        self.on_time: Callable[[bytes], None] = lambda data: None  # it does not wait here
         self._inbox: deque[tuple[str, bytes]] = deque()
         self._confirmed: dict[tuple[Class, int], Ranges] = {}
         self._report_due = False
@@ -70,6 +72,7 @@ class Errands:
         self._poked = asyncio.Event()
         self._last_round = False
         self.dropped: Counter[str] = Counter()  # what came and was not even read
+        self.on_command: Callable[[Command, str], None] = lambda command, came: None  # taken; what came of a resend
 
     def poke(self) -> None:
         self._poked.set()
@@ -83,9 +86,11 @@ class Errands:
         self._poked.set()
 
     def receive(self, topic: str, data: bytes) -> None:
-        """Something came from the broker. Only receipts and commands should."""
+        """Something came from the broker. Only receipts, commands and the time should."""
         word = topic.rpartition("/")[2]
-        if self._receipts is None or word not in ("receipt", "command"):
+        if word == "time":
+            self.on_time(data)
+        elif self._receipts is None or word not in ("receipt", "command"):
             self.dropped["topic"] += 1
         elif len(self._inbox) >= INBOX_LIMIT_COUNT:
             self.dropped["overflow"] += 1
@@ -158,16 +163,28 @@ class Errands:
                 self._flow.heard(Class(said.cls), self._clock())
 
     async def _obey(self, receipts: Receipts, commands: Commands, data: bytes) -> None:
-        """What the centre asks for goes again. Should the disk refuse, the centre asks again."""
-        wanted = commands.take(data, self._clock(), self._utc())
-        receipts.asked(commands.issued)
-        for said in wanted:
-            here, gone = await self._spool.lacked(said.cls, said.epoch, said.ranges)
-            commands.again += here
-            commands.absent += gone
-            self._flow.lacked(said, self._clock())
-        if wanted:
-            log.info("uplink command=resend again=%d absent=%d", commands.again, commands.absent)
+        """What the centre asks for goes again, here; what else it wants is for those who can."""
+        command = commands.take(data, self._clock(), self._utc())
+        if command is None:
+            return
+        if isinstance(command.said, Resend):
+            receipts.asked(command.issued)  # it names all that the centre lacks: what it said before is not true now
+            self.on_command(command, await self._resend(commands, command.said))
+        else:
+            self.on_command(command, "")
+
+    async def _resend(self, commands: Commands, said: Resend) -> str:
+        """What came of it, in words. Should the disk refuse, the centre asks again."""
+        again = absent = 0
+        for wanted in said.wanted:
+            here, gone = await self._spool.lacked(wanted.cls, wanted.epoch, wanted.ranges)
+            again += here
+            absent += gone
+            self._flow.lacked(wanted, self._clock())
+        commands.again += again
+        commands.absent += absent
+        log.info("uplink command=resend again=%d absent=%d", again, absent)
+        return f"{again} go again, {absent} are not here"
 
     async def _fetch(self) -> None:
         now = self._clock()

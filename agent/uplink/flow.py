@@ -7,15 +7,16 @@ stops on the way (link lost, refused, over a limit) it is backlog again, because
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from agent.uplink.account import UNHEARD, Account
+from agent.uplink.asked import Asked
 from agent.uplink.lanes import LIVE_LIMIT_BYTES, Lane, Lanes, Parcel
 from agent.uplink.pace import FETCH_LEAST_BYTES, SECOND_NS, RoundTrip, Terms, Window
 from agent.uplink.receipts import PATIENCE_LEAST_S, Patience
-from agent.uplink.recent import Busy, Flight, Recent, busy
+from agent.uplink.recent import Busy, Flight, Key, Recent, busy
 from wire.command import Wanted
 from wire.ranges import Ranges
 from wire.receipt import Held
@@ -78,6 +79,7 @@ class Flow:
         self._refusals = 0  # since the last envelope that was accepted
         self._last_refusal = ""
         self._unheard: dict[Class, int] = {}  # what nobody subscribed to, and when that was said last
+        self._asked = Asked()
         self.is_up = False
 
     def up(self, terms: Terms, now: int) -> None:
@@ -239,11 +241,14 @@ class Flow:
 
     def busy(self, now: int) -> Busy:
         """What the spool must not give us; it may be asked from any thread."""
-        return self._taken(now, frozenset(cls for cls, at in self._unheard.items() if now - at < self.patience.ns))
+        unheard = frozenset(cls for cls, at in self._unheard.items() if now - at < self.patience.ns)
+        return self._taken(now, unheard, self._asked.frozen())
 
-    def _taken(self, now: int, classes: frozenset[int] = frozenset()) -> Busy:
+    def _taken(
+        self, now: int, classes: frozenset[int] = frozenset(), asked: Mapping[Key, Ranges] | None = None
+    ) -> Busy:
         resting = self._recent.merged(now, self.patience.ns)
-        return busy(resting, [*self._lanes, *self._flight.parcels()], classes)
+        return busy(resting, [*self._lanes, *self._flight.parcels()], classes, asked)
 
     def refill(self, found: Iterable[Stored], now: int) -> None:
         """Backlog that the spool gave; nothing means that there is none for the present."""
@@ -266,6 +271,21 @@ class Flow:
         """The centre asks for these: they are backlog at once, whoever acknowledged them."""
         self._recent.forget((said.cls, said.epoch), said.ranges)
         self._look_ns = min(self._look_ns, now)
+        self._asked.add(said)
+
+    def let_waves(self, wait: bool, now: int) -> None:
+        """Whether waves that did not go live go by themselves later, or wait until the centre names them."""
+        self._asked.begin(only=wait)
+        self._look_ns = min(self._look_ns, now)
+        if wait:
+            self._lanes.drop_backfill(lambda one: one.cls is Class.WAVE and one.epoch >= 0)
+
+    def may_reply(self, unsent: Callable[[], int]) -> bool:
+        """Nothing live waits, no packet of ours that is no envelope is on its way, and the broker takes one more."""
+        head = self._lanes.head()
+        if not self.is_up or self._aside or (head is not None and head.lane is not Lane.BACKFILL):
+            return False
+        return len(self._flight) < self._terms.receive_limit_count and unsent() < self._window.unsent_limit_bytes
 
     @property
     def outstanding_bytes(self) -> int:

@@ -26,7 +26,8 @@ from agent.uplink.account import UNHEARD
 from agent.uplink.aliases import Aliases
 from agent.uplink.library import mqtt
 from agent.uplink.pace import PACKET_LIMIT_BYTES, RECEIVE_LIMIT_COUNT, Terms
-from agent.uplink.tls import LinkError, Resuming, explain, explain_text
+from agent.uplink.tls import Dated, LinkError, Resuming, explain, explain_text
+from agent.uplink.wary import TAKEN_LIMIT_BYTES, WaryClient
 from wire.relay import RELAY_LIMIT_BYTES
 
 READS_LIMIT_COUNT = 64
@@ -82,11 +83,12 @@ class Link:
         self._writing = False
         self._abandoned = False
         self._last_words = ""
+        self._untold: set[int] = set()
         self._aliases = Aliases(0)
         self._client = self._fresh(client_id, will)
 
     def _fresh(self, client_id: str, will: Will) -> mqtt.Client:
-        client = mqtt.Client(
+        client = WaryClient(
             CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5, reconnect_on_failure=False
         )
         client.max_inflight_messages = 0  # no limit: the window is ours, and paho's queue must not hide anything
@@ -131,6 +133,7 @@ class Link:
         """Blocks. Runs in a thread, where nothing may touch the loop."""
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = 0
+        properties.MaximumPacketSize = TAKEN_LIMIT_BYTES
         broker = self._broker
         self._client.connect(broker.host, broker.port, broker.keepalive_s, clean_start=True, properties=properties)
         if self._abandoned:
@@ -165,6 +168,11 @@ class Link:
         """What was handed over and the kernel has not sent, not even once."""
         return 0 if self._loop is None else tcp.unsent_bytes(self._fd)
 
+    def tell(self, topic: str, data: bytes) -> None:
+        """Hand over a packet of QoS 0: nobody answers it, and nobody counts on it."""
+        self._handed += 1
+        self._untold.add(self._client.publish(topic, data, qos=0).mid)
+
     def publish(self, topic: str, data: bytes, *, retain: bool = False) -> int:
         """Hand one packet to paho, QoS 1; return its identifier. Nothing is written before `flush`."""
         assert len(data) <= RELAY_LIMIT_BYTES
@@ -174,12 +182,18 @@ class Link:
         self._aliases.published(mid, topic)
         return mid
 
-    def subscribe(self, topic: str) -> None:
-        self._client.subscribe(topic, qos=1)
+    def subscribe(self, topic: str, qos: int = 1) -> None:
+        self._client.subscribe(topic, qos)
 
     def tend(self) -> None:
         """Keepalive; call it once a second."""
         self._client.loop_misc()
+        sock = self._client.socket()
+        if isinstance(sock, Dated):
+            try:
+                sock.look_again()
+            except LinkError as error:
+                self._lose(error)
         self.flush()
 
     def leave(self) -> None:
@@ -262,6 +276,9 @@ class Link:
         self._lose(LinkError(f"the broker ended the link: {reason.getName()}", hint))
 
     def _on_publish(self, _client: Any, _data: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
+        if mid in self._untold:  # paho's word that it is written, which is no word of the broker's
+            self._untold.discard(mid)
+            return
         self._aliases.answered(mid, reason.value == 0)
         failure = UNHEARD if reason.value == _NO_SUBSCRIBER else reason.getName()
         self.acks.append((mid, failure if reason.value else None))

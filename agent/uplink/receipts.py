@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from agent.uplink.lanes import Parcel
 from agent.uplink.pace import SECOND_NS
 from agent.uplink.relay import ours
-from wire.receipt import RECEIPT_LIMIT_BYTES, SIGNATURE_BYTES, Held, ReceiptError, read
+from wire.receipt import RECEIPT_LIMIT_BYTES, SIGNATURE_BYTES, Held, Receipt, ReceiptError, read
 from wire.topics import Class
 
 PATIENCE_LEAST_S = 30.0
@@ -23,13 +23,13 @@ Places = Callable[[], Mapping[str, int]]
 
 
 class Receipts:
-    """Verifies with the centre's key and counts. What is refused frees nothing.
+    """Verifies with the keys of the centre and counts. What is refused frees nothing.
 
     `relayed` gives the gateways whose envelopes we relay, with their place: their receipts come to us too.
     """
 
-    def __init__(self, centre: Ed25519PublicKey, gateway: str, relayed: Places = dict) -> None:
-        self._centre = centre
+    def __init__(self, centres: Sequence[Ed25519PublicKey], gateway: str, relayed: Places = dict) -> None:
+        self.centres = centres  # another list may be put here at any time
         self._gateway = gateway
         self._relayed = relayed
         self._since = 0
@@ -63,14 +63,25 @@ class Receipts:
     def _said(self, data: bytes) -> tuple[int, list[Held]]:
         """Raises ReceiptError. A receipt names its gateway in what is signed, so we try: ours, then the relayed."""
         try:
-            receipt = read(self._centre, self._gateway, data)
+            receipt = _read(self.centres, self._gateway, data)
         except ReceiptError:
             for gateway, place in self._relayed().items():
                 with suppress(ReceiptError):
-                    receipt = read(self._centre, gateway, data)
+                    receipt = _read(self.centres, gateway, data)
                     return receipt.utc, [Held(ours(place, one.epoch), one.cls, one.ranges) for one in receipt.held]
             raise
         return receipt.utc, receipt.held
+
+
+def _read(centres: Sequence[Ed25519PublicKey], gateway: str, data: bytes) -> Receipt:
+    """Signed by any of these keys. Raises ReceiptError."""
+    for centre in centres[:-1]:
+        try:
+            return read(centre, gateway, data)
+        except ReceiptError as error:
+            if "signature" not in str(error):
+                raise
+    return read(centres[-1], gateway, data)
 
 
 class Patience:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from agent.uplink.lanes import Parcel
 from wire.ranges import Ranges
+from wire.topics import Class
 
 RUNS_LIMIT_COUNT = 4096
 _SHARDS = 8  # a rest ends up to 1/8 late
@@ -82,19 +83,27 @@ class Busy:
 
     numbers: Mapping[Key, Ranges]
     classes: frozenset[int] = frozenset()  # all of these
+    asked: Mapping[Key, Ranges] | None = None  # of our own waves only these; None: all. What is relayed has epochs < 0
 
     def __call__(self, cls: int, epoch: int, seq: int) -> bool:
         if cls in self.classes:
+            return True
+        if self.asked is not None and cls == Class.WAVE and epoch >= 0 and seq not in self.asked.get((cls, epoch), ()):
             return True
         ranges = self.numbers.get((cls, epoch))
         return ranges is not None and seq in ranges
 
 
-def busy(resting: dict[Key, Ranges], moving: Iterable[Parcel], classes: frozenset[int] = frozenset()) -> Busy:
+def busy(
+    resting: dict[Key, Ranges],
+    moving: Iterable[Parcel],
+    classes: frozenset[int] = frozenset(),
+    asked: Mapping[Key, Ranges] | None = None,
+) -> Busy:
     """What rests together with what is queued or on its way."""
     for parcel in moving:
         resting.setdefault((parcel.cls, parcel.epoch), Ranges()).add(parcel.seq)
-    return Busy(resting, classes)
+    return Busy(resting, classes, asked)
 
 
 class Flight:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -24,67 +23,51 @@ from agent.uplink.lanes import Lane, Parcel
 from agent.uplink.link import Broker, Link, Will
 from agent.uplink.pace import SECOND_NS, Backoff, Terms
 from agent.uplink.receipts import Places, Receipts
+from agent.uplink.replies import Replies
+from agent.uplink.seams import Dial, Origin, Seams
+from agent.uplink.times import ask
 from agent.uplink.tls import LinkError
+from wire.command import Command
 from wire.envelope import Header
 from wire.presence import Presence
-from wire.topics import Address, Class
+from wire.topics import Class
+
+__all__ = ["Dial", "Origin", "Seams", "Uplink"]
 
 TICK_S = 1.0
-Dial = Callable[[Broker, str, Will, Callable[[], None], Callable[[str, bytes], None]], Link]
 log = logging.getLogger("wardlink.uplink")
 
 
-@dataclass(frozen=True, slots=True)
-class Seams:
-    """Where the uplink meets the rest. `clock` is monotonic nanoseconds; `uniform(a, b)` a random number in a..b.
-
-    `on_connect` is called on each connection before anything live flows: offer the catalogue there.
-    `utc` gives microseconds since 1970 that have surely passed, None where nobody knows.
-    """
-
-    on_state: Callable[[LinkState], None]
-    on_connect: Callable[[], None]
-    clock: Callable[[], int]
-    uniform: Callable[[float, float], float]
-    utc: Callable[[], int | None] = lambda: None
-    dial: Dial = Link
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Who sends: the gateway's address, and its epoch for the presence."""
-
-    address: Address
-    epoch: int
-
-
 class Uplink:
-    """Envelopes out, receipts and commands in. `centre` is the key that signs them; None: a PUBACK counts as held.
+    """Envelopes out, receipts and commands in. `centres` are the keys that sign them; none: a PUBACK counts as held.
 
-    `relayed`: gateways whose envelopes the spool gives us too, see `relay.py`.
+    `broker` may be changed: the next connection goes there. `relayed`: gateways whose envelopes the spool gives us too,
+    see `relay.py`.
     """
 
     def __init__(
         self,
         origin: Origin,
         broker: Broker,
-        centre: Ed25519PublicKey | None,
+        centres: Sequence[Ed25519PublicKey],
         spool: Spool,
         seams: Seams,
         limits: Limits | None = None,
         relayed: Places = dict,
     ) -> None:
         self._origin = origin
-        self._broker = broker
+        self.broker = broker
         self._seams = seams
         self._limits = limits or Limits()
         self._flow = Flow(self._limits)
         self._wake = asyncio.Event()
-        self._receipts = None if centre is None else Receipts(centre, origin.address.gateway, relayed)
-        self._commands = None if centre is None else Commands(centre, origin.address.gateway, origin.epoch)
+        self._receipts = Receipts(centres, origin.address.gateway, relayed) if centres else None
+        self._commands = Commands(centres, origin.address.gateway, origin.epoch) if centres else None
         self._errands = Errands(
             spool, self._flow, self._receipts, self._commands, seams.clock, seams.utc, self._wake.set
         )
+        self._errands.on_time = seams.times.answered
+        self.replies = Replies(self._wake.set)
         self._backoff = Backoff(seams.uniform)
         self._topics = {cls: origin.address.topic(cls.word) for cls in Class}
         self._state = LinkState(False, seams.clock(), "not connected yet", "")
@@ -101,6 +84,21 @@ class Uplink:
         parcel = Parcel(Lane.LIVE, header.cls, header.epoch, header.hour, header.seq, data)
         self._flow.offer(parcel, self._seams.clock())
         self._wake.set()
+
+    def believe(self, centres: Sequence[Ed25519PublicKey]) -> None:
+        """From now on these keys sign receipts and commands."""
+        if self._receipts is not None and self._commands is not None and centres:
+            self._receipts.centres = self._commands.centres = centres
+
+    def obey(self, on_command: Callable[[Command, str], None], on_refused: Callable[[str, str, bytes], None]) -> None:
+        """Who is told of each command that is taken (with what came of a resend), and of each that is refused."""
+        self._errands.on_command = on_command
+        if self._commands is not None:
+            self._commands.on_refused = on_refused
+
+    def let_waves(self, wait: bool) -> None:
+        """Whether waves that did not go live wait until the centre names them."""
+        self._flow.let_waves(wait, self._seams.clock())
 
     async def run(self) -> None:
         """Connect, send, reconnect, until cancelled or closed."""
@@ -171,7 +169,8 @@ class Uplink:
         """One connection, from dialling to its end. Raises LinkError."""
         address = self._origin.address
         will = Will(address.topic("state"), self._presence("offline"))
-        link = self._seams.dial(self._broker, address.gateway, will, self._wake.set, self._errands.receive)
+        await self._seams.times.before_dial()
+        link = self._seams.dial(self.broker, address.gateway, will, self._wake.set, self._errands.receive)
         try:
             terms = await link.open()
             self._begin(link, terms)
@@ -186,6 +185,7 @@ class Uplink:
                 self._backoff.exhaust()
             if self._flow.is_up:
                 self._flow.down(self._seams.clock())
+            self.replies.down()
             self._errands.tick()  # what was acknowledged is held, however long the next link takes
 
     def _begin(self, link: Link, terms: Terms) -> None:
@@ -193,6 +193,8 @@ class Uplink:
         if self._receipts is not None:
             link.subscribe(address.topic("receipt"))
             link.subscribe(address.topic("command"))
+        link.subscribe(address.topic("time"), 0)
+        self._seams.times.connected()
         self._link = link
         self._farewell = None
         self._flow.up(terms, now)
@@ -210,6 +212,7 @@ class Uplink:
 
     async def _steady(self, link: Link) -> None:
         """Turn by turn until the link is lost (LinkError) or closed."""
+        reply_topic = self._origin.address.topic("reply")
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -221,6 +224,10 @@ class Uplink:
                 raise link.lost
             while self._flow.step(now, partial(self._publish, link), link.unsent_bytes):
                 link.flush()
+            if self._flow.may_reply(link.unsent_bytes):
+                mid = self.replies.step(partial(link.publish, reply_topic))
+                if mid is not None:
+                    self._flow.aside(mid, now)
             is_over = self._stop.is_set() and self._has_left(link, now)
             link.flush()
             if is_over:
@@ -235,7 +242,9 @@ class Uplink:
 
     def _settle(self, link: Link, now: int) -> None:
         while link.acks:
-            parcel = self._flow.settle(*link.acks.popleft(), now)
+            mid, failure = link.acks.popleft()
+            self.replies.settle(mid, failure)
+            parcel = self._flow.settle(mid, failure, now)
             if parcel is not None:
                 self._backoff.progress()
                 self._errands.confirm(parcel)
@@ -256,6 +265,7 @@ class Uplink:
         """Once a second. Raises LinkError."""
         self._tick_due = False
         link.tend()
+        ask(self._seams.times, link, self._origin.address.topic("clock"))
         self._errands.tick()
         if self._flow.stalled(now):
             hint = "the network lost the connection without saying so; the gateway connects again"
@@ -282,6 +292,6 @@ class Uplink:
         self._state = LinkState(connected, self._seams.clock(), message, hint)
         level = logging.WARNING if message else logging.INFO
         word = "connected" if connected else "disconnected"
-        where = f"{self._broker.host}:{self._broker.port}"
+        where = f"{self.broker.host}:{self.broker.port}"
         log.log(level, "uplink state=%s broker=%s message=%r hint=%r", word, where, message, hint)
         self._seams.on_state(self._state)

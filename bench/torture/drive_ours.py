@@ -53,7 +53,7 @@ class Driven:
         self.uplink = Uplink(
             Origin(Address(SITE, who.gateway), spool.epoch),
             Broker("127.0.0.1", port, None),
-            who.centre,
+            who.centres,
             self.keeping,
             Seams(lambda state: None, lambda: None, clock.now, random.uniform),
         )

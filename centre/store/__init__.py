@@ -17,13 +17,16 @@ from centre import rows
 from centre.asking import Holes
 from centre.counts import Counts
 from centre.ledger import Place, Summary
-from centre.store import books, read, waves, write
+from centre.pace import Row
+from centre.store import books, dates, orders, read, waves, write
 from centre.store.engine import StoreError, open_engine, said
 from centre.store.entry import Batch, Entry, Parked
+from centre.store.orders import Order
+from centre.store.proofs import Proofs
 from wire.command import Wanted
 from wire.ranges import Ranges
 from wire.receipt import Held
-from wire.topics import Address
+from wire.topics import Address, Class
 
 __all__ = ["Batch", "Entry", "Parked", "Store", "StoreError"]
 
@@ -38,6 +41,8 @@ class Store:
         with self._reading() as connection:
             self._numbers = books.numbers(connection)
             self._ledger = books.ledger(connection)
+            self._proofs = Proofs()
+            self._proofs.load(connection, {number: gateway for gateway, number in self._numbers.items()})
 
     def close(self) -> None:
         self._engine.dispose()
@@ -57,9 +62,11 @@ class Store:
         numbers = dict(self._numbers)
         with self._writing() as connection:
             fresh = write.write(connection, numbers, batch)
+            verdicts = self._proofs.judge(connection, numbers, self._ledger, fresh)
         self._numbers = numbers
         with self._lock:
             self._enter(batch, fresh)
+            self._proofs.enter(verdicts)
         return fresh
 
     def all_offline(self) -> None:
@@ -81,6 +88,16 @@ class Store:
             return []
         with self._reading() as connection:
             return books.grants(connection, number, epoch, hour)
+
+    def first_grant(self, gateway: str, epoch: int) -> bytes | None:
+        """What tells this start of a gateway from another one that wrongly has its number."""
+        with self._reading() as connection:
+            return books.first_grant(connection, self._of(gateway), epoch)
+
+    def digest(self, place: Place, seq: int) -> bytes | None:
+        """SHA-256 of an envelope that is held."""
+        with self._reading() as connection:
+            return books.digest(connection, self._of(place.gateway), place, seq)
 
     def openable(self) -> list[tuple[str, int, int]]:
         """(gateway, epoch, hour) of parked envelopes whose grant is here."""
@@ -115,9 +132,26 @@ class Store:
             return Holes(epoch, late, [])
         with self._reading() as connection:
             waiting = books.waiting(connection, self._of(gateway))
+            waits = orders.policy(connection, gateway).waves == "ask"  # only a person asks for those
         apart = ((one, waiting.get((one.epoch, one.cls), Ranges())) for one in missing)
+        if waits:
+            apart = ((one, here) for one, here in apart if one.cls != Class.WAVE)
         left = [Wanted(o.epoch, o.cls, [hole for run in o.ranges for hole in here.missing(*run)]) for o, here in apart]
         return Holes(epoch, late, [one for one in left if one.ranges])
+
+    def due_orders(self, utc: int) -> list[Order]:
+        """Commands of people that are to be sent; what nobody will answer any more is ended."""
+        with self._reading() as connection:
+            found = orders.due(connection, utc)
+        if not found:  # mostly
+            return []
+        with self._writing() as connection:
+            orders.give_up(connection, utc)
+            return orders.due(connection, utc)
+
+    def order_sent(self, nonce: bytes, utc: int) -> None:
+        with self._writing() as connection:
+            orders.sent(connection, nonce, utc)
 
     def _enter(self, batch: Batch, fresh: list[Entry]) -> None:
         new = {id(entry) for entry in fresh}
@@ -141,8 +175,14 @@ class Store:
         with self._lock:
             summaries = {gateway: self._ledger.summary(gateway) for gateway in self._ledger.gateways()}
             newest = {gateway: next(iter(self._ledger.epochs(gateway)), 0) for gateway in summaries}
+            proofs = {gateway: self._proof(gateway) for gateway in summaries}
         with self._reading() as connection:
-            return read.beds(connection, summaries, newest)
+            return read.beds(connection, summaries, newest, proofs)
+
+    def _proof(self, gateway: str) -> tuple[int, int]:
+        """(held and proven by no manifest, refuted by one)."""
+        unproven = self._ledger.listable(gateway) - self._proofs.proven(gateway)
+        return unproven, self._proofs.refuted(gateway)
 
     def epochs(self, gateway: str) -> list[int]:
         """Epochs of which anything is held, the newest first."""
@@ -179,6 +219,11 @@ class Store:
         with self._reading() as connection:
             return waves.samples(connection, self._of(gateway), epoch, stream, (first, last), limit_samples)
 
+    def arrivals(self, gateway: str, epoch: int, stream: int, span_us: int) -> list[Row]:
+        """When blocks of the newest `span_us` of a wave came, thinned; a new row behind each gap of unknown size."""
+        with self._reading() as connection:
+            return waves.arrivals(connection, self._of(gateway), epoch, stream, span_us)
+
     def last_index(self, gateway: str, epoch: int, stream: int) -> int | None:
         """One past the newest sample of a wave."""
         with self._reading() as connection:
@@ -188,6 +233,12 @@ class Store:
         """By time, from `since_t` on, the first `limit_rows`; None: the newest of each stream."""
         with self._reading() as connection:
             return read.readings(connection, self._of(gateway), epoch, since_t, limit_rows)
+
+    def pairs(self, gateway: str, epoch: int, session: int) -> list[rows.Paired]:
+        """What the clock of a session's device said, in all sessions that are surely of the same device."""
+        with self._reading() as connection:
+            number = self._of(gateway)
+            return read.pairs(connection, number, read.sessions_of(connection, number, epoch, session))
 
     def notices(self, gateway: str, epoch: int, since_t: int | None, limit_rows: int) -> list[rows.Notice]:
         """By time, from `since_t` on, the first `limit_rows`; None: the newest `limit_rows`."""
@@ -203,6 +254,26 @@ class Store:
         """Anchors of an epoch by time."""
         with self._reading() as connection:
             return read.anchors(connection, self._of(gateway), epoch)
+
+    def orders(self, gateway: str, limit_rows: int) -> list[rows.Order]:
+        """Commands that people gave this gateway, the newest first."""
+        with self._reading() as connection:
+            return orders.listed(connection, gateway, limit_rows)
+
+    def bundle(self, gateway: str, nonce: bytes) -> bytes | None:
+        """The diagnostic bundle that a command brought, once it is whole."""
+        with self._reading() as connection:
+            return orders.bundle(connection, gateway, nonce)
+
+    def audit(self, gateway: str) -> rows.AuditLog | None:
+        """How far the gateway's audit log had come; None where it has not said."""
+        with self._reading() as connection:
+            return orders.audit(connection, self._of(gateway))
+
+    def datings(self, gateway: str, epoch: int) -> list[rows.Dating]:
+        """What dates an epoch: what is known about it, the others of its boot, and their neighbours; by epoch."""
+        with self._reading() as connection:
+            return dates.datings(connection, self._of(gateway), epoch)
 
     def _of(self, gateway: str) -> int:
         """Its number; 0, which has no rows, where the gateway is not known."""

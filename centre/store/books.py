@@ -43,7 +43,25 @@ def grants(connection: Connection, gw: int, epoch: int, hour: int) -> list[bytes
     """The signed grants of one data key, as they came."""
     s = schema.STATEMENT.c
     wanted = select(s.data).where(s.gw == gw, s.epoch == epoch, s.hour == hour, s.grants).order_by(s.seq)
-    return [bytes(row.data) for row in connection.execute(wanted)]
+    c = schema.CONFLICT.c  # of another start with this number: what opens what is kept apart
+    apart = select(c.data).where(c.gw == gw, c.epoch == epoch, c.cls == int(Class.KEY)).order_by(c.seq)
+    return [bytes(row.data) for row in (*connection.execute(wanted), *connection.execute(apart))]
+
+
+def first_grant(connection: Connection, gw: int, epoch: int) -> bytes | None:
+    """The grant of an epoch that has the smallest number."""
+    s = schema.STATEMENT.c
+    wanted = select(s.data).where(s.gw == gw, s.epoch == epoch, s.grants).order_by(s.seq).limit(1)
+    found = connection.execute(wanted).scalar()
+    return None if found is None else bytes(found)
+
+
+def digest(connection: Connection, gw: int, place: Place, seq: int) -> bytes | None:
+    """SHA-256 of an envelope that is held."""
+    e = schema.ENVELOPE.c
+    here = (e.gw == gw) & (e.epoch == place.epoch) & (e.cls == int(place.cls)) & (e.seq == seq)
+    found = connection.execute(select(e.digest).where(here)).scalar()
+    return None if found is None else bytes(found)
 
 
 def openable(connection: Connection) -> list[tuple[str, int, int]]:

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from centre.store.schema import METADATA, SCHEMA, SCHEMA_VERSION
+from centre.store.columns import METADATA
+from centre.store.schema import SCHEMA, SCHEMA_VERSION
 
 BUSY_LIMIT_MS = 10_000
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_LIMIT_MS}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from centre.ledger import Place
 from wire.envelope import Header
 from wire.records import Block, Record
+from wire.reply import Reply
 from wire.statement import Statement
 from wire.topics import Address
 
@@ -43,9 +44,19 @@ class Parked:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """A verified reply of a gateway to a command, and when it came."""
+
+    gateway: str
+    reply: Reply
+    received: int
+
+
 @dataclass(slots=True)
 class Batch:
     """One transaction. `taken` were parked and are to be forgotten; `online` is what presence said last.
+    `conflicts` are genuine, and another envelope has their name.
 
     `dropped` is the store's answer: how many parked envelopes had to go for want of room.
     """
@@ -53,7 +64,9 @@ class Batch:
     entries: list[Entry] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
     taken: list[Parked] = field(default_factory=list)
+    conflicts: list[Parked] = field(default_factory=list)
     repeats: Counter[Place] = field(default_factory=Counter)
     online: dict[Address, bool] = field(default_factory=dict)
     heard: dict[Address, int] = field(default_factory=dict)
+    replies: list[Replied] = field(default_factory=list)
     dropped: int = 0

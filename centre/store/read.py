@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, func, select
+from sqlalchemy import Connection, RowMapping, Select, and_, func, select, tuple_
 
-from centre import rows
+from centre import mapping, rows
 from centre.ledger import Summary
 from centre.store import schema
+from centre.store.proofs import conflicts
 from wire.topics import Class
 
+SESSIONS_LIMIT_COUNT = 32  # of one device, the newest
+RADIO_PORT = "ble "
 _NOTHING = ("none", "unvalidated", "", "")
 
 
-def beds(connection: Connection, summaries: Mapping[str, Summary], newest: Mapping[str, int]) -> list[rows.Bed]:
-    """All gateways, by site and bed. `summaries` and `newest` (epochs) are the ledger's."""
-    found = [
-        _bed(connection, row, summaries.get(row["gateway"], Summary()), newest.get(row["gateway"], 0))
-        for row in connection.execute(select(schema.GATEWAY)).mappings()
-    ]
+def beds(
+    connection: Connection,
+    summaries: Mapping[str, Summary],
+    newest: Mapping[str, int],
+    proofs: Mapping[str, tuple[int, int]],
+) -> list[rows.Bed]:
+    """All gateways, by site and bed. `summaries`, `newest` (epochs) are the ledger's; `proofs`: unproven, refuted."""
+    found = []
+    for row in connection.execute(select(schema.GATEWAY)).mappings():
+        name = row["gateway"]
+        bed = _bed(connection, row, summaries.get(name, Summary()), newest.get(name, 0))
+        unproven, refuted = proofs.get(name, (0, 0))
+        apart = conflicts(connection, row["gw"])
+        found.append(replace(bed, unproven=unproven, refuted=refuted, conflicts=apart))
     return sorted(found, key=lambda bed: (bed.site, bed.bed, bed.gateway))
 
 
 def _bed(connection: Connection, row: RowMapping, summary: Summary, epoch: int) -> rows.Bed:
     method, status, pseudonym, bed = _association(connection, row["gw"])
+    error, source = _clock(connection, row["gw"], epoch)
     return rows.Bed(
         site=row["site"],
         gateway=row["gateway"],
@@ -42,7 +55,21 @@ def _bed(connection: Connection, row: RowMapping, summary: Summary, epoch: int) 
         lost=summary.lost,
         duplicates=summary.duplicates,
         rooms=_rooms(connection, row["gw"]),
+        error=error,
+        source=source,
     )
+
+
+def _clock(connection: Connection, gw: int, epoch: int) -> tuple[int | None, str]:
+    """How well the newest data of a gateway are dated, by its last anchor: (error in microseconds, source)."""
+    a, r = schema.ANCHOR.c, schema.ARRIVED.c
+    wanted = select(schema.ANCHOR).where(a.gw == gw, a.epoch == epoch, a.error.is_not(None))
+    anchor = connection.execute(wanted.order_by(a.t.desc()).limit(1)).mappings().first()
+    if anchor is None:
+        return None, ""
+    newest = connection.execute(select(func.max(r.last)).where(r.gw == gw, r.epoch == epoch)).scalar()
+    said = rows.Anchored(epoch, anchor["t"], anchor["utc"], anchor["error"], anchor["source"])
+    return mapping.Mapping([said]).at(max(said.t, newest or 0)).error, said.source
 
 
 def _rooms(connection: Connection, gw: int) -> tuple[rows.Room, ...]:
@@ -107,7 +134,10 @@ def _stream(gateway: str, row: RowMapping) -> rows.Stream:
 def readings(connection: Connection, gw: int, epoch: int, since_t: int | None, limit_rows: int) -> list[rows.Reading]:
     """From `since_t` on, by time; None: the newest of each stream."""
     n = schema.NUMERIC.c
-    here = select(schema.NUMERIC).where(n.gw == gw, n.epoch == epoch)
+    k = schema.TAKEN.c
+    same = (k.gw == n.gw, k.epoch == n.epoch, k.stream == n.stream, k.t == n.t, k.seq == n.seq, k.item == n.item)
+    both = select(schema.NUMERIC, k.iso, k.ticks, k.hertz).outerjoin_from(schema.NUMERIC, schema.TAKEN, and_(*same))
+    here = both.where(n.gw == gw, n.epoch == epoch)
     if since_t is not None:
         found: Iterable[RowMapping] = connection.execute(
             here.where(n.t >= since_t).order_by(n.t, n.seq, n.item).limit(limit_rows)
@@ -119,10 +149,43 @@ def readings(connection: Connection, gw: int, epoch: int, since_t: int | None, l
             )
         ).scalars()
         found = [row for number in list(numbers)[:limit_rows] for row in _latest(connection, here, number)]
-    return [
-        rows.Reading(r["epoch"], r["stream"], r["t"], None if r["value"] is None else Decimal(r["value"]), r["why"])
-        for r in found
-    ]
+    return [_reading(r) for r in found]
+
+
+def _reading(r: RowMapping) -> rows.Reading:
+    value = None if r["value"] is None else Decimal(r["value"])
+    taken = None if r["hertz"] is None else _taken(r)
+    return rows.Reading(r["epoch"], r["stream"], r["t"], value, r["why"], taken)
+
+
+def _taken(r: RowMapping) -> rows.Taken:
+    return rows.Taken(r["iso"], r["ticks"], Fraction(r["hertz"]))
+
+
+def pairs(connection: Connection, gw: int, sessions: Iterable[tuple[int, int]]) -> list[rows.Paired]:
+    """What the clocks of the devices of these (epoch, session) said, by epoch and t."""
+    p = schema.PAIR.c
+    wanted = select(schema.PAIR).where(p.gw == gw, tuple_(p.epoch, p.session).in_(list(sessions)))
+    found = connection.execute(wanted.order_by(p.epoch, p.t, p.seq, p.item)).mappings()
+    return [rows.Paired(r["epoch"], r["session"], r["t"], _taken(r)) for r in found]
+
+
+def sessions_of(connection: Connection, gw: int, epoch: int, session: int) -> list[tuple[int, int]]:
+    """The sessions of the device of this one, by epoch: of the same driver and serial number, or Bluetooth address."""
+    s = schema.SESSION.c
+    own = connection.execute(select(schema.SESSION).where(s.gw == gw, s.epoch == epoch, s.session == session))
+    row = own.mappings().first()
+    if row is None or not (is_one(row["serial"]) or row["port"].startswith(RADIO_PORT)):
+        return [(epoch, session)]
+    by = s.serial == row["serial"] if is_one(row["serial"]) else s.port == row["port"]
+    same = select(s.epoch, s.session).where(s.gw == gw, s.driver == row["driver"], by)
+    newest = same.order_by(s.epoch.desc(), s.session.desc()).limit(SESSIONS_LIMIT_COUNT)
+    return sorted({(epoch, session), *((r.epoch, r.session) for r in connection.execute(newest))})
+
+
+def is_one(serial: str) -> bool:
+    """Whether a serial number tells a device from its twins (docs/formats.md)."""
+    return len(serial) >= 4 and len(set(serial)) > 1 and any(letter.isdigit() for letter in serial)
 
 
 def _latest(connection: Connection, here: Select[*tuple[Any, ...]], stream: int) -> Iterable[RowMapping]:

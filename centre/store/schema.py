@@ -11,42 +11,17 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
 )
-from sqlalchemy.schema import SchemaItem
+
+from centre.store.columns import METADATA, key, number, table, word
 
 SCHEMA_VERSION = 1
-METADATA = MetaData()
-
-
-def _number(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False)
-
-
-def _word(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
-
-
-def _key(name: str) -> Column[int]:
-    return Column(name, BigInteger, primary_key=True, autoincrement=False)
-
-
-def _gw() -> Column[int]:
-    return Column("gw", Integer, ForeignKey("gateway.gw"), primary_key=True, autoincrement=False)
-
-
-def _table(name: str, *parts: SchemaItem) -> Table:
-    """A table clustered by its primary key where the database can."""
-    return Table(name, METADATA, _gw(), *parts, sqlite_with_rowid=False)
-
-
 SCHEMA = Table("schema", METADATA, Column("version", Integer, primary_key=True))
 
 # Changes: what a gateway is called, and what was heard of it last.
@@ -55,167 +30,241 @@ GATEWAY = Table(
     METADATA,
     Column("gw", Integer, primary_key=True),
     Column("gateway", Text, nullable=False, unique=True),
-    _word("site"),
-    _word("bed"),
+    word("site"),
+    word("bed"),
     Column("online", Boolean, nullable=False),
     Column("heard_utc", BigInteger),
 )
 
-ENVELOPE = _table(
+ENVELOPE = table(
     "envelope",
-    _key("epoch"),
-    _key("cls"),
-    _key("seq"),
-    _number("received"),
-    _number("size"),
+    key("epoch"),
+    key("cls"),
+    key("seq"),
+    number("received"),
+    number("size"),
     Column("digest", LargeBinary, nullable=False),  # SHA-256, to compare with manifests
 )
 
 # Changes: what the ledger knows of a sequence besides the envelopes themselves.
-SEQUENCE = _table("sequence", _key("epoch"), _key("cls"), _number("following"), _number("duplicates"))
+SEQUENCE = table("sequence", key("epoch"), key("cls"), number("following"), number("duplicates"))
 
 # Envelopes that a gateway declared lost; up to SEQ_LAST where it says where an epoch ended.
-LOST = _table("lost", _key("epoch"), _key("cls"), _key("first"), _key("last"), _word("cause"))
+LOST = table("lost", key("epoch"), key("cls"), key("first"), key("last"), word("cause"))
 
 # Signed statements as they came: grants open envelopes again after a restart, manifests prove the sequence.
-STATEMENT = _table(
+STATEMENT = table(
     "statement",
-    _key("epoch"),
-    _key("seq"),
+    key("epoch"),
+    key("seq"),
     Column("hour", BigInteger, nullable=False),
     Column("grants", Boolean, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Index("statement_hour", "gw", "epoch", "hour"),
 )
 
+# What manifests prove of envelopes, in ranges that grow together; and what waits to be compared, or was refuted.
+PROVEN = table("proven", key("epoch"), key("cls"), key("first"), number("last"))
+PROOF = table(
+    "proof",
+    key("epoch"),
+    key("cls"),
+    key("first"),
+    Column("digest", LargeBinary, primary_key=True),
+    number("count"),
+    Column("refuted", Boolean, nullable=False),
+)
+
+# Genuine envelopes whose name was taken: by another start of the gateway under one epoch, or by other bytes.
+CONFLICT = table(
+    "conflict",
+    key("epoch"),
+    key("cls"),
+    key("seq"),
+    Column("digest", LargeBinary, primary_key=True),
+    number("received"),
+    Column("data", LargeBinary, nullable=False),
+)
+
 # Change: how long a gateway's spool has room for a class, as it said last.
-ROOM = _table(
+ROOM = table(
     "room",
-    _key("cls"),
-    _number("epoch"),
-    _number("t"),
-    _number("received"),
-    _number("waiting"),
+    key("cls"),
+    number("epoch"),
+    number("t"),
+    number("received"),
+    number("waiting"),
     Column("seconds", BigInteger),  # null where the gateway does not know
 )
 
+# What gateways' audit logs had come to. Change: `epoch` and `t` are when it was said last.
+AUDIT = table(
+    "audit",
+    key("count"),
+    Column("hash", LargeBinary, primary_key=True),
+    number("epoch"),
+    number("t"),
+    number("received"),
+)
+
 # Envelopes that wait for their grant. The digest is in the key so that a forged one cannot keep the true one out.
-PARKED = _table(
+PARKED = table(
     "parked",
-    _key("epoch"),
-    _key("hour"),
-    _key("cls"),
-    _key("seq"),
+    key("epoch"),
+    key("hour"),
+    key("cls"),
+    key("seq"),
     Column("digest", LargeBinary, primary_key=True),
-    _number("received"),
+    number("received"),
     Column("data", LargeBinary, nullable=False),
     Index("parked_received", "received"),
 )
 
 # Change: said again by each catalogue; the latest `t` stands.
-SESSION = _table(
+SESSION = table(
     "session",
-    _key("epoch"),
-    _key("session"),
-    _number("t"),
-    _word("driver"),
-    _word("integrity"),
-    _word("port"),
-    _word("maker"),
-    _word("model"),
-    _word("serial"),
-    _word("firmware"),
+    key("epoch"),
+    key("session"),
+    number("t"),
+    word("driver"),
+    word("integrity"),
+    word("port"),
+    word("maker"),
+    word("model"),
+    word("serial"),
+    word("firmware"),
 )
-STREAM = _table(
+STREAM = table(
     "stream",
-    _key("epoch"),
-    _key("stream"),
-    _number("t"),
-    _number("session"),
-    _word("channel"),
-    _number("mdc"),
-    _word("unit"),
-    _word("rate"),  # ratios as n/d
-    _word("gain"),
-    _word("offset"),
-    _number("bits"),
-    _word("filter"),
+    key("epoch"),
+    key("stream"),
+    number("t"),
+    number("session"),
+    word("channel"),
+    number("mdc"),
+    word("unit"),
+    word("rate"),  # ratios as n/d
+    word("gain"),
+    word("offset"),
+    number("bits"),
+    word("filter"),
     ForeignKeyConstraint(
         ["gw", "epoch", "session"], ["session.gw", "session.epoch", "session.session"], name="stream_session"
     ),
 )
 
 # Streams coded together: `rows` from `stream`. Changes: `next` is one past the newest sample, `longest` in samples.
-BAND = _table("band", _key("epoch"), _key("stream"), _key("rows"), _number("next"), _number("longest"))
-BLOCK = _table(
+BAND = table("band", key("epoch"), key("stream"), key("rows"), number("next"), number("longest"))
+BLOCK = table(
     "block",
-    _key("epoch"),
-    _key("stream"),
-    _key("rows"),
-    _key("first"),
-    _key("seq"),
-    _key("item"),
-    _number("count"),
-    _number("t"),
+    key("epoch"),
+    key("stream"),
+    key("rows"),
+    key("first"),
+    key("seq"),
+    key("item"),
+    number("count"),
+    number("t"),
     Column("coded", LargeBinary, nullable=False),  # as it came: wire.codec reads it
     Column("marks", LargeBinary),  # JSON of MarkAt
 )
 
-NUMERIC = _table(
+NUMERIC = table(
     "numeric",
-    _key("epoch"),
-    _key("stream"),
-    _key("t"),
-    _key("seq"),
-    _key("item"),
+    key("epoch"),
+    key("stream"),
+    key("t"),
+    key("seq"),
+    key("item"),
     Column("value", Text),  # the decimal number as said; null where absent
-    _word("why"),
+    word("why"),
     Index("numeric_t", "gw", "epoch", "t"),
 )
-NOTICE = _table(
+# When a reading was taken by the device's clock, where the device says so; and what that clock said at `t` (pairs).
+TAKEN = table(
+    "taken",
+    key("epoch"),
+    key("stream"),
+    key("t"),
+    key("seq"),
+    key("item"),
+    word("iso"),
+    Column("ticks", BigInteger),
+    word("hertz"),
+)
+PAIR = table(
+    "pair",
+    key("epoch"),
+    key("session"),
+    key("t"),
+    key("seq"),
+    key("item"),
+    word("iso"),
+    Column("ticks", BigInteger),
+    word("hertz"),
+)
+NOTICE = table(
     "notice",
-    _key("epoch"),
-    _key("t"),
-    _key("seq"),
-    _key("item"),
-    _number("session"),
-    _word("kind"),
-    _word("code"),
-    _word("phase"),
-    _word("text"),
-    _word("channel"),
-    _word("priority"),
+    key("epoch"),
+    key("t"),
+    key("seq"),
+    key("item"),
+    number("session"),
+    word("kind"),
+    word("code"),
+    word("phase"),
+    word("text"),
+    word("channel"),
+    word("priority"),
 )
-GAP = _table(
+GAP = table(
     "gap",
-    _key("epoch"),
-    _key("stream"),
-    _key("t"),
-    _key("seq"),
-    _key("item"),
-    _number("first"),
+    key("epoch"),
+    key("stream"),
+    key("t"),
+    key("seq"),
+    key("item"),
+    number("first"),
     Column("count", BigInteger),  # null where nobody knows how many
-    _word("cause"),
+    word("cause"),
 )
-ANCHOR = _table(
+ANCHOR = table(
     "anchor",
-    _key("epoch"),
-    _key("t"),
-    _key("seq"),
-    _key("item"),
-    _number("utc"),
+    key("epoch"),
+    key("t"),
+    key("seq"),
+    key("item"),
+    number("utc"),
     Column("error", BigInteger),
-    _word("source"),
+    word("source"),
 )
-ASSOCIATION = _table(
+# Said with each catalogue; the first word stands. More than one boot of an epoch: a card that was copied.
+BOOT = table(
+    "boot",
+    key("epoch"),
+    Column("boot", LargeBinary, primary_key=True),
+    number("t"),
+    number("count"),
+)
+# Changes: when envelopes came, by stretch of t: the least and greatest t they hold, and the one that came soonest.
+ARRIVED = table(
+    "arrived",
+    key("epoch"),
+    key("stretch"),
+    number("first"),
+    number("last"),
+    number("t"),
+    number("received"),
+)
+ASSOCIATION = table(
     "association",
-    _key("epoch"),
-    _key("t"),
-    _key("seq"),
-    _key("item"),
-    _word("method"),
-    _word("status"),
-    _word("performer"),
-    _word("pseudonym"),
-    _word("bed"),
+    key("epoch"),
+    key("t"),
+    key("seq"),
+    key("item"),
+    word("method"),
+    word("status"),
+    word("performer"),
+    word("pseudonym"),
+    word("bed"),
 )

@@ -15,17 +15,20 @@ from wire import records
 from wire.records import Block, Record
 from wire.statement import Ended, Grant
 
+STRETCH_US = 900_000_000  # of arrivals that are kept as one
 Row = dict[str, Any]
 Spread = Iterator[tuple[Table, Row]]
 
 
 def spread(gw: int, entry: Entry) -> Spread:
-    """(table, row) of all that the entry brought; rows of SESSION, STREAM and ROOM replace older ones."""
+    """(table, row) of all that the entry brought; rows of SESSION, STREAM, ROOM and AUDIT replace older ones,
+    those of ARRIVED are joined."""
     at = {"gw": gw, "epoch": entry.header.epoch}
     for item, record in enumerate(entry.records):
         yield from _record(at, entry.received, entry.header.seq, item, record)
     for item, block in enumerate(entry.blocks):
         yield schema.BLOCK, {**at, "seq": entry.header.seq, "item": item, **_block(block)}
+    yield from _arrived(at, entry)
     if entry.said is not None:
         grants = isinstance(entry.said, Grant)
         said = {"seq": entry.header.seq, "hour": entry.header.hour, "grants": grants, "data": entry.data}
@@ -34,6 +37,15 @@ def spread(gw: int, entry: Entry) -> Spread:
         for epoch, cls, following in entry.said.tails:
             rest = {"epoch": epoch, "cls": cls, "first": following, "last": SEQ_LAST, "cause": "ended"}
             yield schema.LOST, {"gw": gw, **rest}
+
+
+def _arrived(at: Row, entry: Entry) -> Spread:
+    """When it came: nothing in it is younger."""
+    times = [said.t for said in (*entry.records, *entry.blocks)]
+    if times:
+        last = max(times)
+        place = {"stretch": last // STRETCH_US, "first": min(times), "last": last}
+        yield schema.ARRIVED, {**at, **place, "t": last, "received": entry.received}
 
 
 def _block(block: Block) -> Row:
@@ -56,8 +68,12 @@ def _record(at: Row, received: int, seq: int, item: int, record: Record) -> Spre
         case records.NumericAt():
             value = None if record.value is None else str(record.value)
             yield schema.NUMERIC, {**here, "stream": record.stream, "value": value, "why": text(record.why)}
+            if record.is_dated:
+                yield schema.TAKEN, {**here, "stream": record.stream, **_clock(record)}
         case records.Anchor():
             yield schema.ANCHOR, {**here, "utc": record.utc, "error": record.error, "source": text(record.source)}
+        case records.Boot():
+            yield schema.BOOT, {**at, "t": record.t, "boot": record.boot, "count": record.count}
         case records.StreamGap():
             lost = {"stream": record.stream, "first": record.first, "count": record.count}
             yield schema.GAP, {**here, **lost, "cause": text(record.cause)}
@@ -67,11 +83,20 @@ def _record(at: Row, received: int, seq: int, item: int, record: Record) -> Spre
         case records.Room():
             said = {"cls": record.cls, "waiting": record.waiting, "seconds": record.seconds}
             yield schema.ROOM, {**at, "t": record.t, "received": received, **said}
+        case records.AuditHead():
+            yield schema.AUDIT, {**at, "t": record.t, "received": received, "count": record.count, "hash": record.hash}
         case records.EnvelopeGap():
             range_ = {"cls": record.cls, "first": record.first, "last": record.last}
             yield schema.LOST, {"gw": at["gw"], "epoch": record.epoch, **range_, "cause": text(record.cause)}
+        case records.DeviceTimeAt():
+            yield schema.NOTICE, {**here, **_notice(record)}
+            yield schema.PAIR, {**here, "session": record.session, **_clock(record)}
         case _:
             yield schema.NOTICE, {**here, **_notice(record)}
+
+
+def _clock(said: records.NumericAt | records.DeviceTimeAt) -> Row:
+    return {"iso": text(said.iso), "ticks": said.ticks, "hertz": _ratio(said.hertz)}
 
 
 def _notice(record: Record) -> Row:

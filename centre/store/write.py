@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Table, case, delete, func, insert, select, tu
 from sqlalchemy.dialects import postgresql, sqlite
 
 from centre.ledger import SEQ_LAST, Place
-from centre.store import schema
+from centre.store import orders, schema
+from centre.store.columns import METADATA
 from centre.store.entry import Batch, Entry, Parked
 from centre.store.spread import Row, spread
 from wire.records import EnvelopeGap
@@ -23,12 +24,13 @@ from wire.topics import Address, Class
 PARKED_LIMIT_COUNT = 50_000
 PARKED_LIMIT_BYTES = 256 << 20
 _PARKED_ROOM_COUNT = 5_000  # dropped at once when full, the oldest first
-_LATEST = (schema.SESSION, schema.STREAM, schema.ROOM)
+_LATEST = (schema.SESSION, schema.STREAM, schema.ROOM, schema.AUDIT)
+_FIRST = (schema.LOST, schema.BOOT)  # said again, it changes nothing
 
 
 def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list[Entry]:
     """Put a batch into the transaction; return the entries that were new. `numbers` learns gateways met first."""
-    for address in (*batch.heard, *batch.online, *(p.address for p in batch.parked)):
+    for address in (*batch.heard, *batch.online, *(p.address for p in (*batch.parked, *batch.conflicts))):
         if address.gateway not in numbers:
             numbers[address.gateway] = _introduce(connection, address)
     fresh = _insert_envelopes(connection, numbers, batch.entries)
@@ -37,7 +39,9 @@ def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list
     copies = [entry.place for entry in batch.entries if id(entry) not in new]
     _count_sequences(connection, numbers, fresh, [*copies, *batch.repeats.elements()])
     _park(connection, numbers, batch)
+    _set_apart(connection, numbers, batch.conflicts)
     _hear(connection, numbers, batch)
+    orders.answer(connection, batch.replies)
     return fresh
 
 
@@ -109,13 +113,15 @@ def _insert_rows(connection: Connection, numbers: dict[str, int], fresh: Sequenc
     for entry in fresh:
         for table, row in spread(numbers[entry.place.gateway], entry):
             by_table[table].append(row)
-    for table in schema.METADATA.sorted_tables:  # a session before its streams
+    for table in METADATA.sorted_tables:  # a session before its streams
         rows = by_table.get(table)
         if not rows:
             continue
         if table in _LATEST:
             _replace_older(connection, table, rows)
-        elif table is schema.LOST:
+        elif table is schema.ARRIVED:
+            _join_arrivals(connection, rows)
+        elif table in _FIRST:
             connection.execute(_upsert(connection, table).on_conflict_do_nothing(), rows)
         else:
             connection.execute(insert(table), rows)
@@ -146,6 +152,29 @@ def _widen_bands(connection: Connection, blocks: Iterable[Row]) -> None:
         statement = _upsert(connection, schema.BAND)
         greater = {name: _greater(schema.BAND, statement, name) for name in names[4:]}
         connection.execute(statement.on_conflict_do_update(index_elements=names[:4], set_=greater), rows)
+
+
+def _join_arrivals(connection: Connection, rows: Iterable[Row]) -> None:
+    """One row a stretch: its ends, and of all envelopes the one that came soonest after its t."""
+    joined: dict[tuple[int, int, int], Row] = {}
+    for row in rows:
+        key = (row["gw"], row["epoch"], row["stretch"])
+        old = joined.get(key, row)
+        soonest = min(old, row, key=lambda r: r["received"] - r["t"])
+        ends = {"first": min(old["first"], row["first"]), "last": max(old["last"], row["last"])}
+        joined[key] = {**soonest, **ends}
+    table = schema.ARRIVED
+    statement = _upsert(connection, table)
+    new = statement.excluded
+    is_sooner = new.received - new.t < table.c.received - table.c.t
+    news = {
+        "first": case((new.first < table.c.first, new.first), else_=table.c.first),
+        "last": _greater(table, statement, "last"),
+        "t": case((is_sooner, new.t), else_=table.c.t),
+        "received": case((is_sooner, new.received), else_=table.c.received),
+    }
+    keys = [column.name for column in table.primary_key]
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=news), list(joined.values()))
 
 
 def _count_sequences(
@@ -179,6 +208,14 @@ def _park(connection: Connection, numbers: dict[str, int], batch: Batch) -> None
         rows = [{**_parked_key(numbers, p), "received": p.received, "data": p.data} for p in batch.parked]
         connection.execute(_upsert(connection, schema.PARKED).on_conflict_do_nothing(), rows)
         batch.dropped = _make_room(connection)
+
+
+def _set_apart(connection: Connection, numbers: dict[str, int], conflicts: Sequence[Parked]) -> None:
+    """Keep what has the name of another: nothing is written over, and nothing that was confirmed is let go."""
+    for one in conflicts:
+        place = {key: value for key, value in _parked_key(numbers, one).items() if key != "hour"}
+        row = {**place, "received": one.received, "data": one.data}
+        connection.execute(_upsert(connection, schema.CONFLICT).values(row).on_conflict_do_nothing())
 
 
 def _parked_key(numbers: dict[str, int], parked: Parked) -> Row:

@@ -8,14 +8,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import PlainTextResponse
 
-from centre import rows
+from centre import fhir, rows
+from centre.boots import mapping_of
+from centre.mapping import Mapping
+from centre.pace import longest
 from centre.web import covering, models, telling
 from centre.web.plain import plain
 from centre.web.sources import Counted, Store
+from centre.web.taken import Clocks
 
 SAMPLES_LIMIT = 200_000  # of one answer
 ROWS_LIMIT = 5_000
 DEFAULT_RANGE_SECONDS = 10
+PACE_SPAN_US = 86_400_000_000
 _INDEX_LIMIT = 2**53 - 1  # what a JSON number holds exactly
 _BLOCK_LIMIT_SAMPLES = 100_000  # a range may begin and end within blocks that the store reads whole
 
@@ -55,8 +60,11 @@ class Interface:
         router.add_api_route("/api/beds", self.beds, summary="All beds")
         router.add_api_route(f"{bed}/streams", self.streams, summary="The catalogue of an epoch")
         router.add_api_route(f"{bed}/samples", self.samples, summary="A range of a wave")
+        router.add_api_route(f"{bed}/pace", self.pace, summary="The measured rate of a wave")
         router.add_api_route(f"{bed}/numerics", self.numerics, summary="Readings")
         router.add_api_route(f"{bed}/notices", self.notices, summary="Alarms and states, as said by the device")
+        device = "The gateway as a FHIR Device, with the quality of its time"
+        router.add_api_route(f"{bed}/device", self.device, summary=device, response_model_exclude_none=True)
         router.add_api_route(f"{bed}/ledger", self.ledger, summary="What came, twice, or not at all")
         router.add_api_route("/healthz", self.healthz, summary="Whether pages and store answer")
         router.add_api_route("/metrics", self.metrics, summary="Counters", response_class=PlainTextResponse)
@@ -97,50 +105,76 @@ class Interface:
         found = self._store.samples(gateway, row.epoch, stream, begin, stop, limit_samples)
         gaps = [gap for gap in self._store.gaps(gateway, row.epoch) if gap.stream == stream]
         runs, holes = covering.cover(found, gaps, row.rate, begin, stop)
-        anchors = self._anchors(gateway, row.epoch)
+        mapping = self._mapping(gateway, row.epoch)
         return models.WaveRange(
             now=self._now(),
+            mapping=mapping.version,
             wave=telling.stream(row),
             first=begin,
             last=stop,
             end=end,
             next=stop if stop < asked else None,
-            runs=[telling.wave(run, anchors) for run in runs],
+            runs=[telling.wave(run, mapping) for run in runs],
             holes=[models.Hole(stream=stream, first=h.first, last=h.last, cause=plain(h.cause)) for h in holes],
         )
+
+    def pace(
+        self,
+        gateway: GatewayPath,
+        stream: Annotated[int, Query(ge=0, le=_INDEX_LIMIT, description="Number of the stream")],
+        epoch: EpochAsked = None,
+    ) -> models.PaceNow:
+        """The rate that the device states, and the one it has by our clock, of the newest day."""
+        row = self._wave(gateway, epoch, stream)
+        found = self._store.arrivals(gateway, row.epoch, stream, PACE_SPAN_US)
+        return telling.paced(self._now(), row, longest(found))
 
     def numerics(
         self, gateway: GatewayPath, epoch: EpochAsked = None, since: SinceAsked = None, limit: LimitAsked = 1000
     ) -> models.Numerics:
         """Readings as the device said them; absent ones have a reason. Without `since` the newest of each stream."""
         asked = self._epoch(gateway, epoch)
-        anchors = self._anchors(gateway, asked)
-        found = sorted(self._store.readings(gateway, asked, since, limit), key=lambda r: (r.t, r.stream))
-        return models.Numerics(now=self._now(), epoch=asked, numerics=[telling.reading(r, anchors) for r in found])
+        mapping = self._mapping(gateway, asked)
+        found = self._store.readings(gateway, asked, since, limit)
+        times = Clocks(self._store, gateway, asked, mapping).times(found)
+        told = sorted(zip(found, times, strict=True), key=lambda pair: (pair[0].t, pair[0].stream))
+        said = [telling.reading(r, mapping, known) for r, known in told]
+        return models.Numerics(now=self._now(), mapping=mapping.version, epoch=asked, numerics=said)
 
     def notices(
         self, gateway: GatewayPath, epoch: EpochAsked = None, since: SinceAsked = None, limit: LimitAsked = 1000
     ) -> models.Notices:
         """What the devices announced themselves. No notice does not mean no alarm."""
         asked = self._epoch(gateway, epoch)
-        anchors = self._anchors(gateway, asked)
+        mapping = self._mapping(gateway, asked)
         found = sorted(self._store.notices(gateway, asked, since, limit), key=lambda n: n.t)
-        return models.Notices(now=self._now(), epoch=asked, notices=[telling.notice(n, anchors) for n in found])
+        return models.Notices(
+            now=self._now(), mapping=mapping.version, epoch=asked, notices=[telling.notice(n, mapping) for n in found]
+        )
+
+    def device(self, gateway: GatewayPath) -> fhir.Device:
+        """FHIR R4 Device with MDC_TIME_SYNC_PROTOCOL and MDC_TIME_SYNC_ACCURACY, as HL7 PHD has it of a gateway."""
+        bed = self._bed(gateway)
+        return fhir.device(gateway, bed.source, bed.error)
 
     def ledger(self, gateway: GatewayPath, epoch: EpochAsked = None) -> models.Ledger:
         """Envelopes of all epochs, and the declared gaps of one."""
         bed = self._bed(gateway)
         asked = epoch if epoch is not None else next((s.epoch for s in self._store.streams(gateway)), None)
-        anchors = [] if asked is None else self._anchors(gateway, asked)
+        mapping = Mapping([]) if asked is None else self._mapping(gateway, asked)
         gaps = [] if asked is None else sorted(self._store.gaps(gateway, asked), key=lambda g: g.t)
         return models.Ledger(
             now=self._now(),
             gateway=gateway,
             epoch=asked,
+            mapping=None if asked is None else mapping.version,
             missing=bed.missing,
             lost=bed.lost,
             duplicates=bed.duplicates,
-            gaps=[telling.gap(g, anchors) for g in gaps],
+            unproven=bed.unproven,
+            refuted=bed.refuted,
+            conflicts=bed.conflicts,
+            gaps=[telling.gap(g, mapping) for g in gaps],
         )
 
     def healthz(self) -> models.Health:
@@ -151,9 +185,8 @@ class Interface:
         """Counters of the store and of the ledger, in the text format of Prometheus."""
         beds = self._store.beds()
         counts = {"beds": len(beds), "beds_online": sum(b.online for b in beds)}
-        counts |= {
-            f"envelopes_{name}": sum(getattr(b, name) for b in beds) for name in ("missing", "lost", "duplicates")
-        }
+        told = ("missing", "lost", "duplicates", "unproven", "refuted", "conflicts")
+        counts |= {f"envelopes_{name}": sum(getattr(b, name) for b in beds) for name in told}
         if isinstance(self._store, Counted):
             counts |= dict(self._store.counters())
         return PlainTextResponse("".join(f"wardlink_centre_{name} {value}\n" for name, value in sorted(counts.items())))
@@ -164,8 +197,8 @@ class Interface:
                 return bed
         raise NotThereError(f"no bed has the gateway {gateway}", "see /api/beds")
 
-    def _anchors(self, gateway: str, epoch: int) -> list[rows.Anchored]:
-        return telling.in_order(self._store.anchors(gateway, epoch))
+    def _mapping(self, gateway: str, epoch: int) -> Mapping:
+        return mapping_of(epoch, self._store.datings(gateway, epoch))
 
     def _epoch(self, gateway: str, epoch: int | None) -> int:
         self._bed(gateway)

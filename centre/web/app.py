@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from centre.clock import utc_us
 from centre.store.engine import StoreError
 from centre.web.api import Interface, NotThereError
+from centre.web.deeds import Deeds, Desk
 from centre.web.guard import Guard
 from centre.web.models import Problem
 from centre.web.plain import plain
@@ -41,6 +42,8 @@ def make_app(store: Store, live: Live, hosts: Iterable[str] = LOCAL_HOSTS, now: 
         swagger_ui_oauth2_redirect_url=None,
     )
     app.include_router(Interface(store, now).router())
+    if isinstance(store, Desk):
+        app.include_router(Deeds(store, now).router())
     app.router.routes.append(APIWebSocketRoute("/api/beds/{gateway}/live", Socket(store, live, now).serve))
     _add_pages(app)
     _add_problems(app)

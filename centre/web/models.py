@@ -16,6 +16,9 @@ Epoch = Annotated[
     int, Field(description="One start of the gateway's daemon; `t`, `stream` and `session` count within it")
 ]
 StreamNumber = Annotated[int, Field(description="Number of the stream within the epoch")]
+Version = Annotated[
+    str, Field(description="Which algorithm and facts the times of this answer were made of; the same make the same")
+]
 Now = Annotated[int, Field(description="The centre's clock as this was said, microseconds since 1970")]
 
 
@@ -36,8 +39,10 @@ class When(Answer):
     """A moment, as the gateway counted it and as UTC is known now (it may become better with later anchors)."""
 
     t: int = Field(description="Microseconds of the gateway's monotonic clock within the epoch")
-    utc: int | None = Field(description="Microseconds since 1970; null where nobody knows")
-    error: int | None = Field(description="Bound of the error of `utc` in microseconds; null where nobody knows")
+    utc: int | None = Field(description="Microseconds since 1970; null where there is no anchor: then it is no instant")
+    error: int | None = Field(description="Bound of the error of `utc` in microseconds; null where `utc` is")
+    earliest: int | None = Field(description="Not before this, microseconds since 1970; null where nobody knows")
+    latest: int | None = Field(description="Not after this, microseconds since 1970; null where nobody knows")
     grade: Grade
 
 
@@ -68,7 +73,13 @@ class BedNow(Answer):
     missing: int = Field(description="Envelopes the ledger lacks and nobody has declared lost (may still come)")
     lost: int = Field(description="Envelopes declared lost by the gateway")
     duplicates: int = Field(description="Envelopes that came more than once and were stored once")
+    unproven: int = Field(description="Envelopes here that no signed manifest proves, or not yet")
+    refuted: int = Field(description="Envelopes in stretches that are not what the gateway's manifest lists")
+    conflicts: int = Field(description="Genuine envelopes kept apart, as others were here under their names")
     rooms: list[RoomNow] = Field(description="Room in the gateway's spool, by class; empty where it has not said")
+    error: int | None = Field(description="What its clock may be off at its newest data, microseconds; null: unknown")
+    grade: Grade
+    source: str = Field(description="Where its time comes from: ntp, mqtt, rtc, gnss, operator ...; empty: nowhere")
 
 
 class Beds(Answer):
@@ -142,6 +153,7 @@ class WaveRange(Answer):
     """A range of a wave: runs and holes together cover `first` to `last` exactly once."""
 
     now: Now
+    mapping: Version
     wave: StreamNow = Field(description="What the integers mean")
     first: int = Field(description="Index of the first sample covered")
     last: int = Field(description="One past the last sample covered")
@@ -151,10 +163,40 @@ class WaveRange(Answer):
     holes: list[Hole] = Field(description="In the order of `first`")
 
 
+class PaceNow(Answer):
+    """How fast a wave really runs, of its newest day: by count and arrival, never by resampling."""
+
+    now: Now
+    epoch: Epoch
+    stream: StreamNumber
+    nominal: Ratio = Field(description="Samples a second, as the device says")
+    measured: float | None = Field(
+        description="Samples a second of our clock; null over less than a minute, or where it is beyond all belief"
+    )
+    ppm: float | None = Field(description="`measured` against `nominal`, parts per million; null where it is")
+    index: int | None = Field(description="Index of a sample that was taken at `t`; null where there is none")
+    t: int | None = Field(description="When it was taken; others (index - this) / rate later. Null where there is none")
+    samples: int = Field(description="Samples without a gap of unknown size, that this was measured over")
+
+
+class Measured(Answer):
+    """When a reading was taken by the device's own clock: it may come from the device's memory."""
+
+    said: str = Field(description="What the device's clock said, as it gave it: no zone, or a count")
+    utc: int | None = Field(description="Microseconds since 1970, where the device's clock proves it; else null")
+    error: int | None = Field(description="Bound of the error of `utc` in microseconds; null where `utc` is")
+    earliest: int | None = Field(description="Not before this; null where nobody knows")
+    latest: int | None = Field(description="Not after this; null where nobody knows")
+    grade: Grade
+
+
 class NumericAt(When):
     """A reading."""
 
     epoch: Epoch
+    taken: Measured | None = Field(
+        description="When it was taken, where the device says so: `t` and `utc` are only when it was told. Null: now"
+    )
     stream: StreamNumber
     value: str | None = Field(description="Decimal digits as the device said them; null where there is no value")
     why: str = Field(description="Why there is no value, or why it is doubted; empty for a plain value")
@@ -164,6 +206,7 @@ class Numerics(Answer):
     """Readings of an epoch."""
 
     now: Now
+    mapping: Version
     epoch: Epoch
     numerics: list[NumericAt] = Field(description="In the order of `t`")
 
@@ -187,6 +230,7 @@ class Notices(Answer):
     """Notices of an epoch."""
 
     now: Now
+    mapping: Version
     epoch: Epoch
     annunciation: Literal["none"] = Field(
         default="none", description="Nothing here sounds, flashes or replaces an alarm"
@@ -209,9 +253,13 @@ class Ledger(Answer):
     now: Now
     gateway: Gateway
     epoch: Epoch | None = Field(description="The epoch of `gaps`; null where there is no catalogue yet")
+    mapping: Version | None = Field(description="Of the times of `gaps`; null where there is no catalogue yet")
     missing: int = Field(description="Envelopes that are not there and that nobody has declared lost")
     lost: int = Field(description="Envelopes declared lost")
     duplicates: int = Field(description="Envelopes that came again and were stored once")
+    unproven: int = Field(description="Envelopes here that no signed manifest proves, or not yet")
+    refuted: int = Field(description="Envelopes in stretches that are not what the gateway's manifest lists")
+    conflicts: int = Field(description="Genuine envelopes kept apart, as others were here under their names")
     gaps: list[DeclaredGap] = Field(description="Declared gaps of the epoch, in the order of `t`")
 
 
@@ -227,6 +275,7 @@ class UpdateSaid(Answer):
 
     kind: Literal["update"] = Field(default="update", description="update")
     now: Now
+    mapping: Version
     live: bool = Field(description="False for what came late from a spool: never to be shown as the present")
     catalogue: bool = Field(description="True where streams changed: read them again")
     waves: list[WaveRun] = Field(description="New samples")

@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from centre import rows
+from centre.boots import mapping_of
+from centre.mapping import Mapping
 from centre.store.engine import StoreError
 from centre.web import models, telling
 from centre.web.sources import Live, Store, Update
@@ -19,7 +21,6 @@ from wire import records
 
 QUEUE_LIMIT_UPDATES = 64
 PRESENCE_SECONDS = 2.0
-ANCHORS_LIMIT = 4096
 _STORE_FAILED = 4503
 _NO_SUCH_BED = 4404  # close codes from 4000 on are the application's own
 
@@ -105,14 +106,14 @@ class Socket:
 
 
 class Teller:
-    """Turns updates of one bed into what the socket says; keeps the anchors of the epochs it has met."""
+    """Turns updates of one bed into what the socket says; keeps the mapping of the epoch it met last."""
 
     def __init__(self, store: Store, now: Callable[[], int], bed: rows.Bed) -> None:
         self._store = store
         self._now = now
         self._bed = bed
         self._asked = now()
-        self._anchors: dict[int, deque[rows.Anchored]] = {}
+        self._mapping: tuple[int, Mapping] | None = None
 
     def presence(self) -> models.PresenceSaid:
         return models.PresenceSaid(now=self._now(), bed=telling.bed(self._bed))
@@ -127,26 +128,27 @@ class Teller:
         return self.presence()
 
     def update(self, update: Update) -> models.UpdateSaid:
-        anchors = self._known(update)
+        mapping = self._dated(update)
         said = [telling.notice_of(record, update.epoch) for record in update.records]
         numerics = [telling.reading_of(r, update.epoch) for r in update.records if isinstance(r, records.NumericAt)]
         return models.UpdateSaid(
             now=self._now(),
+            mapping=mapping.version,
             live=update.live,
             catalogue=any(isinstance(r, records.Catalogue) for r in update.records),
-            waves=[telling.wave(samples, anchors) for samples in update.samples],
-            numerics=[telling.reading(reading, anchors) for reading in numerics],
-            notices=[telling.notice(notice, anchors) for notice in said if notice is not None],
+            waves=[telling.wave(samples, mapping) for samples in update.samples],
+            numerics=[telling.reading(reading, mapping) for reading in numerics],
+            notices=[telling.notice(notice, mapping) for notice in said if notice is not None],
             holes=[telling.hole(r) for r in update.records if isinstance(r, records.StreamGap)],
         )
 
-    def _known(self, update: Update) -> list[rows.Anchored]:
-        if update.epoch not in self._anchors:
-            stored = self._store.anchors(update.gateway, update.epoch)
-            self._anchors = {update.epoch: deque(stored, maxlen=ANCHORS_LIMIT)}  # one epoch is held, not all
-        anchors = self._anchors[update.epoch]
-        anchors.extend(telling.anchor_of(r, update.epoch) for r in update.records if isinstance(r, records.Anchor))
-        return telling.in_order(anchors)
+    def _dated(self, update: Update) -> Mapping:
+        """The mapping of its epoch, made anew where it brings news of time: what is told is in the store already."""
+        is_news = any(isinstance(record, records.Anchor | records.Boot) for record in update.records)
+        if self._mapping is None or self._mapping[0] != update.epoch or is_news:
+            made = mapping_of(update.epoch, self._store.datings(update.gateway, update.epoch))
+            self._mapping = update.epoch, made
+        return self._mapping[1]
 
 
 async def _send(socket: WebSocket, said: BaseModel) -> None:

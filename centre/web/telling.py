@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Literal, cast
 
-from centre import rows, timeline
+from centre import rows
+from centre.mapping import Mapping, Moment
+from centre.pace import Row
 from centre.web import models
 from centre.web.plain import plain
 from wire import records
+from wire.grades import grade
 from wire.records import MarkAt
 
-Anchors = Sequence[rows.Anchored]
 DIGITS_LIMIT_CHARS = 30
-NEAR_LIMIT_ANCHORS = 8
 
 
-def when(t: int, anchors: Anchors) -> models.When:
-    """What is known about UTC at `t`; nothing without an anchor of its epoch. `anchors` are in the order of `t`."""
-    found = timeline.utc_of(t, near(t, anchors))
-    if found is None:
-        return models.When(t=t, utc=None, error=None, grade="X")
-    utc, error = found
-    return models.When(t=t, utc=utc, error=error, grade=cast(models.Grade, timeline.grade(error)))
-
-
-def near(t: int, anchors: Anchors) -> Anchors:
-    """The anchors that date `t` best, so that dating thousands of rows does not read all anchors for each."""
-    at = bisect_right(anchors, t, key=lambda anchor: anchor.t)
-    return anchors[max(0, at - NEAR_LIMIT_ANCHORS) : at + NEAR_LIMIT_ANCHORS]
-
-
-def in_order(anchors: Iterable[rows.Anchored]) -> list[rows.Anchored]:
-    """By `t`; those that know their error, or all where none does."""
-    known = sorted(anchors, key=lambda anchor: anchor.t)
-    return [anchor for anchor in known if anchor.error is not None] or known
+def when(t: int, mapping: Mapping) -> models.When:
+    """What is known about UTC at `t`."""
+    return models.When(t=t, **mapping.at(t)._asdict())
 
 
 def bed(row: rows.Bed) -> models.BedNow:
@@ -54,7 +37,13 @@ def bed(row: rows.Bed) -> models.BedNow:
         missing=row.missing,
         lost=row.lost,
         duplicates=row.duplicates,
+        unproven=row.unproven,
+        refuted=row.refuted,
+        conflicts=row.conflicts,
         rooms=[room(one) for one in row.rooms],
+        error=row.error,
+        grade=grade(row.error),
+        source=plain(row.source),
     )
 
 
@@ -84,9 +73,9 @@ def stream(row: rows.Stream) -> models.StreamNow:
     )
 
 
-def wave(row: rows.Samples, anchors: Anchors) -> models.WaveRun:
+def wave(row: rows.Samples, mapping: Mapping) -> models.WaveRun:
     return models.WaveRun(
-        **when(row.t, anchors).model_dump(),
+        **when(row.t, mapping).model_dump(),
         epoch=row.epoch,
         stream=row.stream,
         first=row.first,
@@ -95,13 +84,38 @@ def wave(row: rows.Samples, anchors: Anchors) -> models.WaveRun:
     )
 
 
+def paced(now: int, stream: rows.Stream, row: Row | None) -> models.PaceNow:
+    """The rate of a wave by its longest row of samples; None: nothing has come."""
+    said = None if row is None or not row.corners else row.pace(stream.rate)
+    period = None if row is None else row.measured(stream.rate)
+    return models.PaceNow(
+        now=now,
+        epoch=stream.epoch,
+        stream=stream.stream,
+        nominal=ratio(stream.rate),
+        measured=None if period is None else float(1_000_000 / period),
+        ppm=None if period is None else round(float((1_000_000 / period / stream.rate - 1) * 1_000_000), 3),
+        index=said.index if said else None,
+        t=said.t if said else None,
+        samples=0 if row is None or row.first is None or row.last is None else row.last[0] - row.first[0],
+    )
+
+
 def mark(row: MarkAt) -> models.MarkedSamples:
     return models.MarkedSamples(at=row.at, kind=plain(row.kind), count=row.count)
 
 
-def reading(row: rows.Reading, anchors: Anchors) -> models.NumericAt:
+def measured(said: rows.Taken, known: Moment) -> models.Measured:
+    words = said.iso or f"{said.ticks} ticks of {said.hertz} Hz"
+    return models.Measured(said=plain(words), **known._asdict())
+
+
+def reading(row: rows.Reading, mapping: Mapping, known: Moment | None = None) -> models.NumericAt:
+    """`known`: when it was taken, where its device's clock was looked at; without, it is not after it was told."""
+    moment = known or Moment(None, None, None, mapping.at(row.t).latest, "X")
     return models.NumericAt(
-        **when(row.t, anchors).model_dump(),
+        **when(row.t, mapping).model_dump(),
+        taken=None if row.taken is None else measured(row.taken, moment),
         epoch=row.epoch,
         stream=row.stream,
         value=None if row.value is None else digits(row.value),
@@ -109,9 +123,9 @@ def reading(row: rows.Reading, anchors: Anchors) -> models.NumericAt:
     )
 
 
-def notice(row: rows.Notice, anchors: Anchors) -> models.NoticeAt:
+def notice(row: rows.Notice, mapping: Mapping) -> models.NoticeAt:
     return models.NoticeAt(
-        **when(row.t, anchors).model_dump(),
+        **when(row.t, mapping).model_dump(),
         epoch=row.epoch,
         session=row.session,
         kind=plain(row.kind),
@@ -123,9 +137,9 @@ def notice(row: rows.Notice, anchors: Anchors) -> models.NoticeAt:
     )
 
 
-def gap(row: rows.Gap, anchors: Anchors) -> models.DeclaredGap:
+def gap(row: rows.Gap, mapping: Mapping) -> models.DeclaredGap:
     return models.DeclaredGap(
-        **when(row.t, anchors).model_dump(),
+        **when(row.t, mapping).model_dump(),
         stream=row.stream,
         first=row.first,
         count=row.count,
@@ -140,7 +154,8 @@ def hole(record: records.StreamGap) -> models.Hole:
 
 def reading_of(record: records.NumericAt, epoch: int) -> rows.Reading:
     value = None if record.value is None else Decimal(record.value)
-    return rows.Reading(epoch=epoch, stream=record.stream, t=record.t, value=value, why=record.why)
+    taken = rows.Taken(record.iso, record.ticks, Fraction(*record.hertz)) if record.is_dated else None
+    return rows.Reading(epoch=epoch, stream=record.stream, t=record.t, value=value, why=record.why, taken=taken)
 
 
 def notice_of(record: records.Record, epoch: int) -> rows.Notice | None:
@@ -156,10 +171,6 @@ def notice_of(record: records.Record, epoch: int) -> rows.Notice | None:
             return None
     kind, code, phase, text, channel, priority = said
     return rows.Notice(epoch, record.session, record.t, kind, code, phase, text, channel, priority)
-
-
-def anchor_of(record: records.Anchor, epoch: int) -> rows.Anchored:
-    return rows.Anchored(epoch=epoch, t=record.t, utc=record.utc, error=record.error, source=record.source)
 
 
 def ratio(value: Fraction) -> tuple[int, int]:

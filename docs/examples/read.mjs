@@ -11,7 +11,7 @@ import { pathToFileURL } from "node:url";
 import { decodeChunk } from "./codec.mjs";
 
 const KINDS = ["catalogue", "anchor", "numeric", "alarm", "status", "device-time", "stream-gap", "envelope-gap",
-  "association", "session", "patient-id", "line", "room"];
+  "association", "session", "patient-id", "line", "room", "boot", "audit-head"];
 const CLASSES = ["key", "vital", "wave"];
 const HEADER_BYTES = 12, TAG_BYTES = 16, SIGNATURE_BYTES = 64, LIMIT_BYTES = 1 << 20, DEPTH_LIMIT = 12;
 
@@ -87,6 +87,7 @@ const privateKey = (oid, raw) => createPrivateKey({ ...key25519(`302e02010030050
 const ED25519 = "2b6570", X25519 = "2b656e";
 
 export function recipient(text) {
+  if (/^xwing-secret:/.test(text)) fail("an X-Wing key needs ML-KEM, which is not used here: give an x25519 key");
   const [, encoded] = /^x25519-secret:([A-Za-z0-9_-]{43})=?\s*$/.exec(text) ?? fail("not an x25519-secret: key");
   const secret = privateKey(X25519, Buffer.from(encoded, "base64url"));
   const raw = createPublicKey(secret).export({ type: "spki", format: "der" }).subarray(-32);
@@ -171,7 +172,7 @@ export class Reader {
     if (!verify(null, whole, publicKey(ED25519, raw), signature)) fail("the signature is not the gateway's");
     if (said[0] === 1) return this.grant(head, said);
     if (said[0] === 2) return this.sealed(head, said, sha256(data));
-    return said[0] === 3 ? { kind: "ended", tails: said[1] } : fail(`statement ${said[0]}`);
+    return said[0] === 3 ? this.ended(said) : fail(`statement ${said[0]}`);
   }
 
   grant(head, [, nonce, previous, shares]) {
@@ -185,7 +186,14 @@ export class Reader {
   sealed(head, [, previous, listed], digest) {
     const follows = (this.manifest.get(head.epoch) ?? Buffer.alloc(32)).equals(previous);
     this.manifest.set(head.epoch, digest);
-    return { kind: "manifest", follows, sealed: listed.map(([cls, first, count, sum]) => ({ cls, first, count, sum: sum.toString("hex") })) };
+    return { kind: "manifest", follows, sealed: listed.map(stretch) };
+  }
+
+  /** `recovered`: manifests of the tails of earlier epochs; `follows` as above, null where no manifest of it was read. */
+  ended([, tails, recovered = []]) {
+    const told = recovered.map(([epoch, previous, listed]) =>
+      ({ epoch, follows: this.manifest.get(epoch)?.equals(previous) ?? null, sealed: listed.map(stretch) }));
+    return { kind: "ended", tails, recovered: told };
   }
 
   /** Whether a manifest's digest is that of the envelopes read; null where not all of them were. */
@@ -195,9 +203,13 @@ export class Reader {
   }
 }
 
+const stretch = ([cls, first, count, sum]) => ({ cls, first, count, sum: sum.toString("hex") });
+
 function vital(plain) {
   const [start, records] = cbor(plain);
-  return records.map(([kind, t, ...fields]) => ({ kind: KINDS[kind] ?? fail(`record ${kind}`), t: start + t, fields }));
+  const said = (field) => (field instanceof Uint8Array ? Buffer.from(field).toString("hex") : field);
+  return records.map(([kind, t, ...fields]) =>
+    ({ kind: KINDS[kind] ?? fail(`record ${kind}`), t: start + t, fields: fields.map(said) }));
 }
 
 function wave(plain) {
@@ -230,15 +242,19 @@ export function* envelopes(data, gateway) {
 
 function main([gateway, secret, file]) {
   if (!file) fail("usage: node read.mjs <gateway id> <x25519-secret:...> <file>");
-  const reader = new Reader(gateway, secret), manifests = [];
+  const reader = new Reader(gateway, secret), last = [];
   const tell = (said) => console.log(JSON.stringify(said, (_, value) => (typeof value === "bigint" ? value.toString() : value)));
   for (const data of envelopes(readFileSync(file), gateway)) {
     for (const said of reader.read(data)) {
-      if (said.kind === "manifest") manifests.push(said);
+      if (said.kind === "manifest" || said.kind === "ended") last.push(said);
       else tell(said);
     }
   }
-  for (const said of manifests) tell({ ...said, sealed: said.sealed.map((one) => ({ ...one, proven: reader.proves(said.epoch, one) })) });
+  const judged = (epoch, sealed) => sealed.map((one) => ({ ...one, proven: reader.proves(epoch, one) }));
+  for (const said of last) {
+    if (said.kind === "manifest") tell({ ...said, sealed: judged(said.epoch, said.sealed) });
+    else tell({ ...said, recovered: said.recovered.map((one) => ({ ...one, sealed: judged(one.epoch, one.sealed) })) });
+  }
 }
 
 if (import.meta.url === pathToFileURL(argv[1] ?? "").href) {

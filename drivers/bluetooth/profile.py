@@ -22,6 +22,7 @@ from drivers.bluetooth.numbers import TIME_BYTES, moment, written
 from drivers.bluetooth.numbers import uuid as uuid  # noqa: PLC0414  every profile needs it
 from drivers.contract import DeviceTime, Driver, Output, Phase, Status, Subscribe
 from drivers.framing import MORE, Frame, Framer, Skip
+from drivers.moments import taken
 
 UNKNOWN_USER = 0xFF
 
@@ -74,6 +75,7 @@ class Profile(Driver, ABC):
         self._states: dict[str, str] = {}
         self._companions = Companions(self.info.id)
         self._memory: Memory | None = None
+        self.measured_at: DeviceTime | None = None  # by the device's clock, of what is being told
 
     @abstractmethod
     def is_evident(self, value: bytes) -> bool:
@@ -132,14 +134,20 @@ class Profile(Driver, ABC):
     def _told(self, value: bytes, source: str) -> Iterator[Output]:
         """What a value says, if it was not said in an earlier connection."""
         if not self.stamp_of(value, source):
-            yield from self.tell(value, source)
+            yield from self._dated(value, source)
             return
         self._memory = self._memory or Memory(self.reached)  # not at the opening: bytes of before a crash come first
         if self._memory.knows(self.essence(value, source)):
             self.note("said before")
             return
-        yield from self.tell(value, source)
+        yield from self._dated(value, source)
         yield self._memory.keep(self.essence(value, source))
+
+    def _dated(self, value: bytes, source: str) -> Iterator[Output]:
+        """What a value says; `tell` finds out on the way when it was taken."""
+        self.measured_at = None
+        for said in self.tell(value, source):
+            yield from taken(self.measured_at, (said,))
 
     def stamp_of(self, value: bytes, source: str) -> str:
         """The whole date and time of a result that may come from the device's memory, else ""."""
@@ -181,12 +189,11 @@ class Profile(Driver, ABC):
             yield from self.state(name, "" if bits >> bit & 1 else None)
 
     def time_stamp(self, stamp: bytes | None, is_set: bool = True) -> Iterator[Output]:
-        """The device's clock at the measurement, or that it told no whole date and time."""
+        """What the readings of this value are dated by, or that the device told no whole date and time."""
         iso = moment(stamp) if stamp and is_set else ""
         absent = None if iso else written(stamp) if stamp and len(stamp) == TIME_BYTES else ""
         yield from self.state("no-device-time", absent)
-        if iso:
-            yield DeviceTime(iso)
+        self.measured_at = DeviceTime(iso) if iso else None
 
     def user(self, field: bytes | None) -> Iterator[Output]:
         """Whose turn the device believes it is: a place in its memory, and no identity."""

@@ -45,6 +45,7 @@ from drivers.contract import (
     Why,
 )
 from drivers.framing import MORE, Bad, Frame, Framer, Skip, find
+from drivers.moments import clock, taken
 
 START = b"\x02\0"
 HEAD_BYTES = 60
@@ -131,11 +132,12 @@ class AanddPbt(Driver):
         if identity != self._identity:
             self._identity = identity
             yield identity
-        yield DeviceTime(moment(packet[MEASURED]))
+        yield from clock(moment(packet[SENT]))
         if packet[6:8] == (767).to_bytes(2, "little"):
-            yield from self._pressure(bytes.fromhex(data.decode("ascii")), _age(packet))
+            readings = self._pressure(bytes.fromhex(data.decode("ascii")), _age(packet))
         else:
-            yield from self._weight(data, _age(packet))
+            readings = self._weight(data, _age(packet))
+        yield from taken(DeviceTime(moment(packet[MEASURED])), readings)
         self._said = [*said, key][-KEPT_COUNT:]
         yield Reached(" ".join(self._said))
 

@@ -210,7 +210,10 @@ class GattCgm(Profile):
             self.note("said before")
             return
         iso = later(self._start, minute)
-        yield DeviceTime(iso) if iso else DeviceTime(ticks=minute, hertz=PER_MINUTE)
+        when = DeviceTime(iso) if iso else DeviceTime(ticks=minute, hertz=PER_MINUTE)
+        self.measured_at = None if is_live else when
+        if is_live:  # it is of now, and so is its clock
+            yield when
         status = sum(number(fields.get(flag, b"")) << 8 * at for at, flag in enumerate((STATE, CALIBRATION, WARNING)))
         yield from self.states(STATES, status)
         if is_live:

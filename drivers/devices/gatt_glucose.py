@@ -16,7 +16,7 @@ prints it as text; react-native-ble-manager issue 1162), two of meters not named
 A meter says nothing unless it is asked. With nothing read before it is asked for all records, else for those from the
 last one on, itself included: its number, base time and concentration must be what they were, or the memory was erased
 or its numbers began again and all is asked for. The mark moves past a measurement once its context is there too.
-The time told is the user's: base time and offset. Each measurement is history; that time stands before it.
+The time told is the user's: base time and offset. Each measurement is history, and carries that time.
 The meter's own doubts make a value questionable, over or under range; a control solution is a test. Limits: 0.02 kg/L,
 0.12 mol/L; 0 is no value. Meal, tester, health and location are states of the last measurement.
 
@@ -103,6 +103,7 @@ class GattGlucose(Profile):
         super().__init__(options)
         self._records = Records(NUMBER_BYTES)
         self._told_number: int | None = None  # the last measurement that was told
+        self._told_time: DeviceTime | None = None
         self._awaits_context = False
 
     def begin(self, now: int) -> Iterable[Output]:
@@ -131,6 +132,7 @@ class GattGlucose(Profile):
             if at != self._told_number:
                 self.note("context alone")
                 return
+            self.measured_at = self._told_time
             yield from self._context(fields, value[0])
             yield from self._context_is_over()
             return
@@ -141,6 +143,7 @@ class GattGlucose(Profile):
             self._told_number = None
             return
         yield from self._measurement(fields, unit_of(value))
+        self._told_time = self.measured_at
         self._told_number, self._awaits_context = at, True
         if not value[0] & CONTEXT_FOLLOWS:
             yield from self._context_is_over()
@@ -177,7 +180,7 @@ class GattGlucose(Profile):
         shift = 0 if beyond else minutes - (0x10000 if minutes > UNDERRUN else 0)
         if iso and shift:
             yield from self.state("no-device-time", None)
-            yield DeviceTime(shifted(iso, shift))
+            self.measured_at = DeviceTime(shifted(iso, shift))
         else:
             yield from self.time_stamp(base)
 

@@ -165,9 +165,9 @@ class GattHealthSensor(Profile):
         for one in found:
             if one.stamp and one.stamp != stamp:
                 yield from self.state("time-base", zone_of(one.stamp))
-                yield time_of(one.stamp)
             yield from self.state("no-device-time", None if one.stamp else "")
             stamp = one.stamp
+            self.measured_at = time_of(stamp) if stamp else None
             yield from self.state("person", None if one.person is None else str(one.person))
             yield from self.state("about", " ".join(channel_of(code) for code in one.more) or None)
             yield from self.state("duration", None if one.duration is None else f"{one.duration} s")

@@ -19,9 +19,9 @@ PM-store, are not confirmed: the agent keeps them, aborts after its time (3 s), 
 the gateway's: an agent may forget it then, and a power cut in the same second would lose it. Where an agent tells a
 reading again (same stamp and value) it is said once, and confirmed again.
 
-Each reading's time stamp is told as the DeviceTime before it: when it was measured, which for a kept reading is not
-now. Where one report has several readings of a channel, the newest is a reading and the others a status. A person id
-is a status: it is a button on the device, no patient. Identity.serial is the system id until the agent tells a serial.
+Each reading carries its time stamp: when it was measured, which for a kept reading is not now. Where one report has
+several readings of a channel, the newest is a reading and the others a status. A person id is a status: it is a button
+on the device, no patient. Identity.serial is the system id until the agent tells a serial.
 
 Not protected: no checksum; an APDU counts if each of its lengths and counts fits, and a report if it fits the
 configuration. Not known: real agents' answers to the confirmations, which are the standard's examples with the numbers
@@ -65,6 +65,7 @@ from drivers.ieee11073.fields import MalformedError, moment
 from drivers.ieee11073.identity import CLOCK, identity
 from drivers.ieee11073.objects import DRIVER_ID, FAMILIES, STANDARD, Thing
 from drivers.ieee11073.readings import Observation, explained
+from drivers.moments import taken
 
 OURS = bytes.fromhex("025741524C4E4B01")  # a system id of our own: EUI-64, locally administered
 
@@ -115,7 +116,6 @@ class Ieee11073Agent(Driver):
         self._learned: dict[int, tuple[Thing, ...]] = {}
         self._told: set[tuple[int | None, str, Numeric]] = set()
         self._states: dict[tuple[str, str], tuple[Phase, str]] = {}
-        self._time = ""
 
     def pending(self) -> int:
         return len(self._framer)
@@ -174,7 +174,6 @@ class Ieee11073Agent(Driver):
             self._identity = said
             yield said
         if clock := moment(attributes.get(CLOCK, b"")):
-            self._time = clock
             yield DeviceTime(clock)
 
     def _report(self, report: Reported, answer: bytes) -> Iterator[Output]:
@@ -207,13 +206,10 @@ class Ieee11073Agent(Driver):
             if numeric not in readings:
                 value = numeric.why if numeric.value is None else numeric.value
                 yield Status("earlier-reading", Phase.ON, f"{one.stamp} {value} {numeric.unit}", numeric.channel)
-        if readings and one.stamp and one.stamp != self._time:
-            self._time = one.stamp
-            yield DeviceTime(one.stamp)
         for state in one.states:
             if state.on or (state.code, state.channel) in self._states:
                 yield from self._state(state.code, Phase.ON if state.on else Phase.OFF, state.text, state.channel)
-        yield from readings
+        yield from taken(DeviceTime(one.stamp) if one.stamp else None, readings)
 
     def _person(self, person: int | None) -> Iterable[Status]:
         if person is None:

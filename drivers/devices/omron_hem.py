@@ -194,6 +194,8 @@ class OmronHem(Driver):
         elif not self._found:
             self._clock = clock(data, memory.order)
             yield from self._state("device-clock", self._clock.isoformat() if self._clock else data.hex().upper())
+            if self._clock:
+                yield DeviceTime(self._clock.isoformat())
             self._turn(memory)
         else:
             self._take(memory, data)
@@ -241,8 +243,6 @@ class OmronHem(Driver):
 
     def _record(self, one: Record, data: bytes, memory: Map) -> Iterator[Output]:
         yield from self._state("no-device-time", "" if one.when else data.hex().upper())
-        if one.when:
-            yield DeviceTime(one.when.isoformat())
         moved, irregular = one.flags & MOVED, one.flags & IRREGULAR
         either = memory is WRIST and moved | irregular
         yield from self._state("movement-or-irregular-pulse", f"{either:04X}" if either else "")
@@ -252,6 +252,7 @@ class OmronHem(Driver):
         yield from self._state("record-sum-wrong", "" if one.is_sound else data.hex().upper())
         is_doubted = bool(moved or either or not one.flags & FITS or not one.is_sound)
         why = Why.QUESTIONABLE if is_doubted else self._age(one.when)
+        taken = DeviceTime(one.when.isoformat()) if one.when else None
         is_pressure = one.systolic > one.diastolic > 0
         for channel, value, unit in (
             ("sys", one.systolic, "mm[Hg]"),
@@ -259,7 +260,7 @@ class OmronHem(Driver):
             ("pr", one.pulse, "/min"),
         ):
             told = value if is_pressure and value else None
-            yield Numeric(f"nibp.{channel}", told, unit, Why.INVALID if told is None else why)
+            yield Numeric(f"nibp.{channel}", told, unit, Why.INVALID if told is None else why, taken)
 
     def _age(self, when: datetime | None) -> Why | None:
         if when and self._clock and abs(self._clock - when) <= RECENT:

@@ -221,4 +221,5 @@ class TaidocTd42xx(Driver):
 
     def _numeric(self, channel: str, value: int | Decimal | None, unit: str, doubt: Why | None = None) -> Numeric:
         """No such meter reads zero: it stands for no value."""
-        return Numeric(channel, value, unit, Why.INVALID if value is None else doubt or self._age())
+        taken = DeviceTime(self._when.isoformat(timespec="minutes")) if self._when else None
+        return Numeric(channel, value, unit, Why.INVALID if value is None else doubt or self._age(), taken)

@@ -40,7 +40,7 @@ PAGES = {
 }  # fmt: skip
 ALARM_PAGES = {ALARMS_1: "1", ALARMS_2: "2"}
 CODE = re.compile(r"[0-9A-F]{2}")
-NUMBER = re.compile(r"([+-]?) *(\d+\.?\d*|\.\d+)")
+NUMBER = re.compile(r"([+-]?) *(\d+(?:\.\d*)?|\.\d+)")
 DATE_FORM = re.compile(r"\s*(\d{1,2}):(\d\d)(?::(\d\d))?\s*(\d{1,2})-([A-Z]{3})-(\d\d)\s*")
 IDENTITY_FORM = re.compile(r"(.{4})'([^']*)'(.*)", re.DOTALL)
 MONTHS = {

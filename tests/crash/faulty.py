@@ -128,6 +128,12 @@ class FaultyFiles:
         self._call("rename")
         self.names_now[new] = self.names_now.pop(old)
 
+    def remove(self, path: Path) -> None:
+        self._call("remove")
+        if path not in self.names_now:
+            raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
+        del self.names_now[path]
+
     def sync_folder(self, folder: Path) -> None:
         self._call("sync_folder")
         self.names_durable = dict(self.names_now)

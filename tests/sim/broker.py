@@ -70,6 +70,11 @@ class Broker:
             delay = self._random.uniform(0.5, 8.0) if self._is("acknowledges late") else 0.0005
             self._timeline.after(delay, link.hear, link.acknowledged, mid, failure)
 
+    def told(self, link, topic: str, data: bytes) -> None:
+        """QoS 0: for a centre that is there now."""
+        if self.is_up and self._centre is not None and not self._is("never acknowledges"):
+            self._timeline.after(CENTRE_LATENCY_S, self._centre.asked, topic, data)
+
     def subscribed(self, link, topic: str) -> None:
         self._ears.setdefault(link, []).append(topic)
         if topic in self._retained:

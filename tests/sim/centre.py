@@ -20,11 +20,13 @@ from centre.gate import Gate
 from centre.ingest import Arrival, Ingest
 from centre.receipts import Schedule
 from centre.store import Store, StoreError
-from wire import topics
+from wire import moment, topics
 from wire.keys import RecipientSecret
+from wire.moment import Moment
 from wire.topics import TopicError
 
 GATHER_S = 0.05
+CLOCK_ERROR_US = 2_000
 GROUP_LIMIT_COUNT = 200
 
 
@@ -127,6 +129,14 @@ class Centre:
             return
         self._group.append((mid, Arrival(address, word, data, self.utc_us())))
         self._gather()
+
+    def asked(self, topic: str, data: bytes) -> None:
+        """What time is it?"""
+        if self.is_up:
+            address = topics.parse(topic)[0]
+            now = self.utc_us()
+            answer = moment.sign(self._signer, address.gateway, Moment(data, now, now, CLOCK_ERROR_US))
+            self._broker.say(address.topic("time"), answer, retain=False)
 
     def _gather(self) -> None:
         if not self._gathers:

@@ -28,6 +28,7 @@ class Card(FaultyFiles):
         self.ill: dict[str, float] = {}
         self.slow_s = 0.0
         self.cost_s = 0.0
+        self.rotten: set[Path] = set()  # files that are not as they were written
         self.fatal: tuple[int, str] | None = None  # (calls from now, "cut" or "kill")
 
     def _call(self, what: str) -> bool:
@@ -77,6 +78,7 @@ class Card(FaultyFiles):
         heir = Card(self._random, self._count)
         heir.names_now, heir.names_durable = survivor.names_now, survivor.names_durable
         heir.ill, heir.slow_s, heir.bad_places = self.ill, self.slow_s, self.bad_places
+        heir.rotten = self.rotten
         heir.calls, heir.written_bytes = self.calls, self.written_bytes
         return heir
 
@@ -96,6 +98,7 @@ class Card(FaultyFiles):
             return None
         path = self._random.choice(files)
         inode = self.names_now[path]
+        self.rotten.add(path)
         used = len(bytes(inode.disk).rstrip(b"\0"))
         at = self._random.randrange(used)
         for place in range(at, min(at + size, used)):

@@ -71,7 +71,10 @@ class Link:
         self._out.append((self._broker.published, (self, self._mid, topic, data, retain), len(data) + 40))
         return self._mid
 
-    def subscribe(self, topic: str) -> None:
+    def tell(self, topic: str, data: bytes) -> None:
+        self._out.append((self._broker.told, (self, topic, data), len(data) + 40))
+
+    def subscribe(self, topic: str, qos: int = 1) -> None:
         self._out.append((self._broker.subscribed, (self, topic), 40))
 
     def unsent_bytes(self) -> int:

@@ -14,6 +14,7 @@ from agent.gateway import Gateway
 from agent.ports.tape import TAPES
 from agent.spool.terms import Limits, SpoolError
 from agent.world import World
+from discipline.machine import Found
 from tests.crash.faulty import PowerCutError
 from tests.sim import watch
 from tests.sim.disk import Card, KilledError
@@ -21,7 +22,7 @@ from tests.sim.link import Link
 from tests.sim.loop import SECOND_NS, Inline, Loop
 from wire.records import Anchor
 
-TRUE_UTC_US = 1_795_000_000_000_000  # of the timeline's zero
+TRUE_UTC_US = 1_796_000_000_000_000  # of the timeline's zero
 SYNCED_ERROR_US = 5_000
 RESTART_S = 1.0
 
@@ -52,7 +53,7 @@ class Machine:
     def __init__(self, place, config: Config, limits: Limits) -> None:
         self._place = place
         self._timeline = place.timeline
-        self._config = config
+        self.config = config
         self._limits = limits
         self._random = place.random("machine")
         self._entropy = place.random("entropy").randbytes
@@ -133,7 +134,7 @@ class Machine:
         self.gateway = None
         with loop.running():
             try:
-                gateway = self.gateway = Gateway(self._config, self._world())
+                gateway = self.gateway = Gateway(self.config, self._world())
             except SpoolError as error:
                 self._place.count("gateway could not open its spool")
                 self._place.tell(f"gateway cannot start: {error}")
@@ -157,7 +158,7 @@ class Machine:
         if error is not None:
             self._place.problem(f"the gateway died: {type(error).__name__}: {error}")
         if self.gateway is not None and not self.gateway.keeping.problem:
-            left = [file.name for file in (Path(self._config.runtime) / TAPES).iterdir()]
+            left = [file.name for file in (Path(self.config.runtime) / TAPES).iterdir()]
             if left:
                 self._place.problem(f"a gateway that ended well left a tape: {left}")
         self._end("stopped")
@@ -188,7 +189,7 @@ class Machine:
         self.is_on = False
         self._plan += 1
         self.card = self.card.cut()
-        shutil.rmtree(self._config.runtime, ignore_errors=True)
+        shutil.rmtree(self.config.runtime, ignore_errors=True)
         self.dark_boots.add(self.boot)
         self._later(self._random.uniform(2, 8), self.power_on)
 
@@ -241,9 +242,14 @@ class Machine:
         return World(
             now=self.now,
             unix_us=self.unix_us,
+            boot=lambda: self.boot.to_bytes(16),
             anchor=self.anchor,
+            look=lambda: Found("kernel" if self._is_synced else "", SYNCED_ERROR_US if self._is_synced else None),
+            rtc=lambda: None,
+            fix=lambda: None,
             uniform=self._uniform,
             entropy=self._entropy,
+            secret=lambda count: bytearray(self._entropy(count)),
             driver=self._place.driver,
             open_line=self._open_line,
             dial=lambda broker, client_id, will, wake, receive: Link(self._place, will, wake, receive),

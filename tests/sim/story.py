@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from tests.sim import faults, faults_far, oracle, stored
+from tests.sim import audited, faults, faults_far, oracle, stored
 from tests.sim.loop import BORN_NS, SECOND_NS
 from tests.sim.stage import Stage
 
@@ -36,6 +36,7 @@ def play(seed: int, story=None) -> Outcome:
         _calm(stage)
         if not stage.problems:
             oracle.judge(stage)
+            audited.judge(stage)
         units = sum(len(line.truth.units) for line in stage.lines.values())
         stage.tell(f"end: {units} units, {stage.broker.arrived} packets")
         virtual_s = (stage.timeline.now - BORN_NS) / SECOND_NS

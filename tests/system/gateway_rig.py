@@ -220,10 +220,11 @@ class Gateway:
     async def end(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        await Bell().until(lambda: self.process.poll() is not None)
+        await Bell().until(lambda: bool(self.notified()) and self.process.poll() is not None)
         return self.process.returncode
 
     def status(self) -> status.Status | None:
+        self.notified()  # a queue of ten that nobody reads would hold up the gateway
         return status.read(self.runtime) if (self.runtime / status.STATUS_FILE).exists() else None
 
     def opened(self, envelopes: Iterable[bytes]) -> Opened:

@@ -21,6 +21,7 @@ import uvicorn
 
 from centre import rows
 from centre.clock import utc_us
+from centre.pace import Row
 from centre.web.app import make_app
 from centre.web.sources import Update
 from wire import records
@@ -70,6 +71,12 @@ class Memory:
         runs = self.runs[gateway, epoch, stream]
         return [run for run in runs if run.first < last and run.first + len(run.values) > first]
 
+    def arrivals(self, gateway: str, epoch: int, stream: int, span_us: int) -> list[Row]:
+        row = Row()
+        for run in sorted(self.runs[gateway, epoch, stream], key=lambda run: run.first):
+            row.add(run.first + len(run.values) - 1, run.t)
+        return [row]
+
     def last_index(self, gateway: str, epoch: int, stream: int) -> int | None:
         return max((r.first + len(r.values) for r in self.runs[gateway, epoch, stream]), default=None)
 
@@ -79,6 +86,9 @@ class Memory:
             return list({r.stream: r for r in mine}.values())[:limit_rows]
         return [r for r in mine if r.t >= since_t][:limit_rows]
 
+    def pairs(self, gateway: str, epoch: int, session: int) -> list[rows.Paired]:
+        return []
+
     def notices(self, gateway: str, epoch: int, since_t: int | None, limit_rows: int) -> list[rows.Notice]:
         self.past.wait(30)
         mine = [n for n in self.announced[gateway] if n.epoch == epoch]
@@ -87,8 +97,14 @@ class Memory:
     def gaps(self, gateway: str, epoch: int) -> list[rows.Gap]:
         return [g for g in self.lost[gateway] if g.epoch == epoch]
 
-    def anchors(self, gateway: str, epoch: int) -> list[rows.Anchored]:
-        return [a for a in self.anchored[gateway] if a.epoch == epoch]
+    def datings(self, gateway: str, epoch: int) -> list[rows.Dating]:
+        return [rows.Dating(epoch, b"", tuple(a for a in self.anchored[gateway] if a.epoch == epoch), ())]
+
+    def orders(self, gateway: str, limit_rows: int) -> list[rows.Order]:
+        return []
+
+    def audit(self, gateway: str) -> rows.AuditLog | None:
+        return None
 
     def epochs(self, gateway: str) -> list[int]:
         return sorted({s.epoch for s in self.catalogue if s.gateway == gateway})

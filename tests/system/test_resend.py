@@ -15,7 +15,7 @@ from agent.config import load
 from agent.gateway import Gateway
 from agent.spool import check_folder, read_folder
 from agent.uplink import commands
-from centre import asking
+from centre import asking, ordering
 from centre.config import Config
 from centre.config import Gateway as Enrolled
 from centre.ledger import Place
@@ -34,6 +34,7 @@ HOLE_S, COMMAND_S = 0.4, 0.2
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "HOLE_LEAST_S", HOLE_S)
     monkeypatch.setattr(commands, "COMMAND_LEAST_S", COMMAND_S)
+    monkeypatch.setattr(ordering, "SPACE_S", COMMAND_S)
 
 
 class Hospital:

@@ -5,6 +5,7 @@ What our own code seals, codes, spools and exports must come out of it as it wen
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ from wire.export import Head, Writer
 from wire.keys import RecipientSecret, gateway_id
 from wire.records import Block, MarkAt, NumericAt, Record, StreamInfo
 from wire.seal import Sealer
+from wire.statement import Recovered, Sealed
 from wire.topics import Class
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +67,8 @@ VITALS: list[Record] = [
     records.Line(T + 19, 0, 100, 2, 31),
     records.Room(T + 14, 2, 5, None),
     records.Room(T + 15, 1, 0, 3_600_000),
+    records.Boot(T + 16, bytes(range(16)), 41),
+    records.AuditHead(T + 16, 41, bytes(range(32))),
 ]  # fmt: skip
 
 
@@ -115,12 +119,12 @@ def spooled(folder: Path, made: Sealer, envelopes: list[Envelope]) -> Path:
 
 
 def plain(value: Any) -> Any:
-    """As JSON carries it: decimals and what does not fit a double as text."""
+    """As JSON carries it: decimals and what does not fit a double as text, bytes in hex."""
     if isinstance(value, list | tuple):
         return [plain(part) for part in value]
     if isinstance(value, Decimal) or (isinstance(value, int) and abs(value) >= SAFE):
         return str(value)
-    return value
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def chunks() -> list[np.ndarray]:
@@ -155,11 +159,12 @@ def test_records_come_out_as_they_went_in(node: str, tmp_path: Path) -> None:
     made = sealer()
     envelopes = [made.begin_hour(), made.seal(Class.VITAL, bundle.pack_vital(VITALS))]
     said = [row for row in read(node, written(tmp_path / "out", envelopes), made.gateway) if "fields" in row]
-    wanted = [plain(msgspec.to_builtins(record, builtin_types=(Decimal,))) for record in VITALS]
+    wanted = [plain(msgspec.to_builtins(record, builtin_types=(Decimal, bytes))) for record in VITALS]
+    wanted = [row[:5] if row[0] == 2 and row[5] == "" else row for row in wanted]  # of now: nothing is said of when
     assert [[row["t"], *row["fields"]] for row in said] == [row[1:] for row in wanted]
     assert {row["kind"] for row in said} == {
         *("catalogue", "anchor", "numeric", "alarm", "status", "device-time", "stream-gap", "envelope-gap"),
-        *("association", "session", "patient-id", "line", "room"),
+        *("association", "session", "patient-id", "line", "room", "boot", "audit-head"),
     }
 
 
@@ -210,6 +215,42 @@ def test_an_exported_spool_with_two_hours_and_its_manifests(node: str, tmp_path:
         [(0, 3, True)],
         [(3, 3, True)],
     ]
+
+
+def test_the_vectors_of_envelopes(node: str, tmp_path: Path) -> None:
+    """docs/examples/check.mjs; and a vector that is not what it was is found."""
+    vectors = ROOT / "tests" / "vectors" / "envelope.json"
+    script = READER.with_name("check.mjs")
+    done = subprocess.run([node, script, vectors], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert len([line for line in said if line.startswith("ok ")]) == 13
+    assert [line.split(":")[0] for line in said if not line.startswith("ok ")] == ["skipped xwing"]
+    for name in ("grant", "manifest", "ended", "vital_envelope", "wave_envelope"):
+        held = json.loads(vectors.read_text(encoding="utf-8"))
+        held[name] = held[name][:-2] + f"{int(held[name][-2:], 16) ^ 1:02x}"
+        (tmp_path / "wrong").write_text(json.dumps(held))
+        done = subprocess.run([node, script, tmp_path / "wrong"], capture_output=True, text=True, check=False)
+        assert done.returncode == 1, name
+
+
+def test_an_xwing_key_is_refused_in_words(node: str, tmp_path: Path) -> None:
+    file = written(tmp_path / "out", [sealer().begin_hour()])
+    assert "ML-KEM" in refusal(node, file, GATEWAY, OTHERS[0])
+
+
+def test_the_tail_of_an_epoch_is_proven_by_the_next(node: str, tmp_path: Path) -> None:
+    first, second = sealer(1), sealer(2)
+    envelopes = [
+        first.begin_hour(),
+        *(first.seal(Class.VITAL, bundle.pack_vital([NumericAt(T, 0, n)])) for n in (1, 2)),
+    ]
+    leaves = b"".join(hashlib.sha256(data).digest() for _, data in envelopes[1:])
+    tail = Recovered(1, bytes(32), [Sealed(1, 0, 2, hashlib.sha256(leaves).digest())])
+    envelopes.append(second.ended([(1, 0, 1), (1, 1, 2)], [tail]))
+    (said,) = [row for row in read(node, written(tmp_path / "out", envelopes), GATEWAY) if row["kind"] == "ended"]
+    (one,) = said["recovered"]
+    assert (one["epoch"], one["follows"], one["sealed"][0]["proven"]) == (1, None, True)
 
 
 @pytest.mark.parametrize("at", [1, 3, 11, 12, -1], ids=["class", "hour", "seq", "body", "tag"])

@@ -252,7 +252,10 @@ def test_a_driver_that_fails_is_contained_and_the_others_go_on(tmp_path) -> None
             await told(cables[1].host, b"ask")
             cables[0].say(b"raise")
             await told(cables[0].host, b"ask")
-            assert [(w.failures, w.last_error) for w in supervisor.watched] == [(1, "ZeroDivisionError: "), (0, "")]
+            assert [(w.failures, w.last_error.split()[:1]) for w in supervisor.watched] == [
+                (1, ["ZeroDivisionError"]),
+                (0, []),
+            ]
             assert good.session is not None
             good.session.driver.says = [Numeric("spo2", 97, "%")]
             cables[1].say(b"x")

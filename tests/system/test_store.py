@@ -283,3 +283,37 @@ def test_a_store_of_another_version_is_left_alone(url: str, opened: Callable[[],
     engine.dispose()
     with pytest.raises(StoreError, match="version 99"):
         Store(url)
+
+
+def test_what_dates_an_epoch_comes_with_its_boot_and_its_neighbours(opened: Callable[[], Store]) -> None:
+    store = opened()
+    lives = {epoch: Bedside(epoch=epoch) for epoch in range(1, 6)}
+    boots = {1: b"a", 2: b"b", 3: b"c", 4: b"c", 5: b"d"}
+    for epoch, bedside in lives.items():
+        known = [Anchor(20, RECEIVED + epoch, 250, "ntp")] if epoch in (1, 2, 5) else []
+        said = (records.Boot(10, boots[epoch] * 16, epoch), *known, reading(30))
+        fill(store, bedside, bedside.grant(), bedside.vital(*said))
+    gateway = lives[1].gateway
+    found = store.datings(gateway, 3)
+    assert [(one.epoch, one.boot[:1], len(one.anchors)) for one in found] == [
+        (2, b"b", 1),
+        (3, b"c", 0),
+        (4, b"c", 0),
+        (5, b"d", 1),
+    ]
+    assert found[0].arrived == (rows.Arrived(2, 10, 30, 30, RECEIVED),)
+    assert [one.epoch for one in store.datings(gateway, 1)] == [1, 2]
+    assert opened().datings(gateway, 3) == found
+
+
+def test_of_a_stretch_the_envelope_counts_that_came_soonest(opened: Callable[[], Store]) -> None:
+    store, bedside = opened(), Bedside()
+    fill(store, bedside, bedside.grant())
+    for t, late in ((5_000_000, 700), (1_000_000, 900), (9_000_000, 300), (7_000_000, 200), (901_000_000, 100)):
+        arrival = bedside.vital(reading(t))
+        fill(store, bedside, arrival._replace(received=RECEIVED + t + late))
+    [dated] = store.datings(bedside.gateway, 1)
+    assert dated.arrived == (
+        rows.Arrived(1, 1_000_000, 9_000_000, 7_000_000, RECEIVED + 7_000_200),
+        rows.Arrived(1, 901_000_000, 901_000_000, 901_000_000, RECEIVED + 901_000_100),
+    )

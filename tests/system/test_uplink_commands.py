@@ -32,7 +32,7 @@ def build(tmp_path):
 
 def asks(issued: int, signer=CENTRE, gateway: str = ADDRESS.gateway, epoch: int = 1, ranges=((1, 2), (9, 9))) -> bytes:
     wanted = [Wanted(1, Class.WAVE, list(ranges))]
-    return sign(signer, gateway, Command(UTC + issued, UTC + issued + LIFE_US, epoch, Resend(wanted)))
+    return sign(signer, gateway, Command(UTC + issued, UTC + issued + LIFE_US, epoch, bytes(8), Resend(wanted)))
 
 
 def test_an_ask_of_the_centre_is_answered_at_once_and_any_other_changes_nothing(build, monkeypatch):
@@ -54,7 +54,7 @@ def test_an_ask_of_the_centre_is_answered_at_once_and_any_other_changes_nothing(
             centre.say(sign_receipt(CENTRE, ADDRESS.gateway, everything))
             await world.bell.until(lambda: not world.shelf.kept)
             stranger = Ed25519PrivateKey.generate()
-            refused = [asks(1, signer=stranger), asks(1, gateway="gw-0002"), asks(1, epoch=2), b"?", bytes(9000)]
+            refused = [asks(1, signer=stranger), asks(1, gateway="gw-0002"), asks(1, epoch=2), b"?", bytes(70_000)]
             refused.append(sign_receipt(CENTRE, ADDRESS.gateway, everything))
             expired = asks(-LIFE_US - 1)
             for data in [*refused, expired]:

@@ -32,7 +32,7 @@ def made(tmp_path_factory):
     who = identity.load(ring.gateway, receipts=True)
     said = backlog.make(who, folder / "state", HOURS, EPOCHS)
     secret = recipient_secret((ring.centre / "recipient.key").read_text())
-    openers, address = Openers((secret,), lambda *_: []), Address("lab", ring.gateway_id)
+    openers, address = Openers((secret,), lambda *_: [], lambda *_: None), Address("lab", ring.gateway_id)
     entries: list[Entry] = []
     for stored in read_folder(folder / "state" / "spool"):  # class by class, so grants come first
         read = openers.statement if stored.cls == Class.KEY else openers.envelope

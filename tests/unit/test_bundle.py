@@ -5,10 +5,19 @@ from decimal import Decimal
 
 import cbor2
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from wire.bundle import BUNDLE_LIMIT_BYTES, BundleError, pack_vital, pack_wave, read_vital, read_wave
+from wire.bundle import (
+    BUNDLE_LIMIT_BYTES,
+    BUNDLE_SAMPLES_LIMIT,
+    BundleError,
+    pack_vital,
+    pack_wave,
+    read_vital,
+    read_wave,
+    samples_of,
+)
 from wire.presence import Presence, PresenceError
 from wire.presence import read as read_presence
 from wire.records import (
@@ -16,6 +25,7 @@ from wire.records import (
     Anchor,
     Association,
     Block,
+    Boot,
     Catalogue,
     DeviceTimeAt,
     EnvelopeGap,
@@ -49,6 +59,7 @@ RECORDS = st.one_of(
     st.builds(SessionAt, COUNT, COUNT, WORD, WORD),
     st.builds(PatientIdAt, COUNT, COUNT, WORD, WORD),
     st.builds(Line, COUNT, COUNT, COUNT, COUNT, COUNT),
+    st.builds(Boot, COUNT, st.binary(min_size=16, max_size=16), COUNT),
 )
 BLOCKS = st.builds(Block, COUNT, COUNT, st.integers(1, 64), COUNT, st.integers(1, 65535), st.binary(max_size=40))
 
@@ -66,6 +77,7 @@ def test_every_record_comes_back(records) -> None:
 @given(st.lists(BLOCKS, min_size=1, max_size=5), st.lists(BLOCKS, max_size=2), WORD)
 def test_every_block_comes_back(plain, others, kind) -> None:
     blocks = plain + [marked(block, kind) for block in others]
+    assume(samples_of(blocks) <= BUNDLE_SAMPLES_LIMIT)
     assert read_wave(pack_wave(blocks)) == blocks
 
 
@@ -188,6 +200,15 @@ def test_a_changed_byte_is_a_bundle_or_an_error_of_ours(records, at: int, byte: 
 def test_a_block_out_of_bounds_is_refused(block: Block) -> None:
     with pytest.raises(BundleError):
         read_wave(pack_wave([block]))
+
+
+def test_a_bundle_that_says_more_samples_than_it_may_is_refused_before_any_is_decoded() -> None:
+    """Straight lines: 20 kB that were eight gigabytes."""
+    flat = Block(1, 0, 64, 0, 65535, bytes(27))  # as long as the codec makes it
+    assert read_wave(pack_wave([flat])) == [flat]
+    bomb = pack_wave([flat] * 500)
+    with pytest.raises(BundleError, match="more than a bundle may have"):
+        read_wave(bomb)
 
 
 def test_presence_comes_back_and_nothing_else_is_one() -> None:

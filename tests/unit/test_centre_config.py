@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from centre.config import ConfigError, Gateway, load_keys, read
 from tests.sealed import CENTRE
-from wire.keys import signer_text
+from wire.keys import RecipientSecret, signer_text
 
 ROOT = Path(__file__).parents[2]
 MINIMAL = 'broker = "mqtts://broker:8883"\nkeys = "keys"\n'
@@ -23,7 +23,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_the_annotated_file_says_the_defaults(tmp_path: Path) -> None:
     annotated, minimal = read(ROOT / "config" / "centre.toml"), read(written(tmp_path, MINIMAL))
-    for name in ("name", "store", "listen", "sites", "accept", "gateways"):
+    for name in ("name", "store", "listen", "sites", "accept", "gateways", "fleet"):
         assert getattr(annotated, name) == getattr(minimal, name)
     assert (minimal.tls, minimal.broker_address, minimal.listen_address) == (
         True,
@@ -70,4 +70,21 @@ def test_keys_are_read_and_never_told(tmp_path: Path) -> None:
     assert "QUJD" not in str(failed.value) + failed.value.hint
     signer = Ed25519PrivateKey.from_private_bytes(bytes(32))
     (tmp_path / "centre.key").write_text(signer_text(signer) + "\n")
-    assert load_keys(config).recipient == CENTRE
+    assert load_keys(config).recipients == (CENTRE,)
+
+
+def test_former_keys_stay_beside_the_present_one(tmp_path: Path) -> None:
+    config = read(written(tmp_path, f'broker = "mqtt://b"\nkeys = "{tmp_path}"\n'))
+    former = [RecipientSecret("x25519", bytes([number]) * 32) for number in (1, 2)]
+    (tmp_path / "recipient.key").write_text(CENTRE.text())
+    (tmp_path / "centre.key").write_text(signer_text(Ed25519PrivateKey.from_private_bytes(bytes(32))))
+    for number, secret in enumerate(former):
+        (tmp_path / f"recipient-{number}.key").write_text(secret.text())
+    assert load_keys(config).recipients == (CENTRE, *former)
+    (tmp_path / "recipient-0.key").write_text("junk")
+    with pytest.raises(ConfigError, match=r"recipient-0\.key"):
+        load_keys(config)
+    for number in range(20):
+        (tmp_path / f"recipient-{number}.key").write_text(CENTRE.text())
+    with pytest.raises(ConfigError, match="holds 20 recipient"):
+        load_keys(config)

@@ -148,3 +148,16 @@ def test_a_relay_is_the_envelope_and_a_name() -> None:
     for wrong in (b"", b"\0envelope", b"\x19" + b"a" * 60, b"\x04gw", b"\x01\xffx", b"\x01Ax", bytes(1 << 21)):
         with pytest.raises(RelayError):
             unwrap(wrong)
+
+
+def test_a_retired_gateway_is_heard_through_its_successor_only(centre, dead, bearer) -> None:
+    sites = {bearer.gateway: "north"}
+    centre.ingest._gate.change(sites, {dead.gateway: "north"}, ())
+    grant, vital = dead.grant(), dead.vital(reading(10))
+    centre.take(grant)
+    assert (centre.store.summary(dead.gateway).held, centre.count("refused_foreign_gateway")) == (0, 1)
+    outcome = centre.ingest.take([relay(bearer.address, grant), relay(bearer.address, vital)])
+    assert len(carried(outcome)) == 2
+    centre.ingest._gate.change(sites, {}, (dead.gateway,))
+    centre.take(relay(bearer.address, dead.vital(reading(20))))
+    assert (centre.store.summary(dead.gateway).held, centre.count("refused_foreign_gateway")) == (2, 2)

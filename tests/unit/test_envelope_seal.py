@@ -9,7 +9,7 @@ from wire import receipt, statement
 from wire.envelope import ENVELOPE_LIMIT_BYTES, HEADER_BYTES, TAG_BYTES, EnvelopeError, Header, header_of
 from wire.keys import RecipientSecret, gateway_id
 from wire.receipt import Held, Receipt, ReceiptError
-from wire.seal import NoGrantError, NotForUsError, Opener, Sealer
+from wire.seal import NoGrantError, NotForUsError, Opener, Sealer, fresh
 from wire.statement import Ended, Grant, Manifest
 from wire.topics import Class
 
@@ -181,6 +181,34 @@ def test_a_new_hour_has_a_new_key_and_the_old_one_still_opens() -> None:
     assert (first[0].hour, second[0].hour) == (0, 1)
     assert (first[0].seq, second[0].seq) == (0, 1)
     assert opener.open(first[1])[1] == opener.open(second[1])[1] == PLAIN
+
+
+def test_the_bytes_of_a_data_key_are_wiped_once_it_is_granted() -> None:
+    given = []
+
+    def secret(count: int) -> bytearray:
+        given.append(fresh(count))
+        return given[-1]
+
+    one = Sealer(SIGNER, [OURS.recipient], 1, bytes(8), secret)
+    opener = Opener(GATEWAY, (OURS,))
+    for _ in range(2):
+        opener.statement(one.begin_hour()[1])
+        assert opener.open(one.seal(Class.VITAL, PLAIN)[1])[1] == PLAIN
+    assert given == [bytearray(32)] * 2
+
+
+def test_data_keys_are_random() -> None:
+    assert len({bytes(fresh(32)) for _ in range(100)}) == 100
+
+
+def test_a_key_that_was_forgotten_seals_nothing() -> None:
+    one = sealer()
+    one.begin_hour()
+    one.forget()
+    assert one.wants_hour
+    with pytest.raises(AssertionError, match="begin_hour"):
+        one.seal(Class.VITAL, PLAIN)
 
 
 def test_no_nonce_is_used_twice_under_one_key() -> None:

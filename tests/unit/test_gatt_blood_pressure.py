@@ -7,6 +7,7 @@ import pytest
 from drivers.bluetooth.companions import Companions
 from drivers.contract import DeviceTime, Numeric, Output, Phase, Reached, Status, Subscribe, Why
 from drivers.devices.gatt_blood_pressure import CUFF, CUFF_CHANNEL, RESULT, GattBloodPressure
+from tests.dated import times, undated
 
 REAL = bytes.fromhex("DEF6F416F3FF07E4070114082B00B2F2018000")
 REAL_OTHER_LAYOUT = bytes((254, 32, 39, 0, 117, 0, 85, 0, 95, 0, 228, 7, 9, 24, 16, 9, 58, 105, 0, 1))
@@ -25,8 +26,9 @@ def numerics(said: list[Output]) -> list[Numeric]:
 
 
 def test_real_monitor() -> None:
-    assert heard(REAL) == [
-        DeviceTime("2020-01-20T08:43:00"),
+    said = heard(REAL)
+    assert times(said) == [DeviceTime("2020-01-20T08:43:00")]
+    assert undated(said) == [
         Status("user", Phase.ON, "1"),
         Numeric("nibp.sys", Decimal("127.0"), "mm[Hg]"),
         Numeric("nibp.dia", Decimal("79.0"), "mm[Hg]"),

@@ -7,6 +7,7 @@ import pytest
 from drivers.bluetooth.companions import Companions
 from drivers.contract import DeviceTime, Numeric, Output, Phase, Reached, Status, Subscribe, Why
 from drivers.devices.gatt_body_composition import FIELDS, MEASUREMENT, GattBodyComposition
+from tests.dated import times, undated
 
 BF720 = bytes.fromhex("9803C200DF1A9701CC2FCA21A811")
 BF788_EMPTY = bytes.fromhex("9803000096230000000000000000")
@@ -63,8 +64,8 @@ def test_units() -> None:
 
 def test_no_success_has_a_time_and_a_user_only() -> None:
     said = heard(bytes.fromhex("1604 FFFF EA07070E172A20 FF 9701 1027"))
-    assert said == [
-        DeviceTime("2026-07-14T23:42:32"),
+    assert times(said) == [DeviceTime("2026-07-14T23:42:32")]
+    assert undated(said) == [
         Status("user", Phase.ON, "unknown user"),
         Status("measurement-unsuccessful", Phase.ON),
         Numeric("body.fat", None, "%", Why.INVALID),

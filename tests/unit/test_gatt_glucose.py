@@ -8,6 +8,7 @@ from drivers.bluetooth.glucose import LOCATIONS, TYPES
 from drivers.bluetooth.records import RACP
 from drivers.contract import DeviceTime, Numeric, Output, Phase, Reached, Read, Send, Status, Subscribe, Why
 from drivers.devices.gatt_glucose import CONTEXT, FEATURES, MEASUREMENT, STATES, UNSPECIFIED, GattGlucose, shifted
+from tests.dated import times, undated
 
 NOON = "EA070B140C0000"
 DONE, NO_RECORDS = bytes.fromhex("06000101"), bytes.fromhex("06000106")
@@ -33,7 +34,7 @@ def told(*values: bytes) -> list[Output]:
 
 
 def numerics(said: list[Output]) -> list[Numeric]:
-    return [one for one in said if isinstance(one, Numeric)]
+    return [one for one in undated(said) if isinstance(one, Numeric)]
 
 
 @pytest.mark.parametrize(
@@ -46,15 +47,12 @@ def numerics(said: list[Output]) -> list[Numeric]:
     ],
 )
 def test_real_meters(value: str, iso: str, channel: str, shown: int) -> None:
-    assert told(bytes.fromhex(value)) == [
-        DeviceTime(iso),
-        Numeric(channel, Decimal(shown).scaleb(-5), "kg/L"),
-    ]
+    assert told(bytes.fromhex(value)) == [Numeric(channel, Decimal(shown).scaleb(-5), "kg/L", taken=DeviceTime(iso))]
 
 
 def test_nordic_measurement_of_thirty_kilograms_a_litre_is_none() -> None:
     said = told(bytes.fromhex("1B0100E307021B0B0A1EFBFF1E00120501"))
-    assert said[0] == DeviceTime("2019-02-27T11:05:30")
+    assert times(said) == [DeviceTime("2019-02-27T11:05:30")]
     assert [one.code for one in said if isinstance(one, Status)] == [STATES[0], STATES[2], STATES[8], "sample-location"]
     assert numerics(said) == [Numeric("gluc.cap_plasma", None, "kg/L", Why.INVALID)]
 
@@ -70,6 +68,7 @@ def test_nordic_context() -> None:
         "carbohydrate": "dinner",
         "insulin": "long acting",
     }
+    assert times(said) == [DeviceTime("2026-11-20T12:00:00")], "a context is of its measurement's time"
     assert numerics(said)[1:] == [
         Numeric("gatt_glucose:carbohydrate", 100, "kg"),
         Numeric("gatt_glucose:duration", 60, "s"),
@@ -150,7 +149,8 @@ def test_edge_values(flags: int, field: str, value: str | None, why: Why | None)
     ],
 )
 def test_the_time_is_the_users(offset: str, said: Output) -> None:
-    assert told(measurement(1, 0x03, offset + "64B011"))[0] == said
+    found = told(measurement(1, 0x03, offset + "64B011"))
+    assert times(found) == [said] if isinstance(said, DeviceTime) else found[0] == said
 
 
 def test_no_whole_base_time() -> None:
@@ -176,7 +176,7 @@ def test_the_mark_waits_for_the_context() -> None:
     at = [index for index, one in enumerate(said) if isinstance(one, Reached)]
     assert [one.mark.split()[0] for one in said if isinstance(one, Reached)] == ["2", "3", "4"]
     assert said[at[0] - 1] == Status("meal", Phase.ON, "fasting")
-    assert said[at[1] + 1] == DeviceTime("2026-11-20T12:00:00")
+    assert times(said[at[1] + 1 :])[0] == DeviceTime("2026-11-20T12:00:00")
 
 
 def test_a_visit_after_another() -> None:

@@ -17,6 +17,7 @@ from drivers.devices.gatt_oximeter import (
     SPOT,
     GattOximeter,
 )
+from tests.dated import times, undated
 
 REAL_SPOT = bytes.fromhex("17 6100 6000 E107010101 2213 2000 200000")
 REAL_CONTINUOUS = bytes.fromhex("0C 6200 4E00 2000 000000")
@@ -56,8 +57,8 @@ def test_real_spot_check_whose_clock_is_not_set() -> None:
 
 def test_spot_check_with_a_clock_and_an_index() -> None:
     said = heard(bytes.fromhex("09 6100 6000 EA070C1F173B3B 32E1"), source=SPOT)
-    assert said[:-1] == [
-        DeviceTime("2026-12-31T23:59:59"),
+    assert times(said) == [DeviceTime("2026-12-31T23:59:59")]
+    assert undated(said)[:-1] == [
         Numeric("spo2", 97, "%"),
         Numeric("spo2.pr", 96, "/min"),
         Numeric(INDEX, Decimal("3.06"), "%"),
@@ -69,7 +70,8 @@ def test_spot_check_without_a_time() -> None:
     said = list(driver.on_bytes(bytes.fromhex("0061006000"), 0, SPOT))
     assert said[0] == Status("no-device-time", Phase.ON)
     said = list(driver.on_bytes(bytes.fromhex("0161006000EA070101000000"), 1, SPOT))
-    assert said[:2] == [Status("no-device-time", Phase.OFF), DeviceTime("2026-01-01T00:00:00")]
+    assert said[0] == Status("no-device-time", Phase.OFF)
+    assert times(said) == [DeviceTime("2026-01-01T00:00:00")]
 
 
 @pytest.mark.parametrize("bit", MEASUREMENT)

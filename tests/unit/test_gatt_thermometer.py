@@ -7,6 +7,7 @@ import pytest
 from drivers.bluetooth.companions import Companions
 from drivers.contract import DeviceTime, Numeric, Output, Phase, Reached, Status, Subscribe, Why
 from drivers.devices.gatt_thermometer import INTERMEDIATE, RESULT, SITES, STILL_MEASURING, GattThermometer
+from tests.dated import times, undated
 
 SHOWN = {
     "06680100FFE207030A15340002": "36.0",
@@ -26,16 +27,17 @@ def heard(*values: bytes, source: str = RESULT) -> list[Output]:
 
 @pytest.mark.parametrize("value", SHOWN)
 def test_real_results(value: str) -> None:
-    time, numeric = heard(bytes.fromhex(value))
-    assert numeric == Numeric("temp.body", Decimal(SHOWN[value]), "Cel")
-    assert isinstance(time, DeviceTime)
+    said = heard(bytes.fromhex(value))
+    assert undated(said) == [Numeric("temp.body", Decimal(SHOWN[value]), "Cel")]
+    [time] = times(said)
+    assert time is not None
     assert time.iso.startswith("2018-03-10T2")
 
 
 def test_nordic_value_keeps_its_digits() -> None:
     said = heard(NORDIC)
-    assert said == [DeviceTime("2012-12-05T11:50:27"), Numeric("mdc:188432", Decimal("37.60"), "Cel")]
-    assert str(said[1].value if isinstance(said[1], Numeric) else "") == "37.60"
+    assert said == [Numeric("mdc:188432", Decimal("37.60"), "Cel", taken=DeviceTime("2012-12-05T11:50:27"))]
+    assert str(said[0].value if isinstance(said[0], Numeric) else "") == "37.60"
 
 
 @pytest.mark.parametrize("value", [NORDIC[:-1], NORDIC + b"\0", b"\x06", b""])

@@ -7,6 +7,7 @@ import pytest
 from drivers.bluetooth.companions import Companions
 from drivers.contract import DeviceTime, Numeric, Output, Phase, Reached, Status, Subscribe, Why
 from drivers.devices.gatt_weight import WEIGHT, GattWeight
+from tests.dated import times, undated
 
 BF600 = bytes.fromhex("0EF22FE507071715211F02D400A406")
 
@@ -27,12 +28,12 @@ def heard(*values: bytes, source: str = WEIGHT) -> list[Output]:
     ],
 )
 def test_real_and_uc352(value: str, iso: str, weight: str) -> None:
-    assert heard(bytes.fromhex(value)) == [DeviceTime(iso), Numeric("body.weight", Decimal(weight), "kg")]
+    assert heard(bytes.fromhex(value)) == [Numeric("body.weight", Decimal(weight), "kg", taken=DeviceTime(iso))]
 
 
 def test_real_beurer_bf600() -> None:
-    assert heard(BF600) == [
-        DeviceTime("2021-07-23T21:33:31"),
+    assert times(heard(BF600)) == [DeviceTime("2021-07-23T21:33:31")]
+    assert undated(heard(BF600)) == [
         Status("user", Phase.ON, "2"),
         Numeric("body.weight", Decimal("61.370"), "kg"),
         Numeric("body.bmi", Decimal("21.2"), "kg/m2"),

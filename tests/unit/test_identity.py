@@ -36,7 +36,7 @@ def test_a_whole_folder_is_an_identity(tmp_path) -> None:
     found = identity.load(ring.gateway, receipts=True)
     assert found.gateway == ring.gateway_id
     assert [recipient.kind for recipient in found.recipients] == ["xwing"]
-    assert found.centre is not None
+    assert len(found.centres) == 1
     sealed = found.recipients[0].seal(b"secret", b"info")
     secret = keys.recipient_secret((ring.centre / "recipient.key").read_text())
     assert secret.open(sealed, b"info") == b"secret"
@@ -44,7 +44,7 @@ def test_a_whole_folder_is_an_identity(tmp_path) -> None:
 
 def test_without_a_centres_key_there_are_no_receipts(folder) -> None:
     (folder / "centre.pub").unlink()
-    assert identity.load(folder, receipts=False).centre is None
+    assert identity.load(folder, receipts=False).centres == ()
 
 
 def test_each_file_is_missed_by_name(folder) -> None:

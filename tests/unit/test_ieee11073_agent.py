@@ -16,6 +16,7 @@ from drivers.ieee11073 import apdu
 from drivers.ieee11073.fields import Fields, MalformedError, float32, moment, sfloat
 from drivers.ieee11073.objects import STANDARD, channel, unit_of
 from drivers.ieee11073.readings import OXIMETER
+from tests.dated import times
 
 CAPTURES = Path(__file__).parents[1] / "captures" / "ieee11073_agent"
 ABORT, RELEASE = bytes.fromhex("E60000020002"), bytes.fromhex("E40000020000")
@@ -184,9 +185,12 @@ def test_readings_of_the_standard_configurations() -> None:
     assert numerics(heard(agent(0x191), fixed((1, "F3CF" + stamp)))[0]) == [("spo2", Decimal("97.5"), None)]
     pressures = heard(agent(0x2BC), fixed((1, "000300060078005007FF" + stamp), (2, "0800" + stamp)))[0]
     assert [why for *_, why in numerics(pressures)] == [None, None, Why.UNAVAILABLE, Why.UNAVAILABLE]
-    assert DeviceTime("2026-06-01T12:30:00") in pressures
-    assert Numeric("temp.body", Decimal("37.2"), "Cel") in heard(agent(0x320), fixed((1, "FF000174" + stamp)))[0]
-    assert Numeric("body.weight", Decimal("62.4"), "kg") in heard(agent(0x5DC), fixed((1, "FF000270" + stamp)))[0]
+    when = DeviceTime("2026-06-01T12:30:00")
+    assert times(pressures) == [when]
+    warm = heard(agent(0x320), fixed((1, "FF000174" + stamp)))[0]
+    assert Numeric("temp.body", Decimal("37.2"), "Cel", taken=when) in warm
+    heavy = heard(agent(0x5DC), fixed((1, "FF000270" + stamp)))[0]
+    assert Numeric("body.weight", Decimal("62.4"), "kg", taken=when) in heavy
 
 
 def test_a_report_that_needs_no_answer_is_read_too() -> None:

@@ -4,10 +4,11 @@ from datetime import datetime
 
 import pytest
 
-from drivers.contract import DeviceTime, Numeric, Output, Reached, Send, Status, Subscribe, Why
+from drivers.contract import Numeric, Output, Reached, Send, Status, Subscribe, Why
 from drivers.devices.omron_hem import BEGIN, END, PATIENCE_NS, REQUESTS, TOKEN, TRIES_COUNT, UNLOCK, OmronHem
 from drivers.omron.frames import ANSWERS, request, xor
 from drivers.omron.memory import FITS, IRREGULAR, MAPS, clock, is_empty, map_of, newest_first, record
+from tests.dated import times
 
 KEY = "000102030405060708090a0b0c0d0e0f"
 BEGUN, ENDED = bytes.fromhex("08800000001000") + b"\x98", bytes.fromhex("088F000000000087")
@@ -170,7 +171,7 @@ def test_what_was_said_once_is_not_said_again() -> None:
         said = heard(driver, answer(0x2E8, before + newest))
         while asked(said)[-1] != END:  # nothing is known behind slot 0, the ring goes on at its end
             said = heard(driver, answer(int.from_bytes(asked(said)[-1][3:5], "big"), b"\xff" * asked(said)[-1][5]))
-        assert sum(isinstance(one, DeviceTime) for one in said) == expected
+        assert len(times(said)) == expected
         marks += [one.mark for one in said if isinstance(one, Reached)]
         values = [one for one in said if isinstance(one, Numeric)]
         assert all(one.why is None for one in values), "the clock is five minutes away"

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from agent import pulse
 from agent.pulse import ANCHOR_NS, BUNDLE_GOAL_BYTES, HOUR_NS, LINES_NS, MANIFEST_NS, Pulse
 from drivers.contract import Alarm, Numeric, Phase, Wave
 from tests.puppet import ECG, Scene, wave
 from wire import bundle, codec
 from wire.envelope import ENVELOPE_LIMIT_BYTES
 from wire.keys import RecipientSecret
-from wire.records import AlarmAt, Anchor, Association, Catalogue, EnvelopeGap, Line, NumericAt
+from wire.records import AlarmAt, Anchor, Association, Boot, Catalogue, EnvelopeGap, Line, NumericAt
 from wire.seal import Opener, Sealer
 from wire.statement import Ended, Grant, Manifest
 from wire.topics import Class
@@ -141,6 +142,52 @@ def test_an_anchor_comes_when_utc_becomes_known_or_unknown(heart) -> None:
     assert heart.records(Anchor) == []
 
 
+def test_an_anchor_comes_when_the_time_is_known_twice_as_well_and_at_the_end(heart) -> None:
+    heart.error = 1_000_000
+    assert len(heart.records(Anchor, now=0)) == 1
+    heart.error = 501_000
+    assert heart.records(Anchor) == []
+    heart.error = 500_000
+    assert [a.error for a in heart.records(Anchor)] == [500_000]
+    heart.error = 50_001
+    assert len(heart.records(Anchor)) == 1
+    heart.error = 500
+    assert len(heart.records(Anchor)) == 1
+    assert heart.records(Anchor, now=heart.now + 400 * SECOND_NS) == [], "41 ms by then: good enough for a while"
+    assert len(heart.records(Anchor, last=True)) == 1
+
+
+def test_who_boots_is_said_first_and_to_everybody_who_comes(heart) -> None:
+    heart.pulse.boot = (bytes(range(16)), 7)
+    assert heart.records(Boot, now=0) == [Boot(0, bytes(range(16)), 7)]
+    assert heart.records(Boot) == []
+    heart.pulse.introduce()
+    assert [one.count for one in heart.records(Boot)] == [7]
+
+
+def test_steps_of_years_every_ten_seconds_change_nothing_but_anchors() -> None:
+    """TIM-01: no wall clock takes part in what is said, in its order or its numbers."""
+    told = []
+    for steps in (False, True):
+        heart = Heart()
+        said = []
+        for second in range(60):
+            if steps and second % 10 == 9:
+                heart.utc_step += (-1) ** (second // 10) * 10 * 365 * 86_400 * 1_000_000
+                heart.error = None if second % 20 == 9 else 500
+            heart.scene.hear(second * 1_000_000, Numeric("spo2", second, "%"), wave(None, 10))
+            said += heart.beat(second * SECOND_NS, last=second == 59)
+        told.append(said)
+    plain, stepped = ([(h, _but_anchors(one)) for h, one in said if h.cls is not Class.KEY] for said in told)
+    assert plain == stepped
+    anchors = [sum(isinstance(r, Anchor) for h, one in said if h.cls is Class.VITAL for r in one) for said in told]
+    assert anchors[1] >= anchors[0] + 5
+
+
+def _but_anchors(said: list) -> list:
+    return [one for one in said if not isinstance(one, Anchor)]
+
+
 def test_what_is_lost_is_declared_once(heart) -> None:
     heart.beat(0)
     heart.pulse.lost(5, 2, 1, [(10, 20), (30, 30)], "storage")
@@ -203,6 +250,17 @@ def test_more_samples_than_an_envelope_holds_go_in_several(heart) -> None:
             codec.decode(b.coded, b.rows, b.count)[stream - b.stream] for b in blocks if 0 <= stream - b.stream < b.rows
         ]
         assert np.array_equal(np.concatenate(mine), noise)
+
+
+def test_more_samples_than_a_bundle_may_say_go_in_several(heart, monkeypatch) -> None:
+    """Flat lines take few bytes: what bounds them is what a reader would have to make of them."""
+    monkeypatch.setattr(pulse, "BUNDLE_SAMPLES_LIMIT", 1000)
+    heart.beat()
+    heart.scene.hear(1, *[Wave(f"x:{n}", (0,) * (300 + n), ECG) for n in range(10)])
+    made = [said for header, said in heart.beat() if header.cls is Class.WAVE]
+    assert sum(bundle.samples_of(blocks) for blocks in made) == 3045
+    assert len(made) > 2
+    assert all(bundle.samples_of(blocks) <= 1000 for blocks in made)
 
 
 def test_numbers_of_a_class_have_no_holes(heart) -> None:

@@ -171,7 +171,7 @@ def test_a_folder_that_does_not_open_is_told_with_a_hint(tmp_path, dead) -> None
 
 
 def test_a_receipt_of_a_relayed_gateway_is_told_from_ours() -> None:
-    receipts = Receipts(SIGNER.public_key(), OWN.gateway, lambda: {"dead": 1, "other": 2})
+    receipts = Receipts([SIGNER.public_key()], OWN.gateway, lambda: {"dead": 1, "other": 2})
     said = Receipt(0, [Held(7, 1, [(0, 3)])])
     assert receipts.take(sign(SIGNER, OWN.gateway, said)) == [Held(7, 1, [(0, 3)])]
     assert receipts.take(sign(SIGNER, "other", said)) == [Held(ours(2, 7), 1, [(0, 3)])]

@@ -1,11 +1,20 @@
 """The primitives we build on, against the vectors of their RFCs: a library that changes its mind is seen here."""
 
+import hashlib
+import json
+from pathlib import Path
+
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from wire.keys import RecipientSecret, verifies
 
+XWING = json.loads((Path(__file__).parents[1] / "vectors" / "xwing.json").read_text(encoding="utf-8"))
 ED25519 = [  # RFC 8032 section 7.1: secret, public, what is signed, signature
     (
         "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
@@ -66,3 +75,39 @@ def test_hpke_of_rfc_9180_a_2() -> None:
     with_aad = "1c5250d8034ec2b784ba2cfd69dbdb8af406cfe3ff938e131f0def8c8b60b4db21993c62ce81883d2dd1b51a28"
     assert ChaCha20Poly1305(key).encrypt(nonce, plain, b"Count-0").hex() == with_aad
     assert ours.open(enc + ChaCha20Poly1305(key).encrypt(nonce, plain, b""), info) == plain
+
+
+def test_hkdf_of_rfc_5869_a_1() -> None:
+    """HPKE rests on it."""
+    made = HKDF(hashes.SHA256(), 42, salt=bytes(range(13)), info=bytes(range(0xF0, 0xFA))).derive(b"\x0b" * 22)
+    assert made.hex() == ("3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865")
+
+
+def xwing(sk: str) -> RecipientSecret:
+    """The draft keeps 32 bytes, which SHAKE256 widens to the 96 that we keep."""
+    return RecipientSecret("xwing", hashlib.shake_256(bytes.fromhex(sk)).digest(96))
+
+
+def test_the_public_key_of_the_x_wing_draft() -> None:
+    """draft-connolly-cfrg-xwing-kem-08, appendix C, the first vector: how its public key begins."""
+    ours = xwing("7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26")
+    begins = "e2236b35a8c24b39b10aa1323a96a919a2ced88400633a7b07131713fc14b2b5b19cfc3d"
+    assert ours.recipient.public.hex().startswith(begins)
+    assert len(ours.recipient.public) == 1216
+
+
+def test_the_shared_secret_of_x_wing_is_as_docs_formats_says() -> None:
+    ours, enc = xwing(XWING["skRm"]), bytes.fromhex(XWING["enc"])
+    assert ours.recipient.public.hex() == XWING["pkRm"]
+    lattice = MLKEM768PrivateKey.from_seed_bytes(ours.seed[:64]).decapsulate(enc[:1088])
+    curve = X25519PrivateKey.from_private_bytes(ours.seed[64:]).exchange(X25519PublicKey.from_public_bytes(enc[1088:]))
+    parts = lattice + curve + enc[1088:] + ours.recipient.public[1184:] + bytes.fromhex("5c2e2f2f5e5c")
+    assert hashlib.sha3_256(parts).hexdigest() == XWING["shared_secret"]
+
+
+def test_hpke_with_x_wing() -> None:
+    """As with RFC 9180: the vector's own key and nonce seal once without associated data."""
+    key, nonce, plain = (bytes.fromhex(XWING[name]) for name in ("key", "base_nonce", "pt"))
+    assert ChaCha20Poly1305(key).encrypt(nonce, plain, bytes.fromhex(XWING["aad"])).hex() == XWING["ct"]
+    sealed = bytes.fromhex(XWING["enc"]) + ChaCha20Poly1305(key).encrypt(nonce, plain, b"")
+    assert xwing(XWING["skRm"]).open(sealed, bytes.fromhex(XWING["info"])) == plain

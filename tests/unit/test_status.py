@@ -5,6 +5,7 @@ import re
 import msgspec
 import pytest
 
+from agent.cli.entry import main
 from agent.health import metrics, status
 from agent.health.status import ChainStatus, LinkStatus, PortStatus, SpoolStatus, Status, TaskStatus
 
@@ -138,3 +139,20 @@ def test_the_room_is_that_of_the_class_which_runs_out_first() -> None:
 
 def test_no_text_of_a_device_or_a_bed_is_in_the_metrics() -> None:
     assert "bed 3" not in metrics.text(WELL)
+
+
+@pytest.mark.parametrize(
+    ("source", "error_s", "words"),
+    [
+        ("mqtt", 0.0123, "clock: mqtt ± 0.012 s, grade A"),
+        ("rtc", 61.0, "clock: rtc ± 61.000 s, grade D"),
+        ("unsynchronised", None, "clock: unsynchronised, grade X"),
+    ],
+)
+def test_the_page_says_the_gateways_own_time_with_its_grade(
+    tmp_path, capsys, source: str, error_s: float | None, words: str
+) -> None:
+    now = msgspec.structs.replace(WELL, clock=source, clock_error_s=error_s)
+    (tmp_path / status.STATUS_FILE).write_bytes(status.pack(now))
+    main(["status", "--runtime", str(tmp_path)])
+    assert words in capsys.readouterr().out

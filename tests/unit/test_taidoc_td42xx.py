@@ -7,6 +7,7 @@ import pytest
 
 from drivers.contract import DeviceTime, Identity, Numeric, Output, Phase, Send, Status, Subscribe, Why
 from drivers.devices.taidoc_td42xx import CHARACTERISTIC, PATIENCE_NS, POLL_NS, TaidocTd42xx, moment, request
+from tests.dated import times, undated
 
 MODELS = {"4277": b"\x77\x42", "3261": b"\x61\x32", "8255": b"\x55\x82", "1261": b"\x61\x12", "9999": b"\x99\x99"}
 NOON = bytes.fromhex("21240e15")  # 2018-01-01 21:14
@@ -30,7 +31,7 @@ def record(model: str, value: bytes, when: bytes = NOON, clock: bytes = NOON) ->
 
 
 def numerics(said: list[Output]) -> list[Numeric]:
-    return [output for output in said if isinstance(output, Numeric)]
+    return [output for output in undated(said) if isinstance(output, Numeric)]
 
 
 def test_requests_are_those_of_the_sources_and_only_read() -> None:
@@ -71,6 +72,7 @@ def test_model_and_clock() -> None:
 def test_glucose_and_its_meal(d3: int, state: str | None, why: Why | None) -> None:
     said = record("4277", bytes((0x2C, 1, 21, d3)))
     assert numerics(said) == [Numeric("gluc.cap_wb", 300, "mg/dL", why)]
+    assert times(said) == [DeviceTime("2018-01-01T21:14")]
     meals = [o.text for o in said if isinstance(o, Status) and o.code == "meal"]
     assert meals == ([state] if state else [])
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+from typing import get_args
+
 import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,7 +15,22 @@ from agent.uplink.flow import Flow, Limits
 from agent.uplink.lanes import Lane, Parcel
 from agent.uplink.pace import SECOND_NS, Terms
 from agent.uplink.receipts import Receipts
-from wire.command import COMMAND_LIMIT_BYTES, RANGES_LIMIT_COUNT, Command, CommandError, Resend, Wanted, read, sign
+from wire import command
+from wire.command import (
+    DIRECTORY_LIMIT_BYTES,
+    RANGES_LIMIT_COUNT,
+    ROTATE_LIMIT_BYTES,
+    CollectBundle,
+    Command,
+    CommandError,
+    Resend,
+    Rotate,
+    SetPolicy,
+    Update,
+    Wanted,
+    read,
+    sign,
+)
 from wire.receipt import Held, Receipt
 from wire.receipt import sign as sign_receipt
 from wire.topics import Class
@@ -21,12 +40,20 @@ UTC = 1_800_000_000_000_000
 LIFE_US = 600_000_000
 CENTRE, STRANGER = (Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in (1, 2))
 EPOCH = 7
+NONCE = b"8 random"
 WANTED = [Wanted(EPOCH, Class.WAVE, [(0, 4), (9, 9)])]
 
 
 def made(after_us: int = 0, epoch: int = EPOCH, signer=CENTRE, gateway: str = "gw-1", wanted=None) -> bytes:
     issued = UTC + after_us
-    return sign(signer, gateway, Command(issued, issued + LIFE_US, epoch, Resend(WANTED if wanted is None else wanted)))
+    said = Resend(WANTED if wanted is None else wanted)
+    return sign(signer, gateway, Command(issued, issued + LIFE_US, epoch, NONCE, said))
+
+
+def take(commands: Commands, data: bytes, now: int, utc: int | None) -> list[Wanted]:
+    """What is asked for, nothing if it is refused."""
+    command = commands.take(data, now, utc)
+    return command.said.wanted if command else []
 
 
 def raw(value: object) -> bytes:
@@ -37,11 +64,11 @@ def raw(value: object) -> bytes:
 
 @pytest.fixture
 def commands() -> Commands:
-    return Commands(CENTRE.public_key(), "gw-1", EPOCH)
+    return Commands([CENTRE.public_key()], "gw-1", EPOCH)
 
 
 def test_a_command_of_the_centre_for_this_gateway_and_start_is_taken(commands) -> None:
-    assert commands.take(made(), 0, None) == WANTED
+    assert take(commands, made(), 0, None) == WANTED
     assert (commands.taken, commands.refused) == (1, {})
 
 
@@ -49,7 +76,7 @@ def test_a_command_of_the_centre_for_this_gateway_and_start_is_taken(commands) -
     ("data", "reason"),
     [
         (b"", "size"),
-        (bytes(COMMAND_LIMIT_BYTES + 1), "size"),
+        (bytes(ROTATE_LIMIT_BYTES + 1), "size"),
         (b"nonsense" * 20, "signature"),
         (made(signer=STRANGER), "signature"),
         (made(gateway="gw-2"), "signature"),
@@ -57,12 +84,26 @@ def test_a_command_of_the_centre_for_this_gateway_and_start_is_taken(commands) -
         (bytes([made()[0] ^ 1]) + made()[1:], "signature"),
         (made(epoch=EPOCH - 1), "epoch"),
         (made(epoch=EPOCH + 1), "epoch"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, [2, []]]), "malformed"),  # a verb that is none
-        (raw([UTC, UTC + LIFE_US, EPOCH, [1, [[7, 9, [[0, 1]]]]]]), "malformed"),  # a class that is none
-        (raw([UTC, UTC + LIFE_US, EPOCH, [1, [[7, 1, [[4, 1]]]]]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, [1, [[7, 1, [[-1, 1]]]]]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, [1, [[7, 1, [[0, 1 << 32]]]]]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, [1, [[1 << 32, 1, [[0, 1]]]]]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [6]]), "malformed"),  # a verb that is none
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [4, "rm"]]), "malformed"),  # a field that is none
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, [], 0]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, []], 0]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [2, 249]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [2, 10_001]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [2, None, "never"]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [3, b""]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [3, bytes(DIRECTORY_LIMIT_BYTES + 1)]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [5, "1.2", "http://x/", bytes(32), "1.0"]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [5, "1.2", "https://x/\n", bytes(32), "1.0"]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [5, "1.2", "https://x/", bytes(31), "1.0"]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [5, "1.2;ls", "https://x/", bytes(32), "1.0"]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, b"7 bytes", [4]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, [[0, 1, [[n, n] for n in range(4000)]]]]]), "size"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, [[7, 9, [[0, 1]]]]]]), "malformed"),  # a class that is none
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, [[7, 1, [[4, 1]]]]]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, [[7, 1, [[-1, 1]]]]]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, [[7, 1, [[0, 1 << 32]]]]]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, [[1 << 32, 1, [[0, 1]]]]]]), "malformed"),
         (raw("resend"), "malformed"),
         (raw([UTC, UTC + LIFE_US, EPOCH]), "malformed"),
         (made(wanted=[Wanted(EPOCH, 1, [(2 * n, 2 * n) for n in range(RANGES_LIMIT_COUNT + 1)])]), "malformed"),
@@ -70,28 +111,28 @@ def test_a_command_of_the_centre_for_this_gateway_and_start_is_taken(commands) -
     ],
 )
 def test_what_is_no_command_of_ours_is_refused_by_reason(commands, data: bytes, reason: str) -> None:
-    assert commands.take(data, 0, None) == []
+    assert take(commands, data, 0, None) == []
     assert (commands.taken, commands.issued, commands.refused) == (0, 0, {reason: 1})
-    assert commands.take(made(), 0, None) == WANTED, "and it hinders nothing"
+    assert take(commands, made(), 0, None) == WANTED, "and it hinders nothing"
 
 
 def test_a_copy_or_an_older_one_is_refused_however_late_it_comes(commands) -> None:
     older, first = made(-1), made()
-    assert commands.take(first, 0, None) == WANTED
+    assert take(commands, first, 0, None) == WANTED
     for now in (0, 100 * S, 10**6 * S):
-        assert commands.take(first, now, None) == []
-        assert commands.take(older, now, None) == []
+        assert take(commands, first, now, None) == []
+        assert take(commands, older, now, None) == []
     assert commands.refused == {"replayed": 6}
 
 
 def test_one_that_waited_over_a_restart_is_refused(commands) -> None:
-    assert Commands(CENTRE.public_key(), "gw-1", EPOCH + 1).take(made(), 0, None) == []
+    assert take(Commands([CENTRE.public_key()], "gw-1", EPOCH + 1), made(), 0, None) == []
 
 
 def test_expired_by_our_clock_where_it_is_known(commands) -> None:
-    assert commands.take(made(), 0, UTC + LIFE_US + 1) == []
+    assert take(commands, made(), 0, UTC + LIFE_US + 1) == []
     assert commands.refused == {"expired": 1}
-    assert commands.take(made(), 0, UTC + LIFE_US) == WANTED
+    assert take(commands, made(), 0, UTC + LIFE_US) == WANTED
 
 
 def test_expired_by_the_centres_clock_where_ours_is_not(commands) -> None:
@@ -99,16 +140,16 @@ def test_expired_by_the_centres_clock_where_ours_is_not(commands) -> None:
     commands.heard(UTC, 50 * S)
     commands.heard(UTC - 10**9, 60 * S)
     late = 50 * S + (LIFE_US + 1) * 1000
-    assert commands.take(made(), late, None) == []
+    assert take(commands, made(), late, None) == []
     assert commands.refused == {"expired": 1}
-    assert commands.take(made(1), late, None) == WANTED
+    assert take(commands, made(1), late, None) == WANTED
 
 
 def test_not_more_often_than_every_few_seconds(commands) -> None:
     least = int(COMMAND_LEAST_S * S)
-    assert commands.take(made(), 0, None) == WANTED
-    assert commands.take(made(1), least - 1, None) == []
-    assert commands.take(made(1), least, None) == WANTED, "refused for haste it was not, so it may come again"
+    assert take(commands, made(), 0, None) == WANTED
+    assert take(commands, made(1), least - 1, None) == []
+    assert take(commands, made(1), least, None) == WANTED, "refused for haste it was not, so it may come again"
     assert commands.refused == {"often": 1}
 
 
@@ -130,7 +171,7 @@ def test_an_envelope_that_rests_is_backlog_at_once_when_the_centre_asks() -> Non
 
 
 def test_a_receipt_from_before_the_centre_said_what_it_lacks_frees_nothing() -> None:
-    receipts = Receipts(CENTRE.public_key(), "gw-1")
+    receipts = Receipts([CENTRE.public_key()], "gw-1")
     held = [Held(EPOCH, 2, [(0, 4)])]
     assert receipts.take(sign_receipt(CENTRE, "gw-1", Receipt(UTC, held))) == held
     receipts.asked(UTC + 5)
@@ -138,6 +179,78 @@ def test_a_receipt_from_before_the_centre_said_what_it_lacks_frees_nothing() -> 
     assert receipts.refused["stale"] == 1
     assert receipts.take(sign_receipt(CENTRE, "gw-1", Receipt(UTC + 5, held))) == held
     assert receipts.utc == UTC + 5
+
+
+SAID = [
+    Resend(WANTED),
+    SetPolicy(250, "ask"),
+    SetPolicy(),
+    Rotate(bytes(DIRECTORY_LIMIT_BYTES)),
+    CollectBundle(),
+    Update("0.10.1", "https://example.org/a.img", bytes(32), "0.9"),
+]
+
+
+@pytest.mark.parametrize("said", SAID, ids=lambda said: type(said).__name__)
+def test_each_verb_goes_as_it_came(commands, said) -> None:
+    made = Command(UTC, UTC + LIFE_US, EPOCH, NONCE, said)
+    assert commands.take(sign(CENTRE, "gw-1", made), 0, None) == made
+
+
+def test_the_list_of_verbs_is_closed() -> None:
+    """Another verb is another decision (REQUIREMENTS CEN-08): none opens a shell, none reaches a device."""
+    assert set(command.VERBS.values()) == {"resend", "set-policy", "rotate", "collect-bundle", "update"}
+    assert set(get_args(command.Said)) == set(command.VERBS)
+
+
+def imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+@pytest.mark.parametrize("name", ["obeying", "policy", "diagnosis", "uplink/commands", "uplink/errands"])
+def test_the_command_room_reaches_no_device_and_no_shell(name: str) -> None:
+    words = imported(Path(command.__file__).parents[1] / "agent" / f"{name}.py")
+    banned = ("agent.ports", "agent.sessions", "agent.listening", "agent.discovery", "agent.radio", "drivers")
+    assert not {word for word in words if word.startswith((*banned, "subprocess", "socket", "serial", "pty", "ctypes"))}
+
+
+def test_what_is_refused_is_told_and_answered_now_and_then(commands) -> None:
+    told: list[tuple[str, bytes]] = []
+    commands.on_refused = lambda reason, why, nonce: told.append((reason, nonce))
+    newer = raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [6]])
+    for data in (made(signer=STRANGER), made(epoch=EPOCH + 1), newer, newer, made(), made()):
+        commands.take(data, 0, None)
+    silent = [("signature", b""), ("epoch", b"")]
+    assert told == [*silent, ("malformed", NONCE), ("malformed", b""), ("replayed", b"")]
+    commands.take(made(1), int(COMMAND_LEAST_S * S), UTC + LIFE_US + 2)
+    assert told[-1] == ("expired", NONCE)
+
+
+def test_waves_that_wait_go_once_they_are_named() -> None:
+    flow = Flow(Limits())
+    flow.up(Terms(), 0)
+    flow.let_waves(wait=True, now=0)
+    flow.offer(Parcel(Lane.LIVE, Class.WAVE, EPOCH, 0, 0, bytes(10)), 0)
+    sent: list[Parcel] = []
+    flow.step(0, lambda parcel: sent.append(parcel) or len(sent), lambda: 0)
+    assert [parcel.seq for parcel in sent] == [0], "what is live goes as ever"
+
+    def goes(cls: Class, epoch: int, seq: int) -> bool:
+        return not flow.busy(0)(cls, epoch, seq)
+
+    assert not goes(Class.WAVE, EPOCH, 5)
+    assert goes(Class.VITAL, EPOCH, 5)
+    assert goes(Class.WAVE, -1, 5), "what is relayed for another gateway nobody can name"
+    flow.lacked(Wanted(EPOCH, Class.WAVE, [(4, 6)]), 0)
+    assert [goes(Class.WAVE, EPOCH, seq) for seq in (3, 4, 6, 7)] == [False, True, True, False]
+    flow.let_waves(wait=False, now=0)
+    assert goes(Class.WAVE, EPOCH, 3)
 
 
 def test_every_flipped_bit_and_every_cut_is_refused() -> None:
@@ -148,3 +261,13 @@ def test_every_flipped_bit_and_every_cut_is_refused() -> None:
         with pytest.raises(CommandError):
             read(CENTRE.public_key(), "gw-1", one)
     assert read(CENTRE.public_key(), "gw-1", data).said.wanted == WANTED
+
+
+def test_an_old_and_a_new_key_of_the_centre_command_side_by_side() -> None:
+    commands = Commands([STRANGER.public_key(), CENTRE.public_key()], "gw-1", EPOCH)
+    assert take(commands, made(), 0, None) == WANTED
+    assert take(commands, made(1, signer=STRANGER), 10 * S, None) == WANTED
+    commands.centres = [CENTRE.public_key()]
+    assert take(commands, made(2, signer=STRANGER), 20 * S, None) == []
+    assert take(commands, made(2), 20 * S, None) == WANTED
+    assert commands.refused == {"signature": 1}

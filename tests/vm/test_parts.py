@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from tests.vm import bedside, image, kernel, plugs
+from tests.vm import image, kernel, plugs
 from tests.vm.debian import BuildError, digest
 from tests.vm.far import Tale, tale
 from tests.vm.ftdi import CHIP_BYTES, Chip, Line, baud_of
@@ -94,12 +94,6 @@ def test_a_given_kernel_must_be_there(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv(kernel.CACHED, str(tmp_path / "none.xz"))
     with pytest.raises(BuildError, match="not there"):
         kernel.kernel(tmp_path)
-
-
-def test_the_unit_under_test_is_the_one_that_is_printed() -> None:
-    unit = bedside.unit(bedside.OPERATE.read_text(encoding="utf-8"))
-    assert "ExecStart=/opt/wardlink/bin/wardlink run" in unit
-    assert "WatchdogSec=" in unit
 
 
 def test_figures_and_names() -> None:

@@ -120,6 +120,7 @@ function chips(bed) {
   return [
     bed.online ? chip("good", "●", "online") : chip("bad", "✕", "offline"),
     age === null ? chip("idle", "○", "no data yet") : chip(age < 15e6 ? "good" : "watch", age < 15e6 ? "●" : "◐", `data ${clock.span(age)} ago`),
+    chip(...clock.chipOf(bed)),
     chip(...binding(bed)),
     chip(...roomOf(bed, clock.centre())),
     ...(patient(bed) ? [chip("idle", "◇", patient(bed))] : []),

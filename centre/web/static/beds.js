@@ -50,7 +50,8 @@ function cardOf(bed) {
   put(card.bed, bed.bed || "Bed not named");
   put(card.site, bed.site);
   put(card.who, patient(bed) || "no patient");
-  refill(card.chips, [linkOf(bed), ageOf(bed), binding(bed), ledgerOf(bed), roomOf(bed, clock.centre())].map((facts) => chip(...facts)));
+  const facts = [linkOf(bed), ageOf(bed), clock.chipOf(bed), binding(bed), ledgerOf(bed), roomOf(bed, clock.centre())];
+  refill(card.chips, facts.map((fact) => chip(...fact)));
   return card.item;
 }
 

@@ -57,9 +57,26 @@ export const GRADES = {
   X: "time not known",
 };
 
-// "12:03:05 UTC ± 12 ms"; for an unknown time, that it is unknown.
+// "12:03:05 UTC ± 12 ms"; where no clock vouches for an instant, between which it was; else that it is unknown.
 export function dated(when) {
-  return when.utc === null ? "time not known" : `${moment(when.utc)} UTC ${bound(when.error)}`;
+  if (when.utc !== null) return `${moment(when.utc)} UTC ${bound(when.error)}`;
+  if (when.latest === null || when.latest === undefined) return "time not known";
+  return `time not known, between ${moment(when.earliest)} and ${moment(when.latest)} UTC`;
+}
+
+// When a reading was taken: by the device's clock as it said, and as UTC where that is proven.
+export function takenOf(reading) {
+  const { taken } = reading;
+  if (!taken) return `${dated(reading)} · ${reading.grade}`;
+  const said = `the device says ${taken.said.replace("T", " ")}`;
+  if (taken.utc === null) return `time unknown, ${said}; told ${dated(reading)} · X`;
+  return `${dated(taken)} · ${taken.grade} (${said})`;
+}
+
+// How well a gateway's own time is known, as a chip.
+export function chipOf(bed) {
+  const words = `time ${bed.grade}${bed.error === null ? "" : ` ${bound(bed.error)}`}${bed.source ? `, ${bed.source}` : ""}`;
+  return bed.grade === "A" || bed.grade === "B" ? ["good", "●", words] : ["watch", "◐", words];
 }
 
 export function show(element) {

@@ -56,6 +56,8 @@ export function ledger(root, bed) {
     ...pair("Lost", count(bed.lost, bed.lost ? ", declared by the gateway" : "")),
     ...pair("Room at the gateway", said(roomWords(bed, clock.centre()))),
     ...pair("Came twice", count(bed.duplicates, bed.duplicates ? ", stored once" : "")),
+    ...(bed.refuted ? pair("Not as signed", count(bed.refuted, ", among them one or more that the manifest refutes")) : []),
+    ...(bed.conflicts ? pair("Kept apart", count(bed.conflicts, ", under names that others have")) : []),
     ...pair("Gateway", said(bed.gateway), document.createTextNode(`, epoch ${bed.epoch}`)),
   ]);
 }

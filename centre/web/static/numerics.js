@@ -99,7 +99,8 @@ export class Tiles {
 
   hear(update) {
     if (!update.live) return;
-    for (const reading of update.numerics) this.tiles.get(reading.stream)?.hear(reading);
+    // What says when it was taken may come from a device's memory: it stands in the dated table, never as the present.
+    for (const reading of update.numerics) if (!reading.taken) this.tiles.get(reading.stream)?.hear(reading);
     this.paint();
   }
 

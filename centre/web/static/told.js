@@ -73,17 +73,17 @@ export class Dated {
   }
 
   clear() {
-    this.book = new Book((reading) => `${reading.epoch} ${reading.stream} ${reading.t}`);
+    this.book = new Book((reading) => `${reading.epoch} ${reading.stream} ${reading.t} ${reading.taken?.said ?? ""}`);
     this.streams.clear();
     this.body.replaceChildren(this.#none());
   }
 
   know(streams) {
-    for (const stream of streams) if (ONCE.test(stream.channel)) this.streams.set(stream.stream, stream);
+    for (const stream of streams) if (stream.rate[0] === 0) this.streams.set(stream.stream, stream);
   }
 
   hear(readings) {
-    const mine = readings.filter((reading) => this.streams.has(reading.stream) && reading.value !== null);
+    const mine = readings.filter((reading) => this.#isMine(reading) && reading.value !== null);
     if (!mine.length) return;
     this.book.add(mine);
     this.body.replaceChildren(...this.book.values().map((reading) => this.#row(reading)));
@@ -96,7 +96,13 @@ export class Dated {
     const cell = el("span");
     cell.append(value);
     if (reading.why) cell.append(document.createTextNode(` (${reason(reading.why)})`));
-    return row(`${clock.dated(reading)} · ${reading.grade}`, said(channelName(stream.channel)), cell);
+    return row(clock.takenOf(reading), said(channelName(stream.channel)), cell);
+  }
+
+  // What is measured once, and what comes from a device's memory.
+  #isMine(reading) {
+    const stream = this.streams.get(reading.stream);
+    return stream !== undefined && (reading.taken !== null || ONCE.test(stream.channel));
   }
 
   #none() {
