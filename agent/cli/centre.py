@@ -1,4 +1,4 @@
-"""`wardlink centre run|command|commands|bundle`: the centre's side, for whoever installed `wardlink[centre]`.
+"""`wardlink centre run|keys|command|commands|bundle`: the centre's side, for whoever installed `wardlink[centre]`.
 
 `command` asks something of a gateway; it goes once the gateway is there, and `commands` says what came of it.
 """
@@ -20,6 +20,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     runs = _verb(verbs, "run", run, "receive, store, show")
     runs.add_argument("--json", action="store_true", help="log lines as JSON")
+    makes = verbs.add_parser("keys", help="make this centre's own keys, or a hospital's")
+    makes.add_argument("folder", type=Path, metavar="FOLDER")
+    makes.add_argument("--kind", choices=("xwing", "x25519"), default="xwing", help="x25519 is for thin links")
+    makes.add_argument(
+        "--recipient-only", action="store_true", help="for whoever only reads: none that signs"
+    )
+    makes.set_defaults(run=make_keys)
     asks = _verb(verbs, "command", command, "ask something of a gateway")
     asks.add_argument("gateway", metavar="GATEWAY", help="its id")
     asks.add_argument("words", nargs="+", metavar="WORD", help="resend, set-policy, rotate, collect-bundle or update")
@@ -44,6 +51,15 @@ def run(args: argparse.Namespace) -> int:
     config, room = _module("centre.config"), _module("centre.run")
     code: int = room.run(config.read(Path(args.config)))
     return code
+
+
+def make_keys(args: argparse.Namespace) -> int:
+    try:
+        made = _module("centre.own_keys").make(args.folder, args.kind, signs=not args.recipient_only)
+    except FileExistsError as error:
+        raise CommandError(str(error), "another folder; what was sealed to the old key it alone opens") from error
+    print("\n".join(map(str, made)))
+    return 0
 
 
 def command(args: argparse.Namespace) -> int:
