@@ -26,6 +26,7 @@ from wire import keys
 from wire.topics import Class
 
 FILES = applying.Owned()
+LAST_LIMIT_COUNT = 1  # of a class: what a clean end seals and sends last is confirmed when nobody is there to hear it
 KEYS = (places.SEALED_FILE, places.KEY_FILE)
 _ASIDE = ("", ".new")
 _SIDE_FILES = (
@@ -97,8 +98,10 @@ def _receipt(place: Place, even_unsent: bool, utc: int, surely: int | None) -> s
     for _, folder in imported.waiting(place.state / "imported"):
         waits, gone = _waiting(folder, unreadable)
         relayed, missing = relayed + waits.total(), missing + gone
-    if own.total() + relayed and not even_unsent:
-        hint = "let it send, or take them out: wardlink spool export; --even-unsent destroys them"
+    if (relayed or any(count > LAST_LIMIT_COUNT for count in own.values())) and not even_unsent:
+        hint = (
+            "unplug the devices, start it, let it send, stop it; or wardlink spool export; --even-unsent destroys them"
+        )
         raise WipeError(f"{own.total() + relayed} envelopes here are not confirmed by the centre", hint)
     public = signer.public_key()
     log = Audit(Waiting(), place.state / FOLDER, signer, 0, clock.now, lambda: surely)

@@ -23,9 +23,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     makes = verbs.add_parser("keys", help="make this centre's own keys, or a hospital's")
     makes.add_argument("folder", type=Path, metavar="FOLDER")
     makes.add_argument("--kind", choices=("xwing", "x25519"), default="xwing", help="x25519 is for thin links")
-    makes.add_argument(
-        "--recipient-only", action="store_true", help="for whoever only reads: none that signs"
-    )
+    makes.add_argument("--recipient-only", action="store_true", help="for whoever only reads: none that signs")
     makes.set_defaults(run=make_keys)
     asks = _verb(verbs, "command", command, "ask something of a gateway")
     asks.add_argument("gateway", metavar="GATEWAY", help="its id")

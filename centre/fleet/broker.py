@@ -34,11 +34,15 @@ class AccessError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A hospital: its gateways' ids, and the names (CN) of the centres that serve it."""
+    """A hospital: its gateways' ids, and the names (CN) of the centres that serve it, and others where they do.
+
+    `is_all`: these centres serve every site there is and will be, with one filter; it has no name and no gateways.
+    """
 
     name: str
     gateways: tuple[str, ...]
     centres: tuple[str, ...] = ("centre",)
+    is_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ def people(sites: Iterable[Site], admin: str = ADMIN) -> tuple[dict[str, Json], 
         for centre in site.centres:
             if centre in gateways or not is_name(centre):
                 raise AccessError(f"{centre!r} is no name for a centre")
-            allowed.setdefault(centre, []).extend(_of_centre(site.name))
+            allowed.setdefault(centre, []).extend(_of_centre(site))
     clients = {name: {"username": name, "clientid": name, "roles": [{"rolename": name}]} for name in sorted(allowed)}
     return clients, {name: {"rolename": name, "acls": allowed[name]} for name in sorted(allowed)}
 
@@ -142,7 +146,9 @@ def arranged(
             raise AccessError(f"{name} is to serve {', '.join(sorted(unknown))}, which is no site")
     for site in sites:
         own = tuple(gateway for at, gateway in gateways if at == site)
-        yield Site(site, own, tuple(name for name, served in centres.items() if not served or site in served))
+        yield Site(site, own, tuple(name for name, served in centres.items() if site in served))
+    if everywhere := tuple(name for name, served in centres.items() if not served):
+        yield Site("", (), everywhere, is_all=True)
 
 
 def may_publish(sites: Iterable[Site]) -> Callable[[str, str], bool]:
@@ -167,11 +173,12 @@ def _of_gateway(address: Address) -> list[Json]:
     return writes + [acl for word in FROM_CENTRE for acl in _reads(f"{at}/{word}")]
 
 
-def _of_centre(site: str) -> list[Json]:
-    if not is_name(site):
-        raise AccessError(f"{site!r} is no name for a site")
-    writes = [_may("publishClientSend", f"{PREFIX}/{site}/+/{word}") for word in FROM_CENTRE]
-    return writes + [acl for word in FROM_GATEWAY for acl in _reads(f"{PREFIX}/{site}/+/{word}")]
+def _of_centre(site: Site) -> list[Json]:
+    if not (site.is_all or is_name(site.name)):
+        raise AccessError(f"{site.name!r} is no name for a site")
+    at = f"{PREFIX}/{'+' if site.is_all else site.name}/+"
+    writes = [_may("publishClientSend", f"{at}/{word}") for word in FROM_CENTRE]
+    return writes + [acl for word in FROM_GATEWAY for acl in _reads(f"{at}/{word}")]
 
 
 def _reads(topic: str) -> list[Json]:

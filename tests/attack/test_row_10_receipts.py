@@ -21,7 +21,7 @@ from tests.attack.ward import confirms_by_receipt, running
 from tests.system.bell import Bell
 from tests.system.gateway_rig import SITE, scene
 from wire import keys
-from wire.command import COMMAND_LIMIT_BYTES
+from wire.command import ROTATE_LIMIT_BYTES
 from wire.receipt import RECEIPT_LIMIT_BYTES, Held, Receipt, sign
 from wire.topics import Address, Class
 
@@ -87,12 +87,13 @@ def test_nobody_but_the_centre_frees_anything_and_what_is_retained_poisons_nothi
             writer = Writer(mosquitto.port, Address(SITE, gateway.ring.gateway_id))
             lies = forgeries(gateway.ring.gateway_id, centre)
             writer.write("receipt", lies[5], retain=True)
-            writer.write("command", bytes(COMMAND_LIMIT_BYTES + 1), retain=True)
+            writer.write("command", bytes(ROTATE_LIMIT_BYTES + 1), retain=True)
             async with running(gateway):
                 for lie in lies:
                     writer.write("receipt", lie)
                 writer.write("command", sign(centre, gateway.ring.gateway_id, FUTURE), retain=True)
                 await Bell().until(lambda: set(refused_of(gateway)) >= REASONS)
+                await Bell().until(lambda: "size" in gateway.status().link.commands_refused)
                 seen = gateway.status()
                 await oximeter.fall_silent()
                 await gateway.end()

@@ -89,9 +89,13 @@ def test_rows_that_would_open_a_door_are_refused(sites):
 def test_a_centre_serves_all_sites_or_those_named():
     rows = [("alfa", A), ("bravo", B)]
     assert list(arranged(["alfa", "bravo"], rows, {"centre": ()})) == [
-        Site("alfa", (A,), ("centre",)),
-        Site("bravo", (B,), ("centre",)),
+        Site("alfa", (A,), ()),
+        Site("bravo", (B,), ()),
+        Site("", (), ("centre",), is_all=True),
     ]
+    may = may_publish(arranged(["alfa"], rows, {"centre": ()}))
+    assert may("centre", f"wl/1/charlie/{B}/command"), "also at a site that comes later, with the filter it asks for"
+    assert not may("centre", f"wl/1/alfa/{A}/vital")
     assert list(arranged(["alfa", "bravo"], rows, {"centre-alfa": ("alfa",), "centre-bravo": ("bravo",)})) == SITES
     with pytest.raises(AccessError, match="charlie"):
         list(arranged(["alfa"], [], {"centre": ("charlie",)}))
