@@ -89,11 +89,11 @@ def test_nobody_but_the_centre_frees_anything_and_what_is_retained_poisons_nothi
             writer.write("receipt", lies[5], retain=True)
             writer.write("command", bytes(ROTATE_LIMIT_BYTES + 1), retain=True)
             async with running(gateway):
+                await Bell().until(lambda: (now := gateway.status()) and "size" in now.link.commands_refused)
                 for lie in lies:
                     writer.write("receipt", lie)
                 writer.write("command", sign(centre, gateway.ring.gateway_id, FUTURE), retain=True)
                 await Bell().until(lambda: set(refused_of(gateway)) >= REASONS)
-                await Bell().until(lambda: "size" in gateway.status().link.commands_refused)
                 seen = gateway.status()
                 await oximeter.fall_silent()
                 await gateway.end()
