@@ -3,8 +3,9 @@
 A real gateway hears three devices that say canaries: an oximeter's samples, a wristband, a monitor's patient page. It
 delivers in the clear (no TLS, so the wire is what the broker reads) through a proxy that records, to a real mosquitto.
 Then everything is searched for them in every form of `needles`, and for the data keys of every hour; the gateway is
-killed as by a stolen card, and the card is searched too. Exit code 0: found nowhere but where it must be (the tape in
-memory and the gateway itself: the control, which shows that the search finds).
+killed as by a stolen card, and the card is searched too: files, and where root runs this the whole disk. Exit code 0:
+found nowhere but where it must be (the tape in memory and the gateway itself: the control, which shows that the search
+finds).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from agent import clock
 from agent.lab.line import Line
 from agent.lab.voices.contec_v7 import ContecV7Voice
 from agent.spool import read_folder
-from tests.attack import needles
+from tests.attack import needles, raw_disk
 from tests.attack.ward import running
 from tests.system.bell import Bell
 from tests.system.gateway_rig import Centre, Gateway, Mosquitto, free_port
@@ -34,6 +35,7 @@ from wire.statement import Grant
 from wire.topics import Class
 
 CONTROL = ("tape, in memory", "gateway's memory")
+DISK = "card, as a raw disk"
 NEVER = ("wire", "broker's memory", "card", "status, metrics and the rest of the runtime folder", "log and environment")
 _WRITABLE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw")
 READ_BYTES = 1 << 24
@@ -162,7 +164,8 @@ def configured(folder: Path, wire: int, bed: Bedside) -> Gateway:
     return gateway
 
 
-async def story(folder: Path, seconds: float) -> dict[str, Any]:
+async def story(folder: Path, seconds: float, disk: Path | None = None) -> dict[str, Any]:
+    """`disk`: the image in which the gateway's state lies, where it has one of its own."""
     mosquitto = Mosquitto(folder)
     mosquitto.start()
     wire = await Wire(mosquitto.port).start()
@@ -184,6 +187,8 @@ async def story(folder: Path, seconds: float) -> dict[str, Any]:
             gateway.kill()
         seen["wire"] = [bytes(wire.said)]
         seen["card"] = list(files_of(folder / "state", tape=False))
+        if disk is not None:
+            seen[DISK] = list(raw_disk.raw(disk))
         seen["log and environment"] = [gateway.log.read_bytes(), *environment]
         secrets = data_keys(gateway, [*centre.envelopes, *(one.data for one in read_folder(gateway.spool))])
     finally:
@@ -213,7 +218,7 @@ def verdict(seen: dict[str, list[bytes]], secrets: list[bytes], gateway: Gateway
         "patient's number": needles.CODE in told,
         "wristband": needles.RECIPIENT in told,
     }
-    good = all(not places[place]["found"] for place in NEVER) and all(proven.values())
+    good = all(not places[place]["found"] for place in (*NEVER, DISK) if place in places) and all(proven.values())
     good = good and all(places[place]["found"] for place in CONTROL) and bool(secrets)
     return {"good": good, "places": places, "read by the centre": proven, "data keys": len(secrets)}
 
@@ -229,8 +234,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.attack.canaries", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seconds", type=float, default=30.0, help="how long the devices talk")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        said = asyncio.run(story(Path(folder), args.seconds))
+    with tempfile.TemporaryDirectory() as name, raw_disk.mounted(Path(name, "disk"), Path(name, "state")) as disk:
+        said = asyncio.run(story(Path(name), args.seconds, disk))
     print(json.dumps(said))
     return 0 if said["good"] else 1
 
