@@ -87,7 +87,7 @@ attack: $(VENV)/.ready $(VENV)/.for_tests  ## thirty-five ways to attack it, and
 	$(PY) -m tests.bombs --count 100000 --seed 1
 
 histories: $(VENV)/.ready  ## a hundred thousand histories of clocks: is the truth within what is said?
-	$(PY) -m tests.histories --histories 100000 --jobs 2
+	$(PY) -m tests.histories --histories 100000 --jobs 2 --out $(EVIDENCE)/histories.jsonl
 
 screenshot: $(VENV)/.ready $(VENV)/.for_tests  ## docs/bed.png, made by the demo itself
 	$(PY) -m agent.cli.entry demo --seconds 40 --screenshot docs/bed.png
