@@ -16,10 +16,11 @@ ENROLLED_FILE = "enrolled.json"
 ASKED_FILE = "asked.json"  # of a request on a stick: what its answer must fit
 WIPING_FILE = "wiping"  # a wipe was begun: its receipt
 WIPED_FILE = "wiped"  # and done
+NONE_GIVEN = b"none"  # what the unit gives where there is no sealed key
 
 
 def credential() -> Path | None:
-    """The key as the unit gives it; None where it gives none, or an empty one: then the key is a file."""
+    """The key as the unit gives it; None where it gives none (or the word, which systemd wants: then it is a file)."""
     given = os.environ.get("CREDENTIALS_DIRECTORY")
     file = Path(given, KEY_FILE) if given else None
-    return file if file is not None and file.exists() and file.stat().st_size else None
+    return file if file is not None and file.exists() and file.read_bytes() != NONE_GIVEN else None

@@ -60,7 +60,7 @@ def test_it_runs_as_nobody_with_nothing_in_a_cage(bedside) -> None:
         "__import__('socket').socket(__import__('socket').AF_PACKET)",
         "__import__('os').listdir('/root')",
         "__import__('os').setuid(0)",
-        "__import__('os').mknod('/tmp/x', 0o20600, 0)",
+        "__import__('os').mknod('/tmp/x', 0o20600, 257)",
     ],
 )
 def test_what_it_must_not_do_is_refused(bedside, words) -> None:
@@ -76,7 +76,7 @@ def test_what_it_must_not_do_is_refused(bedside, words) -> None:
     try:
         do("systemctl", "daemon-reload")
         do("systemctl", "start", UNIT.name, check=False)
-        assert "refused" in do("journalctl", "-u", UNIT.name, "-n", "6", "-o", "cat", "--no-pager")
+        assert "refused" in do("journalctl", "-u", UNIT.name, "-n", "12", "-o", "cat", "--no-pager")
     finally:
         (added / "cage.conf").unlink()
         do("systemctl", "daemon-reload")
