@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+STARTS_LIMIT_COUNT = 5
 LONG_AGO, FAR_AWAY = datetime.datetime(2020, 1, 1), datetime.datetime(2090, 1, 1)  # noqa: DTZ001 (X.509 is UTC)
 
 
@@ -75,13 +76,19 @@ class Mosquitto:
         self.process: subprocess.Popen | None = None
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            ["mosquitto", "-c", str(self.config)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-        )
-        for line in self.process.stderr:
-            if "running" in line:
-                return
-        raise RuntimeError("mosquitto did not start")
+        """Another program's connection may have the port for a moment: then again."""
+        said: list[str] = []
+        for _ in range(STARTS_LIMIT_COUNT):
+            self.process = subprocess.Popen(
+                ["mosquitto", "-c", str(self.config)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            )
+            for line in self.process.stderr:
+                said.append(line)
+                if "running" in line:
+                    return
+            self.process.wait()
+            self.process.stderr.close()
+        raise RuntimeError(f"mosquitto did not start: {''.join(said[-5:])}")
 
     def kill(self) -> None:
         if self.process is not None:

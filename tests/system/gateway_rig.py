@@ -43,6 +43,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+QUIET_LOOKS = 15  # in a row, some 20 ms apart
+
+
 class Mosquitto:
     """A broker; `tls` is the folder with its certificate, in the clear without."""
 
@@ -164,9 +167,16 @@ class Oximeter:
     async def fall_silent(self) -> None:
         """Say nothing more, and wait until the gateway has read what was said."""
         await self.hush()
-        empty = bytes(4)
+        empty, looks = bytes(4), 0
         terminal = os.open(self.path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
-        await Bell().until(lambda: fcntl.ioctl(terminal, termios.FIONREAD, bytes(4)) == empty)
+
+        def is_quiet() -> bool:
+            """The kernel hands on what was written when it likes: empty once may be too soon on a busy machine."""
+            nonlocal looks
+            looks = looks + 1 if fcntl.ioctl(terminal, termios.FIONREAD, bytes(4)) == empty else 0
+            return looks > QUIET_LOOKS
+
+        await Bell().until(is_quiet)
         os.close(terminal)
 
 
