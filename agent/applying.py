@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from agent.spool.files import Disk, Files, read_all, write_all
+from agent import durable
+from agent.spool.files import Disk, Files, read_all
 
 CHANGE_FILE = "change"
 LOCK_FILE = "lock"
@@ -57,7 +58,7 @@ def apply(files: Files, folder: Path, new: Mapping[str, bytes | None]) -> None:
     lock = files.lock(folder / LOCK_FILE)
     try:
         finish(files, folder)
-        replace(files, folder / CHANGE_FILE, msgspec.msgpack.encode(Change(dict(new))))
+        durable.place(files, folder / CHANGE_FILE, msgspec.msgpack.encode(Change(dict(new))))
         finish(files, folder)
     finally:
         files.close(lock)
@@ -72,29 +73,13 @@ def finish(files: Files, folder: Path) -> bool:
         assert name.rpartition("/")[0] in FOLDERS, name
         file = folder / name
         if data is not None:
-            replace(files, file, data)
+            durable.place(files, file, data)
         elif file.name in _names(files, file.parent):
             files.remove(file)
             files.sync_folder(file.parent)
     files.remove(folder / CHANGE_FILE)
     files.sync_folder(folder)
     return True
-
-
-def replace(files: Files, file: Path, data: bytes) -> None:
-    """The old content or the new one. Raises OSError."""
-    aside = file.with_name(f"{file.name}.new")
-    files.make_folder(file.parent)
-    if aside.name in _names(files, file.parent):
-        files.remove(aside)  # of an earlier power cut, and perhaps longer
-    fd = files.open(aside)
-    try:
-        write_all(files, fd, data, 0)
-        files.fdatasync(fd)
-    finally:
-        files.close(fd)
-    files.rename(aside, file)
-    files.sync_folder(file.parent)
 
 
 def _names(files: Files, folder: Path) -> list[str]:

@@ -38,7 +38,7 @@ def place(files: Files, file: Path, data: bytes) -> None:
     aside = file.with_name(f"{file.name}.new")
     files.make_folder(file.parent)
     if aside.name in files.names(file.parent):  # of a power cut, and perhaps longer
-        files.rename(aside, file.with_name("left.new"))
+        files.remove(aside)
     fd = files.open(aside)
     try:
         write_all(files, fd, data, 0)

@@ -12,7 +12,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from agent import applying, identity
+from agent import applying, durable, identity
 from agent.enrol import papers, protection
 from agent.enrol.papers import RefusedError
 from agent.enrol.places import (
@@ -64,7 +64,7 @@ class Keys:
         files, why = self._protected(plain.read_bytes(), wanted)
         if SEALED_FILE in files:
             for name, data in files.items():
-                applying.replace(applying.Owned(), self.folder / name, data)
+                durable.place(applying.Owned(), self.folder / name, data)
             destroy(plain)
         return why
 

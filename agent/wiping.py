@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent import applying, clock, enrolling, identity, imported
+from agent import applying, clock, durable, enrolling, identity, imported
 from agent.audit import FOLDER, Audit
 from agent.enrol import farewell, places, protection
 from agent.enrol.farewell import Wiped
@@ -66,8 +66,8 @@ def wipe(place: Place, out: Path | None, *, even_unsent: bool, utc: int, surely:
     with _stopped(place.state / "spool"):
         receipt = begun.read_text("utf-8") if begun.exists() else _receipt(place, even_unsent, utc, surely)
         if out is not None:
-            applying.replace(FILES, out, receipt.encode())
-        applying.replace(FILES, begun, receipt.encode())
+            durable.place(FILES, out, receipt.encode())
+        durable.place(FILES, begun, receipt.encode())
         _destroy(place)
         FILES.rename(begun, done)
         FILES.sync_folder(place.keys)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from agent import applying, clock, config, identity
+from agent import applying, clock, config, durable, identity
 from agent.audit import FOLDER, Audit
 from agent.cli.talk import CommandError
 from agent.enrol import endpoint, protection
@@ -108,7 +108,7 @@ def _request(keys: Keys, args: argparse.Namespace) -> Facts:
     given = _voucher(args, "") if has_voucher else None
     data, asked = keys.ask(given, os.urandom(request.NONCE_BYTES), clock.unix_us())
     file = Path(args.words[1]) / f"wardlink-{asked.gateway}.request"
-    applying.replace(applying.Owned(), file, request.to_text("REQUEST", data).encode())
+    durable.place(applying.Owned(), file, request.to_text("REQUEST", data).encode())
     keys.remember(asked)
     return made | {
         "request": str(file),

@@ -134,7 +134,7 @@ def cut_at(monkeypatch, count: int) -> None:
         return instead
 
     for where, name in (
-        (wiping.applying, "replace"),
+        (wiping.durable, "place"),
         (wiping.enrolling, "destroy"),
         (wiping.FILES, "rename"),
         (shutil, "rmtree"),
