@@ -25,10 +25,10 @@ from typing import NamedTuple
 from centre.rows import Anchored
 from wire.grades import Grade, grade
 
-ALGORITHM = 1  # another number wherever the same facts give another answer
+ALGORITHM = 2  # another number wherever the same facts give another answer
 DRIFT_LIMITS_PPM = (100, 200, 500)  # the least that explains the anchors best; the last is what a kernel slews
 AHEAD_LIMIT_US = 60_000_000
-FLOOR_UTC_US = 1_767_225_600_000_000  # 2026-01-01: nothing of ours was recorded before the first release
+FLOOR_UTC_US = 1_795_305_600_000_000  # 2026-11-22, the first release: no gateway of ours is older
 VERSION_LETTERS = 12
 _MILLION = 1_000_000
 _EVER, _NEVER = -(1 << 62), 1 << 62  # offsets that bound nothing

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from random import Random
 from statistics import median
 
+from agent.clock import FLOOR_UTC_US  # the date of the build, not what the reader is told
 from centre.boots import mapping_of
-from centre.mapping import FLOOR_UTC_US
 from tests.histories.life import BROKEN, history
 
 INSTANTS_COUNT = 20  # of each history, in two of its epochs

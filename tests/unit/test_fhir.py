@@ -55,7 +55,7 @@ def test_only_what_an_anchor_vouches_for_is_an_instant() -> None:
     assert fhir.effective(anchored) == {"effectiveDateTime": "2027-01-15T08:00:00.123456Z"}
     period = Moment(None, None, FLOOR_UTC_US, utc, "D")
     assert fhir.effective(period) == {
-        "effectivePeriod": {"start": "2026-01-01T00:00:00.000000Z", "end": "2027-01-15T08:00:00.123456Z"}
+        "effectivePeriod": {"start": "2026-11-22T00:00:00.000000Z", "end": "2027-01-15T08:00:00.123456Z"}
     }
     [extension] = fhir.effective(Mapping([]).at(0))["_effectiveDateTime"]["extension"]
     assert extension["valueCode"] == "unknown"
