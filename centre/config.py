@@ -32,6 +32,18 @@ class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bed: str = ""
 
 
+class Oidc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The hospital's identity provider. `secret` names a file; `sites_claim` empty: all sites."""
+
+    issuer: str
+    client_id: str
+    secret: str = ""
+    name: str = "your hospital's account"
+    scope: str = "openid profile"
+    role_claim: str = "roles"
+    sites_claim: str = ""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All keys of `config/centre.toml`, checked by `read`."""
 
@@ -40,6 +52,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "centre"
     store: str = "sqlite:///wardlink.db"
     listen: str = "127.0.0.1:8480"
+    hosts: tuple[str, ...] = ()
+    users: str = ""
+    access_log: str = ""
+    oidc: Oidc | None = None
     time: str = ""
     sites: tuple[str, ...] = ()
     accept: Literal["enrolled", "any-genuine"] = "enrolled"
@@ -51,6 +67,19 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """(host, port)."""
         parts = urlsplit(self.broker)
         return parts.hostname or "", parts.port or _PORTS[parts.scheme]
+
+    @property
+    def users_file(self) -> Path:
+        """The people who may look."""
+        return Path(self.users) if self.users else Path(self.keys) / "users.toml"
+
+    @property
+    def access_log_file(self) -> Path:
+        """Who looked: beside the store, where that is a file."""
+        if self.access_log:
+            return Path(self.access_log)
+        store = self.store.removeprefix("sqlite:///")
+        return Path(store if store != self.store else ".").with_name("wardlink-access.log")
 
     @property
     def tls(self) -> bool:

@@ -61,7 +61,7 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
     if roll is not None:
         intake.before_batch = roll.look
     intake.on_failure = ending.set
-    page = _Page(config, store, live, ending)
+    page = _Page(config, own, store, live, ending)
     timing.start()
     intake.start()
     subscriber.start()
@@ -108,9 +108,9 @@ def _end_on_signals(ending: threading.Event) -> None:
 class _Page:
     """The web server in a thread with an asyncio loop of its own; nothing where its libraries are not installed."""
 
-    def __init__(self, config: Config, store: Store, live: Live, ending: threading.Event) -> None:
+    def __init__(self, config: Config, own: Keys, store: Store, live: Live, ending: threading.Event) -> None:
         self._ending = ending
-        self._server = _server(config, store, live)
+        self._server = _server(config, own, store, live)
         self._thread = threading.Thread(target=self._run, name="page")
         self.failed = False
 
@@ -134,16 +134,17 @@ class _Page:
                 self._ending.set()
 
 
-def _server(config: Config, store: Store, live: Live) -> uvicorn.Server | None:
+def _server(config: Config, own: Keys, store: Store, live: Live) -> uvicorn.Server | None:
     if any(importlib.util.find_spec(name) is None for name in ("uvicorn", "fastapi")):
         _LOG.warning("no page: install wardlink[centre]")
         return None
     import uvicorn  # noqa: PLC0415
 
+    from centre.web.access import make_access  # noqa: PLC0415
     from centre.web.app import LOCAL_HOSTS, make_app  # noqa: PLC0415
 
     host, port = config.listen_address
-    app = make_app(store, live, (*LOCAL_HOSTS, host))
+    app = make_app(store, live, (*LOCAL_HOSTS, host, *config.hosts), access=make_access(config, own.signer, store))
     settings = uvicorn.Config(
         app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=PAGE_END_LIMIT_S
     )

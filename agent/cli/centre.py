@@ -1,4 +1,4 @@
-"""`wardlink centre run|keys|command|commands|bundle`: the centre's side, for whoever installed `wardlink[centre]`.
+"""`wardlink centre run|keys|user|command|commands|bundle`: the centre's side, for whoever installed `wardlink[centre]`.
 
 `command` asks something of a gateway; it goes once the gateway is there, and `commands` says what came of it.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from agent.cli import centre_user
 from agent.cli.run import set_up_log
 from agent.cli.talk import CommandError
 
@@ -25,6 +26,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     makes.add_argument("--kind", choices=("xwing", "x25519"), default="xwing", help="x25519 is for thin links")
     makes.add_argument("--recipient-only", action="store_true", help="for whoever only reads: none that signs")
     makes.set_defaults(run=make_keys)
+    centre_user.add(verbs)
     asks = _verb(verbs, "command", command, "ask something of a gateway")
     asks.add_argument("gateway", metavar="GATEWAY", help="its id")
     asks.add_argument("words", nargs="+", metavar="WORD", help="resend, set-policy, rotate, collect-bundle or update")

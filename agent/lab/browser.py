@@ -55,6 +55,13 @@ class Page:
         self.call("Page.navigate", url=url)
         self.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete' && ({condition})")
 
+    def log_in(self, url: str, name: str, password: str) -> None:
+        """Open a page of the centre, having said who it is; a click would end the page that is being asked."""
+        self.open(url.split("/beds", maxsplit=1)[0] + "/login", "document.querySelector('#password')")
+        said = f"new URLSearchParams({json.dumps({'name': name, 'password': password})})"
+        self.ask(f"fetch('/login', {{method: 'POST', body: {said}}}).then((answer) => answer.status)")
+        self.open(url, "true")
+
     def until(self, condition: str) -> None:
         self.ask(_AWAIT.format(condition=condition))
 

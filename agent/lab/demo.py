@@ -74,9 +74,10 @@ async def run(plan: Plan) -> int:
         ports = {str(d.link): d.driver for d in devices} | {str(r.link): r.driver for r in replayed}
         gateway = programs.gateway(folder, ring, broker_port, BED, ports)
         url = f"http://127.0.0.1:{page_port}"
-        asked = proof.Centre(url, ring.gateway_id)
+        asked = proof.Centre(url, ring.gateway_id, await programs.let_in(folder))
         async with _running(broker, broker_port), _running(centre, page_port), _running(gateway, None):
             tell(f"bed page: {url}/beds/{ring.gateway_id}\nall beds: {url}/\nlogs:     {folder}")
+            tell(f"log in as demo, with the password: {programs.DEMO_PASSWORD}")
             speaking = [asyncio.create_task(d.line.speak(_voice(d))) for d in devices]
             speaking += [asyncio.create_task(r.line.play(r.pieces)) for r in replayed]
             await _show(plan, devices, broker, broker_port, gateway, f"{url}/beds/{ring.gateway_id}")
@@ -174,7 +175,7 @@ def _look(page: str, file: Path) -> None:
 
     with browser.browser() as tab:
         tab.size(*PICTURE)
-        tab.open(page, "true")
+        tab.log_in(page, "demo", programs.DEMO_PASSWORD)
         tab.until(f"performance.now() > {LOOK_MS}")
         tab.look(*PICTURE, file)
 

@@ -16,6 +16,7 @@ from agent.lab.keyring import Keyring
 START_LIMIT_S = 20.0
 END_LIMIT_S = 10.0
 LOG_LINES = 15
+DEMO_PASSWORD = "demo at the bedside"  # noqa: S105  of a centre on 127.0.0.1 that lives as long as the demo
 
 
 class ProgramError(Exception):
@@ -129,6 +130,22 @@ site = "demo"
 bed = "{bed}"
 """
     return Program("centre", _wardlink("centre", "run", _file(folder / "centre.toml", text)), folder)
+
+
+async def let_in(folder: Path) -> str:
+    """Accounts of that centre: a doctor called `demo`, and a program's, of which this is the token. As people do it."""
+    await _user(folder, DEMO_PASSWORD, "demo", "--role", "doctor")
+    return await _user(folder, "", "proof", "--role", "doctor", "--token")
+
+
+async def _user(folder: Path, typed: str, *words: str) -> str:
+    command = _wardlink("centre", "user", "add", *words, str(folder / "centre.toml"))
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
+    said, complaint = await child.communicate(typed.encode())
+    if child.returncode:
+        raise ProgramError(f"no account for {words[0]}", complaint.decode(errors="replace"))
+    return said.decode().strip()
 
 
 def gateway(folder: Path, ring: Keyring, broker_port: int, bed: str, ports: dict[str, str]) -> Program:

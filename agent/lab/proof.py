@@ -33,8 +33,9 @@ class Verdict:
 class Centre:
     """The JSON interface of a centre."""
 
-    def __init__(self, url: str, gateway: str) -> None:
+    def __init__(self, url: str, gateway: str, token: str) -> None:
         self._bed = f"{url}/api/beds/{gateway}"
+        self._headers = {"Authorization": f"Bearer {token}"}
 
     def stored(self) -> dict[Key, Integers]:
         """Every wave stream's samples by port and channel, in the order of epochs and streams."""
@@ -69,7 +70,8 @@ class Centre:
 
     def _ask(self, word: str, **query: int) -> dict[str, Any]:
         url = f"{self._bed}/{word}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:  # noqa: S310  our own local centre
+        asked = urllib.request.Request(url, headers=self._headers)  # noqa: S310  our own local centre
+        with urllib.request.urlopen(asked, timeout=PATIENCE_S) as answer:  # noqa: S310
             said: dict[str, Any] = json.load(answer)
         return said
 

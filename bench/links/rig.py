@@ -143,7 +143,8 @@ class Scene:
         self.bedside = bedside
         self.listener = Listener(link, ring, BROKER_PORT, setting.state is not None)
         self.gateway = Gateway(folder, ring, link, bedside.ports, setting)
-        self.centre = proof.Centre(f"http://127.0.0.1:{PAGE_PORT}", ring.gateway_id)
+        token = asyncio.run(programs.let_in(folder))
+        self.centre = proof.Centre(f"http://127.0.0.1:{PAGE_PORT}", ring.gateway_id, token)
 
     def ledger(self) -> dict[str, Any]:
         with inside(self.link.far):

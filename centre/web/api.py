@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import PlainTextResponse
 
 from centre import fhir, rows
+from centre.access import rights
 from centre.boots import mapping_of
 from centre.mapping import Mapping
 from centre.pace import longest
@@ -70,9 +72,13 @@ class Interface:
         router.add_api_route("/metrics", self.metrics, summary="Counters", response_class=PlainTextResponse)
         return router
 
-    def beds(self) -> models.Beds:
-        """Every gateway this centre has heard of or waits for."""
+    def beds(self, request: Request) -> models.Beds:
+        """Every gateway this centre has heard of or waits for, of the sites of whoever asks."""
         beds = sorted(self._store.beds(), key=lambda b: (b.site, b.bed, b.gateway))
+        person = request.scope.get("person")
+        if person is not None:
+            beds = [b for b in beds if rights.at(person, b.site)]
+            beds = beds if rights.sees_patients(person) else [dataclasses.replace(b, pseudonym="") for b in beds]
         return models.Beds(now=self._now(), beds=[telling.bed(b) for b in beds])
 
     def streams(self, gateway: GatewayPath, epoch: EpochAsked = None) -> models.Streams:

@@ -14,8 +14,10 @@ from starlette.staticfiles import StaticFiles
 
 from centre.clock import utc_us
 from centre.store.engine import StoreError
+from centre.web.access import Access
 from centre.web.api import Interface, NotThereError
 from centre.web.deeds import Deeds, Desk
+from centre.web.door import Doorkeeper
 from centre.web.guard import Guard
 from centre.web.models import Problem
 from centre.web.plain import plain
@@ -31,8 +33,17 @@ STATEMENT = (
 LOCAL_HOSTS = ("localhost", "127.0.0.1")
 
 
-def make_app(store: Store, live: Live, hosts: Iterable[str] = LOCAL_HOSTS, now: Callable[[], int] = utc_us) -> FastAPI:
-    """`hosts` are the names browsers may use for this server, without ports (add the address listened on)."""
+def make_app(
+    store: Store,
+    live: Live,
+    hosts: Iterable[str] = LOCAL_HOSTS,
+    now: Callable[[], int] = utc_us,
+    access: Access | None = None,
+) -> FastAPI:
+    """`hosts` are the names browsers may use for this server, without ports (add the address listened on).
+
+    Without `access` everything is shown to whoever asks: for tests of what is shown. `centre.run` always gives it.
+    """
     app = FastAPI(
         title="wardlink centre",
         version="1",
@@ -47,6 +58,9 @@ def make_app(store: Store, live: Live, hosts: Iterable[str] = LOCAL_HOSTS, now: 
     app.router.routes.append(APIWebSocketRoute("/api/beds/{gateway}/live", Socket(store, live, now).serve))
     _add_pages(app)
     _add_problems(app)
+    if access is not None:
+        app.include_router(access.router())
+        app.add_middleware(Doorkeeper, door=access.door)
     app.add_middleware(Guard, hosts=hosts)
     return app
 

@@ -1,8 +1,9 @@
 """Who may talk to the pages, and what a browser may do with them.
 
 Host names are checked against a list (DNS rebinding: a stranger's page that names our address), sockets only open
-for our own origin, only reading methods exist (nothing to forge), and every answer forbids frames, foreign scripts,
-guessed types and referrers (REQUIREMENTS attack row 19).
+for our own origin, only reading methods exist besides coming in and leaving, which our own pages alone may ask for
+(nothing to forge), and every answer forbids frames, foreign scripts, guessed types and referrers (REQUIREMENTS attack
+row 19).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -28,6 +29,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _METHODS = ("GET", "HEAD")  # HEAD: only files answer it
+_POSTED = ("/login", "/logout")
 _POLICY_VIOLATION = 1008
 
 
@@ -59,6 +61,10 @@ class Guard:
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         if not self._is_host_ours(scope):
             return _problem(421, "this host name is not served here", "add it to the hosts the pages are served under")
+        if scope["method"] == "POST" and scope["path"] in _POSTED:
+            if Headers(scope=scope).get("origin") and self._is_origin_ours(scope):
+                return None
+            return _problem(403, "this was not asked by a page of ours", "log in at /login")
         if scope["method"] not in _METHODS:
             return _problem(
                 405, f"only {' and '.join(_METHODS)} exist here", "nothing can be changed over this interface"

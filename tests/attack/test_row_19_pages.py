@@ -13,10 +13,14 @@ from contextlib import suppress
 
 import pytest
 
+from centre.access import people
+from centre.access.people import User
 from tests.attack.ward import Hospital
 from tests.system.bell import until
 from tests.system.gateway_rig import Gateway, Mosquitto
 
+TOKEN = "of a program"
+KNOWN = f"Authorization: Bearer {TOKEN}"  # strangers are refused before: tests/unit/test_access.py
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(1)>\u202e'
 
 
@@ -28,6 +32,7 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]
     gateway = Gateway(folder, f"mqtt://127.0.0.1:{mosquitto.port}")
     hospital = Hospital(folder, gateway, mosquitto.port, EVIL)
     host, _, port = hospital.listen.partition(":")
+    people.write(hospital.config.users_file, (User("t", "doctor", token=people.token_hash(TOKEN)),))
     with hospital.centre():
         until(lambda: socket.socket().connect_ex((host, int(port))) == 0)
         yield host, int(port)
@@ -36,7 +41,7 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]
 
 
 def said(centre: tuple[str, int], request: str, *headers: str, host: str = "localhost", body: bytes = b"") -> str:
-    lines = [f"{request} HTTP/1.1", f"Host: {host}", "Connection: close", *headers]
+    lines = [f"{request} HTTP/1.1", f"Host: {host}", "Connection: close", KNOWN, *headers]
     with socket.create_connection(centre, timeout=10) as sock:
         got = b""
         with suppress(ConnectionError):  # who asks for too much is hung up on

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.client import CallbackAPIVersion, MQTTProtocolVersion
@@ -16,10 +16,12 @@ from agent.health import status
 from agent.lab import keyring, programs
 from agent.spool import read_folder
 from agent.uplink.tls import context
+from centre.access import people
 from tests.system.bell import Bell
 from tests.system.gateway_rig import Oximeter
 
 ROOT = Path(__file__).parents[2]
+TOKEN = "scraper"
 SITE = "north"
 NOT_AUTHORIZED = 0x87
 
@@ -97,6 +99,7 @@ class Site:
         text += f'store = "{self.store}"\nlisten = "127.0.0.1:{self.page_port}"\n'
         text += "".join(f'[[gateways]]\nid = "{name}"\nsite = "{SITE}"\nbed = "bed of {name}"\n' for name in enrolled)
         config.write_text(text)
+        people.write(self.ring.centre / "users.toml", (people.User("t", "engineer", token=people.token_hash(TOKEN)),))
         return Program(self.folder, "centre", "centre", "run", "--config", str(config))
 
     @property
@@ -112,7 +115,8 @@ class Site:
         await self.centre.says("broker connected")
 
     def counted(self, name: str) -> int:
-        with urlopen(f"http://127.0.0.1:{self.page_port}/metrics", timeout=5) as page:
+        asked = Request(f"http://127.0.0.1:{self.page_port}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        with urlopen(asked, timeout=5) as page:
             lines = page.read().decode().split("\n")
         return next((int(line.split()[1]) for line in lines if line.startswith(f"wardlink_centre_{name} ")), 0)
 

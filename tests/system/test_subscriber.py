@@ -17,6 +17,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from centre.access import people
 from centre.config import Config
 from centre.counts import Counts
 from centre.ledger import Summary
@@ -139,12 +140,14 @@ def test_what_could_not_be_committed_is_not_acknowledged(
     bedside = Bedside()
     config = configured(tmp_path, broker.port, bedside)
     gate = Gate(broker.port, bedside)
+    people.write(config.users_file, (people.User("t", "engineer", token=people.token_hash("scraper")),))
     with running(config):
         gate.meet()
         held = sqlite3.connect(tmp_path / "centre.db", isolation_level=None)
         held.execute("BEGIN IMMEDIATE")
         gate.publish(bedside.grant(), bedside.vital(reading(1)))
-        until(lambda: "store_failures 1" in httpx.get(f"http://{config.listen}/metrics").text)
+        known = {"Authorization": "Bearer scraper"}
+        until(lambda: "store_failures 1" in httpx.get(f"http://{config.listen}/metrics", headers=known).text)
     held.close()
     with running(config):
         gate.held(Class.VITAL, [(0, 0)])

@@ -52,8 +52,15 @@ export function refill(element, children) {
   element.replaceChildren(...children);
 }
 
+// The session has ended: whoever looks says again who they are, and comes back here. Nothing old stays on the screen.
+export function login() {
+  location.assign(`/login?to=${encodeURIComponent(location.pathname)}`);
+  return new Promise(() => {});
+}
+
 export async function ask(path) {
   const answer = await fetch(path, { cache: "no-store", credentials: "same-origin" });
+  if (answer.status === 401) return login();
   const body = await answer.json();
   if (!answer.ok) throw new Error(body.error);
   return body;

@@ -1,5 +1,7 @@
 // The socket of a bed, opened again with growing, scattered waits.
 
+import { login } from "./dom.js";
+
 const FIRST_MS = 500;
 const LIMIT_MS = 15000;
 const SILENT_MS = 12000; // the centre says something every two seconds
@@ -26,6 +28,7 @@ export function listen(gateway, hear, changed) {
     };
     socket.onclose = (end) => {
       clearTimeout(silence);
+      if (end.code === 4401) return login();
       changed(false, end.code === 4404 ? "This centre knows no such bed." : "");
       setTimeout(open, wait_ms * (0.5 + Math.random()));
       wait_ms = Math.min(LIMIT_MS, wait_ms * 2);
