@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from centre.config import Config, Keys, load_keys
 from centre.counts import Counts
+from centre.drafting import Drafting
 from centre.fleet.roll import Roll
 from centre.fleet.store import FleetError
 from centre.gate import Gate, gate_of, sites_of
@@ -62,12 +63,15 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
         intake.before_batch = roll.look
     intake.on_failure = ending.set
     page = _Page(config, own, store, live, ending)
+    drafting = Drafting(store, counts)
     timing.start()
     intake.start()
+    drafting.start()
     subscriber.start()
     page.start()
     ending.wait()
     page.stop()
+    drafting.stop()
     intake.stop()
     subscriber.stop()
     if roll is not None:

@@ -19,6 +19,7 @@ from centre.counts import Counts
 from centre.ledger import Place, Summary
 from centre.pace import Row
 from centre.store import books, dates, orders, read, waves, write
+from centre.store.drawn import Outlines
 from centre.store.engine import StoreError, open_engine, said
 from centre.store.entry import Batch, Entry, Parked
 from centre.store.orders import Order
@@ -37,6 +38,7 @@ class Store:
     def __init__(self, url: str, counts: Counts | None = None) -> None:
         self._counts = counts or Counts()
         self._engine = open_engine(url)
+        self.outlines = Outlines(self._reading, self._writing, self._of)
         self._lock = threading.Lock()  # of the ledger: the writer changes it while pages read it
         with self._reading() as connection:
             self._numbers = books.numbers(connection)

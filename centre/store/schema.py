@@ -169,6 +169,17 @@ BLOCK = table(
     Column("marks", LargeBinary),  # JSON of MarkAt
 )
 
+# What waves look like from afar (centre/outline.py), by level; and the finest stretches whose blocks changed since.
+OUTLINE = table(
+    "outline",
+    key("epoch"),
+    key("stream"),
+    key("level"),
+    key("stretch"),
+    Column("data", LargeBinary, nullable=False),
+)
+CHANGED = table("changed", key("epoch"), key("stream"), key("stretch"), number("times"), number("received"))
+
 NUMERIC = table(
     "numeric",
     key("epoch"),

@@ -20,12 +20,13 @@ from wire.records import MarkAt
 
 DECODED_LIMIT_BLOCKS = 256
 READ_ROWS = 4096
+Band = RowMapping
 _MARKS = msgspec.json.Decoder(list[MarkAt])
 
 
 def last_index(connection: Connection, gw: int, epoch: int, stream: int) -> int | None:
     """One past the newest sample."""
-    return max((band["next"] for band in _bands(connection, gw, epoch, stream)), default=None)
+    return max((band["next"] for band in bands(connection, gw, epoch, stream)), default=None)
 
 
 def ends(connection: Connection, gw: int, epoch: int) -> dict[int, int]:
@@ -42,10 +43,10 @@ def samples(
     connection: Connection, gw: int, epoch: int, stream: int, span: tuple[int, int], limit_samples: int
 ) -> list[rows.Samples]:
     """Whole blocks with samples of `span` (first, one past the last), by index, as many as stay in `limit_samples`."""
-    bands = [_blocks(connection, band, span) for band in _bands(connection, gw, epoch, stream)]
+    found_in = [_blocks(connection, band, span) for band in bands(connection, gw, epoch, stream)]
     found: list[rows.Samples] = []
     total = 0
-    for row in heapq.merge(*bands, key=lambda row: int(row["first"])):
+    for row in heapq.merge(*found_in, key=lambda row: int(row["first"])):
         total += row["count"]
         if total > limit_samples:
             break
@@ -58,7 +59,7 @@ def arrivals(connection: Connection, gw: int, epoch: int, stream: int, span_us: 
     b, g = schema.BLOCK.c, schema.GAP.c
     cuts = select(g.first).where(g.gw == gw, g.epoch == epoch, g.stream == stream, g.count.is_(None)).distinct()
     found: dict[int, Row] = {}
-    for band in _bands(connection, gw, epoch, stream):
+    for band in bands(connection, gw, epoch, stream):
         here = (b.gw == gw, b.epoch == epoch, b.stream == band["stream"], b.rows == band["rows"])
         newest = connection.execute(select(b.t).where(*here).order_by(b.first.desc()).limit(1)).scalar() or 0
         starts = list(connection.execute(cuts.order_by(g.first)).scalars())
@@ -68,7 +69,8 @@ def arrivals(connection: Connection, gw: int, epoch: int, stream: int, span_us: 
     return list(found.values())
 
 
-def _bands(connection: Connection, gw: int, epoch: int, stream: int) -> list[RowMapping]:
+def bands(connection: Connection, gw: int, epoch: int, stream: int) -> list[Band]:
+    """The runs of streams coded together that a stream is in."""
     b = schema.BAND.c
     within = (b.stream <= stream) & (b.stream + b.rows > stream)
     return list(connection.execute(select(schema.BAND).where(b.gw == gw, b.epoch == epoch, within)).mappings())

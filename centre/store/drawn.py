@@ -1,0 +1,69 @@
+"""The store's outlines for whoever draws, and for whoever drafts them: `Store.outlines`."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from sqlalchemy import Connection, select
+
+from centre.outline import Ends
+from centre.store import outlines, schema, waves
+
+DRAFT_LIMIT_ROWS = 96  # of one transaction
+_Opens = Callable[[], AbstractContextManager[Connection]]
+
+
+class Outlines:
+    """`number` of a gateway in this store. Any thread. Raises StoreError where the database fails."""
+
+    def __init__(self, reading: _Opens, writing: _Opens, number: Callable[[str], int]) -> None:
+        self._reading = reading
+        self._writing = writing
+        self._number = number
+
+    def columns(self, gateway: str, epoch: int, stream: int, first: int, last: int, count: int) -> Ends:
+        """Least and greatest of `count` columns of the samples `first` up to, not with, `last`."""
+        with self._reading() as connection:
+            return outlines.columns(connection, self._number(gateway), epoch, stream, (first, last), count)
+
+    def draft(self, now_us: int) -> int:
+        """Make anew what came to rest; how many stretches."""
+        with self._reading() as connection:
+            found = outlines.changed(connection, now_us, DRAFT_LIMIT_ROWS)
+            made = [(one, outlines.fine(connection, one)) for one in found]
+        if made:
+            with self._writing() as connection:  # short: whoever stores what comes waits for it
+                for one, fine in made:
+                    outlines.keep(connection, one, fine)
+        return len(found)
+
+    def index_at(self, gateway: str, epoch: int, stream: int, t: int, first: int, last: int) -> int:
+        """The first index of `first` to `last` that arrived at `t` or later; `last` where none did. Some 20 reads."""
+        with self._reading() as connection:
+            line = _Line(connection, (self._number(gateway), epoch, stream), t)
+            return first + bisect_left(range(first, last), 1, key=line.is_later)
+
+
+class _Line:
+    """When samples arrived: `is_later` never falls with the index, for a stream's own clock only goes on."""
+
+    def __init__(self, connection: Connection, wave: tuple[int, int, int], t: int) -> None:
+        self._connection = connection
+        self._t = t
+        self._bands = waves.bands(connection, *wave)
+
+    def is_later(self, index: int) -> int:
+        """1 where the first block that reaches `index` arrived at `t` or later."""
+        times = [found for band in self._bands if (found := self._arrived(band, index)) is not None]
+        return int(not times or min(times) >= self._t)
+
+    def _arrived(self, band: waves.Band, index: int) -> int | None:
+        b = schema.BLOCK.c
+        here = (b.gw == band["gw"], b.epoch == band["epoch"], b.stream == band["stream"], b.rows == band["rows"])
+        near = (b.first > index - band["longest"], b.first + b.count > index)
+        found: int | None = self._connection.execute(
+            select(b.t).where(*here, *near).order_by(b.first, b.seq).limit(1)
+        ).scalar()
+        return found
