@@ -89,10 +89,10 @@ class Store:
         with self._reading() as connection:
             return books.grants(connection, number, epoch, hour)
 
-    def first_grant(self, gateway: str, epoch: int) -> bytes | None:
+    def start(self, gateway: str, epoch: int) -> bytes | None:
         """What tells this start of a gateway from another one that wrongly has its number."""
-        with self._reading() as connection:
-            return books.first_grant(connection, self._of(gateway), epoch)
+        with self._lock:
+            return self._ledger.start(gateway, epoch)
 
     def digest(self, place: Place, seq: int) -> bytes | None:
         """SHA-256 of an envelope that is held."""
@@ -154,6 +154,10 @@ class Store:
             orders.sent(connection, nonce, utc)
 
     def _enter(self, batch: Batch, fresh: list[Entry]) -> None:
+        for (gateway, epoch), start in batch.starts.items():
+            self._ledger.begin(gateway, epoch, start)
+        for one in batch.conflicts:
+            self._ledger.set_apart(one.place, one.start, one.envelope.header.seq)
         new = {id(entry) for entry in fresh}
         for entry in batch.entries:
             if id(entry) in new:

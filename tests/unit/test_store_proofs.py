@@ -136,7 +136,9 @@ def test_what_is_not_what_was_listed_is_said_and_stays_said(centre: Centre) -> N
     centre.take(start.grant(), *start.vital(1, 2, 3))
     header, said = statement.read(start.sealer.gateway, start.manifest().data)
     assert isinstance(said, Manifest)
-    wrong = Manifest(said.previous, [Sealed(one.cls, one.first, one.count, bytes(32)) for one in said.sealed])
+    wrong = Manifest(
+        said.previous, [Sealed(one.cls, one.first, one.count, bytes(32)) for one in said.sealed], said.nonce
+    )
     forged = statement.sign(SIGNER, start.sealer.gateway, header, wrong)
     centre.take(start.arrival((header, forged)))
     assert centre.said == (3, 3, 0)

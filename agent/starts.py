@@ -1,0 +1,44 @@
+"""Which start sealed what is in a spool: the random bytes of each epoch, by which receipts name it.
+
+The spool has written them down; of what is older than it keeps them, of a file that was lost, and of a dead gateway's
+spool the statements in it tell. Of an epoch of which nobody tells any more nothing is freed: it is sent again until its
+space is needed, which costs duplicates.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from agent.spool.spool import Spool
+from agent.spool.terms import StorageError
+from wire import statement
+from wire.envelope import EnvelopeError
+from wire.topics import Class
+
+log = logging.getLogger("wardlink.spool")
+
+
+def starts_of(spool: Spool, gateway: str) -> dict[int, bytes]:
+    """8 random bytes by epoch, of the present one too."""
+    found = dict(spool.numbers.starts)
+    for (epoch, cls), following in spool.tails().items():
+        if cls != Class.KEY or not following or epoch in found:
+            continue
+        try:
+            start = _told(spool, gateway, epoch, following)
+        except StorageError as error:
+            log.warning("the start of an epoch is not known epoch=%d why=%r", epoch, str(error))
+            continue
+        if start:
+            found[epoch] = start
+    return found
+
+
+def _told(spool: Spool, gateway: str, epoch: int, following: int) -> bytes:
+    """What the first statement that can be read says; empty where none does."""
+    for stored in spool.read(Class.KEY, epoch, 0, following - 1):
+        try:
+            return statement.read(gateway, stored.data)[1].nonce
+        except EnvelopeError:  # damaged before it was stored: it tells nothing
+            continue
+    return b""
