@@ -142,7 +142,7 @@ class Relaying:
             return
         one.problem = one.hint = ""
         place = self._numbers.setdefault(path, len(self._numbers) + 1)
-        self._starts[place] = starts_of(spool, one.gateway)
+        self._starts[place] = starts_of(spool, one.gateway, _told(path))
         self._places = {**self._places, place: one.gateway}
         one.spools[path] = place, spool
         left = one.status()
@@ -181,6 +181,15 @@ class Relaying:
         if one.problem != problem:
             log.error("relay gateway=%s why=%r hint=%r", one.gateway, problem, hint)
         one.problem, one.hint = problem, hint
+
+
+def _told(path: Path) -> dict[int, bytes]:
+    """What the file that was imported said of starts."""
+    try:
+        return imported.starts(path)
+    except (OSError, ValueError) as error:  # DecodeError is one
+        log.warning("relay starts=not-read folder=%s why=%r", path, str(error))
+        return {}
 
 
 def _skipping(skip: Skip, place: int) -> Skip:

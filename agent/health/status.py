@@ -108,13 +108,13 @@ class LinkStatus(msgspec.Struct, frozen=True):
     live_left_envelopes: int
     refused_envelopes: int
     receipts_refused: dict[str, int]
-    receipts_copies: int
     outstanding_bytes: int
     round_trip_s: float | None
     commands_taken: int
     commands_refused: dict[str, int]
     sent_again_envelopes: int
     absent_envelopes: int
+    receipts_copies: int = 0
 
 
 class ChainStatus(msgspec.Struct, frozen=True):
