@@ -66,6 +66,23 @@ def test_what_is_relayed_is_stored_once_under_its_own_gateway(centre, dead, bear
     assert centre.count("relayed") == 3
 
 
+def test_what_another_start_sealed_under_the_same_names_is_held_under_its_own(centre, dead, bearer) -> None:
+    """The dead gateway's card was an old image: the centre has its first start, the relayer brings the second."""
+    again = Bedside("dead", start=b"restored")
+    centre.take(dead.grant(), dead.vital(reading(10)))
+    made = [again.grant(), again.vital(reading(77)), again.vital(reading(78)), again.manifest()]
+    outcome = centre.ingest.take([relay(bearer.address, one) for one in made])
+    assert {(one.header.cls, one.header.seq, one.start) for one in outcome.carried} == {
+        (cls, seq, b"restored") for cls in (Class.KEY, Class.VITAL) for seq in (0, 1)
+    }
+    copies = centre.ingest.take([relay(bearer.address, one) for one in (made[1], dead.vital(reading(20)))])
+    assert {(one.header.seq, one.start) for one in copies.carried} == {(0, b"restored"), (1, bytes(8))}
+    debts = Debts()
+    debts.owe(outcome.carried)
+    ((_, told),) = debts.pay(bearer.address)
+    assert {one.start for one in told} == {b"restored"}
+
+
 def test_what_waits_for_its_grant_is_not_yet_receipted(centre, dead, bearer) -> None:
     grant, vital = dead.grant(), dead.vital(reading(10))
     assert carried(centre.take(relay(bearer.address, vital))) == []
