@@ -93,10 +93,12 @@ def _wrong(receipt: Receipt) -> str:
         return "it expires before it was said, or lives longer than a receipt may"
     if len(receipt.nonce) != NONCE_BYTES:
         return "a nonce has 8 bytes"
-    if any(len(held.start) != START_BYTES or not 0 <= held.epoch < _NUMBERS for held in receipt.held):
-        return "an epoch or a start that is none"
-    if any(not 0 <= first <= last < _NUMBERS for held in receipt.held for first, last in held.ranges):
-        return "a range that is none"
+    for held in receipt.held:
+        if len(held.start) != START_BYTES or not 0 <= held.epoch < _NUMBERS:
+            return "an epoch or a start that is none"
+        for first, last in held.ranges:
+            if not 0 <= first <= last < _NUMBERS:
+                return "a range that is none"
     return ""
 
 
