@@ -21,6 +21,7 @@ from agent.health.room import Rooms
 from agent.keeping import Keeping, Kept
 from agent.last_minutes import last_minutes
 from agent.listening import Listening
+from agent.numbering import Numbering
 from agent.obeying import Obeying
 from agent.picture import picture, volumes
 from agent.ports.plugs import FOUND
@@ -66,7 +67,10 @@ class Gateway:
         self.supervisor = Supervisor()
         self.started = world.now()
         self.keeping = Keeping(world.thread(), partial(self._open_spool, Path(config.state) / "spool", config.quotas))
-        self.relaying = Relaying(self.keeping, Path(config.state) / "imported", partial(self._open_spool, quotas={}))
+        imported = Path(config.state) / "imported"
+        self.relaying = Relaying(self.keeping, who.gateway, imported, partial(self._open_spool, quotas={}))
+        self.numbering = Numbering(self.keeping)
+        self.relaying.used = self.numbering.used
         spool = self.keeping.spool
         self.epoch = spool.epoch
         self.ward = Ward(lambda: codec.Encoder().encode)
@@ -84,7 +88,7 @@ class Gateway:
             relayed=self.relaying.places,
         )
         self.obeying = Obeying(self, who, self.utc.surely)
-        self.utc.audit = self.obeying.auditing.say
+        self.utc.audit = self.numbering.audit = self.obeying.auditing.say
         self._hurry = asyncio.Event()
         self._beating = asyncio.Lock()
         self._is_over = False  # the last beat was made; a later one would seal what nobody waits for
@@ -153,6 +157,7 @@ class Gateway:
             **self.trust.works(),
         }
         organs["time"] = partial(self.utc.run, self.keeping.on_thread)
+        organs["number"] = partial(self.numbering.run, stop)
         if any(chain.unread_files for chain in self.keeping.spool.stat().classes.values()):
             organs["unread files"] = partial(self._look_again, stop)
         working = asyncio.create_task(self.supervisor.run(organs))

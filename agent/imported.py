@@ -18,13 +18,22 @@ from wire.ranges import Ranges
 from wire.topics import is_name
 
 NAMES = "names"
-Known = dict[tuple[int, int], Ranges]  # (class, epoch) -> numbers
+Known = dict[tuple[int, int, str], Ranges]  # (class, epoch, its start's random bytes in hexadecimal) -> numbers
+
+
+class Named(msgspec.Struct, frozen=True, array_like=True):
+    """Numbers of a class and epoch; no `start` where nothing in the file told it."""
+
+    cls: int
+    epoch: int
+    ranges: list[tuple[int, int]]
+    start: str = ""
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """The file `names`, as JSON: [class, epoch, [[first, last], ...]] of all that one import brought."""
+    """The file `names`, as JSON: [class, epoch, [[first, last], ...], start] of all that one import brought."""
 
-    names: list[tuple[int, int, list[tuple[int, int]]]]
+    names: list[Named]
 
 
 def waiting(folder: Path) -> list[tuple[str, Path]]:
@@ -57,6 +66,13 @@ def _marks(place: Path) -> Iterator[Path]:
     yield from place.glob(f"*.{NAMES}")
 
 
+def starts(path: Path) -> dict[int, bytes]:
+    """The start of each epoch of a folder that waits, as far as its file told. OSError, ValueError."""
+    inside = path / NAMES
+    told = _listed(inside) if inside.exists() else {}
+    return {epoch: bytes.fromhex(start) for _, epoch, start in told if start}
+
+
 def next_number(folder: Path, gateway: str) -> str:
     numbers = [int(stem) for path in (folder / gateway).glob("*") if (stem := path.name.partition(".")[0]).isdigit()]
     return f"{max(numbers, default=0) + 1:04d}"
@@ -80,7 +96,7 @@ def finish(path: Path, confirmed: Callable[[int, int], Ranges]) -> int:
     lost = 0
     if inside.exists():
         listed = _listed(inside)
-        marked = {key: _common(ranges, confirmed(*key)) for key, ranges in listed.items()}
+        marked = {(cls, epoch, at): _common(own, confirmed(cls, epoch)) for (cls, epoch, at), own in listed.items()}
         lost = sum(map(len, listed.values())) - sum(map(len, marked.values()))
         new = path.with_suffix(".mark")
         _write(new, marked)
@@ -101,12 +117,13 @@ def _common(one: Ranges, other: Ranges) -> Ranges:
 
 def _listed(file: Path) -> Known:
     contents = msgspec.json.decode(file.read_bytes(), type=Contents)
-    return {(cls, epoch): Ranges(pairs) for cls, epoch, pairs in contents.names}
+    return {(one.cls, one.epoch, one.start): Ranges(one.ranges) for one in contents.names}
 
 
 def _write(file: Path, names: Known) -> None:
+    said = [Named(cls, epoch, ranges.pairs(), start) for (cls, epoch, start), ranges in sorted(names.items())]
     with file.open("wb") as out:
-        out.write(msgspec.json.encode(Contents([(*key, list(ranges)) for key, ranges in sorted(names.items())])))
+        out.write(msgspec.json.encode(Contents(said)))
         out.flush()
         os.fsync(out.fileno())
 

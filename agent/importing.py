@@ -151,8 +151,8 @@ def _take(items: Iterator[object], head: Head, folder: Path, taken: Taken, parti
     into = Foreign(new)
     done = False
     try:
-        for header, data in _sound(items, head, taken, partial):
-            key = (int(header.cls), header.epoch)
+        for header, data, start in _sound(items, head, taken, partial):
+            key = (int(header.cls), header.epoch, start)
             if header.seq in known.get(key, Ranges()):
                 taken.known += 1
                 continue
@@ -169,9 +169,13 @@ def _take(items: Iterator[object], head: Head, folder: Path, taken: Taken, parti
             shutil.rmtree(new)
 
 
-def _sound(items: Iterator[object], head: Head, taken: Taken, partial: bool) -> Iterator[tuple[Header, bytes]]:
-    """The envelopes that may be taken. Raises ExportError where the file is not as it must be and must be whole."""
+def _sound(items: Iterator[object], head: Head, taken: Taken, partial: bool) -> Iterator[tuple[Header, bytes, str]]:
+    """The envelopes that may be taken, each with its start (hexadecimal; empty where nothing before it tells).
+
+    Raises ExportError where the file is not as it must be and must be whole.
+    """
     before = (-1, -1, -1)
+    starts = dict(head.starts)
     for item in items:
         if taken.end is not None:
             taken.end, item = None, Fault(0, "something follows the end")  # noqa: PLW2901
@@ -182,10 +186,10 @@ def _sound(items: Iterator[object], head: Head, taken: Taken, partial: bool) -> 
         elif isinstance(item, tuple):
             header, data = item
             name = (int(header.cls), header.epoch, header.seq)
-            why = _objection(header, data, head.gateway) or ("" if name > before else "is not in order")
+            why = _objection(header, data, head.gateway, starts) or ("" if name > before else "is not in order")
             if not why:
                 before = name
-                yield header, data
+                yield header, data, starts.get(header.epoch, b"").hex()
             elif partial:
                 taken.refused += 1
             else:
@@ -194,14 +198,17 @@ def _sound(items: Iterator[object], head: Head, taken: Taken, partial: bool) -> 
         raise ExportError("the file breaks off: its end is missing")
 
 
-def _objection(header: Header, data: bytes, gateway: str) -> str:
+def _objection(header: Header, data: bytes, gateway: str, starts: dict[int, bytes]) -> str:
+    """Why it may not be taken; `starts` learns which start sealed an epoch: one spool has one of each."""
     if header.epoch >= EPOCH_LIMIT:
         return "has an epoch that no gateway reaches"
     if header.cls is Class.KEY:
         try:
-            statement.read(gateway, data)
+            start = statement.read(gateway, data)[1].nonce
         except EnvelopeError as error:
             return f"is not a statement of {gateway}: {error}"
+        if start and starts.setdefault(header.epoch, start) != start:
+            return "is of another start than the file says, or than what is before it"
     return ""
 
 

@@ -148,6 +148,7 @@ def _link(stat: LinkStat) -> LinkStatus:
         live_left_envelopes=stat.live_left,
         refused_envelopes=sum(stat.refused.values()),
         receipts_refused=dict(stat.receipts_refused),
+        receipts_copies=stat.receipts_copies,
         outstanding_bytes=stat.outstanding_bytes,
         round_trip_s=None if stat.rtt_ns is None else stat.rtt_ns / 1e9,
         commands_taken=stat.commands_taken,

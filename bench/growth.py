@@ -121,7 +121,7 @@ class World:
 
     def _receipt(self) -> None:
         for cls, ranges in self.centre.items():
-            said = Held(self.spool.epoch, int(cls), list(ranges))
+            said = Held(self.spool.epoch, self.spool.nonce, int(cls), list(ranges))
             self.spool.held(int(cls), said.epoch, said.ranges)
             self.flow.held(said, self.now)
 

@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 
 from wire.records import AuditHead, Block, Boot, Catalogue, DeviceTimeAt, EnvelopeGap, NumericAt, Ratio, Record, Room
-from wire.statement import Ended, Manifest, Statement
+from wire.statement import Ended, Manifest, Sealed, Statement
 from wire.topics import Class
 
 DECIMAL_LIMIT_CHARS = 64
 BOOT_BYTES = 16
+START_BYTES = 8
 HASH_BYTES = 32
 _WORD_LIMIT = 1 << 32  # epoch and seq are 32 bits on the wire
 _INT_LIMIT = 1 << 62  # sums of two stay within 64 bits
@@ -57,14 +58,20 @@ def check_blocks(blocks: Iterable[Block]) -> None:
 
 def check_statement(epoch: int, said: Statement) -> None:
     """Raises BoundsError."""
+    if len(said.nonce) != START_BYTES:
+        raise BoundsError("a start that is none")
     if isinstance(said, Manifest):
-        for sealed in said.sealed:
-            _check_run(epoch, sealed.cls, sealed.first, sealed.first + sealed.count)
+        _check_sealed(epoch, said.sealed)
     elif isinstance(said, Ended):
         for ended, cls, following in said.tails:
             _check_run(ended, cls, 0, following)
         for one in said.recovered:
-            check_statement(one.epoch, Manifest(one.previous, one.sealed))
+            _check_sealed(one.epoch, one.sealed)
+
+
+def _check_sealed(epoch: int, sealed: Iterable[Sealed]) -> None:
+    for one in sealed:
+        _check_run(epoch, one.cls, one.first, one.first + one.count)
 
 
 def _check_catalogue(said: Catalogue) -> None:

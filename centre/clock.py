@@ -35,5 +35,5 @@ def secret(count: int) -> bytes:
 
 
 def nonce() -> bytes:
-    """8 random bytes: the name of a command."""
+    """8 random bytes: the name of a command, or of a receipt."""
     return random.randbytes(8)

@@ -22,7 +22,7 @@ from centre.live import Update
 from centre.opening import ConflictError, Openers, Reason, RefusedError
 from centre.relay import Carried
 from centre.store import Batch, Entry, Parked, Store
-from centre.store.entry import Replied
+from centre.store.entry import Apart, Replied
 from wire import codec, presence, reply
 from wire.codec import CodecError
 from wire.keys import RecipientSecret
@@ -80,7 +80,7 @@ class Ingest:
         self._store = store
         self._gate = gate
         self._counts = counts
-        self._openers = Openers(secrets, store.grants, store.first_grant)
+        self._openers = Openers(secrets, store.grants, store.start)
         self._openable: dict[_Hour, None] = dict.fromkeys(store.openable())
         self._fronts: dict[str, Front] = {}
         self._early: dict[Address, bool] = {}  # presence of gateways that have proven nothing yet
@@ -106,10 +106,9 @@ class Ingest:
         for entry in fresh:
             self._tell(entry)
         online = frozenset(address for address, here in work.batch.online.items() if here)
-        carried = tuple(one for one in work.carried if self._holds(one))
-        touched = work.touched | {entry.address for entry in work.batch.entries} | {one.relayer for one in carried}
+        touched = work.touched | {entry.address for entry in work.batch.entries} | {c.relayer for c in work.carried}
         epochs = {address: epoch for address, epoch in work.epochs.items() if address in online}
-        return Outcome(frozenset(touched), online, frozenset(work.batch.online) - online, epochs, carried)
+        return Outcome(frozenset(touched), online, frozenset(work.batch.online) - online, epochs, tuple(work.carried))
 
     def disconnected(self) -> None:
         """The broker is gone, and with it all knowledge of who is online. Raises StoreError."""
@@ -126,24 +125,27 @@ class Ingest:
             raise RefusedError(Reason.FOREIGN)
         self._admitted(work, arrival)
 
-    def _admitted(self, work: _Work, arrival: Arrival) -> None:
+    def _admitted(self, work: _Work, arrival: Arrival) -> bytes:
+        """The start that sealed what is held from this commit on; empty where nothing is, or not yet."""
+        if arrival.word in _CLASSES:
+            return self._envelope(work, arrival)
         if arrival.word == "state":
             self._presence(work, arrival)
-        elif arrival.word in _CLASSES:
-            self._envelope(work, arrival)
         elif arrival.word == "relay":
             self._relay(work, arrival)
         elif arrival.word == "reply":
             self._reply(work, arrival)
         else:
             raise RefusedError(Reason.TOPIC)
+        return b""
 
     def _relay(self, work: _Work, arrival: Arrival) -> None:
         carried, data = relay.unwrapped(arrival.address, arrival.data, self._gate)
         if not self._gate.carries(carried.origin):
             raise RefusedError(Reason.FOREIGN)
-        self._admitted(work, Arrival(carried.origin, carried.header.cls.word, data, arrival.received))
-        work.carried.append(carried)
+        start = self._admitted(work, Arrival(carried.origin, carried.header.cls.word, data, arrival.received))
+        if start:  # what waits for its grant is not held
+            work.carried.append(carried._replace(start=start))
         work.counts["relayed"] += 1
 
     def _reply(self, work: _Work, arrival: Arrival) -> None:
@@ -153,11 +155,6 @@ class Ingest:
             raise RefusedError(Reason.REPLY) from error
         work.batch.replies.append(Replied(arrival.address.gateway, said, arrival.received))
         work.counts["replies"] += 1
-
-    def _holds(self, carried: Carried) -> bool:
-        """Held by now; what only waits for its grant is not."""
-        place = Place(carried.origin.gateway, carried.header.epoch, carried.header.cls)
-        return self._store.holds(place, carried.header.seq)
 
     def _presence(self, work: _Work, arrival: Arrival) -> None:
         try:
@@ -171,7 +168,7 @@ class Ingest:
         elif len(self._early) + len(work.early) < EARLY_LIMIT_COUNT:
             work.early[arrival.address] = online
 
-    def _envelope(self, work: _Work, arrival: Arrival) -> None:
+    def _envelope(self, work: _Work, arrival: Arrival) -> bytes:
         address, data = arrival.address, arrival.data
         header = opening.header(data, _CLASSES[arrival.word])
         key = (address.gateway, header.epoch, int(header.cls), header.seq)
@@ -180,7 +177,7 @@ class Ingest:
         if known == digest:
             work.batch.repeats[place] += 1
             work.touched.add(address)  # sent again: our receipt was lost
-            return
+            return self._openers.start(address.gateway, header.epoch)
         if header.cls is not Class.KEY and not self._gate.trusts(address) and address not in work.touched:
             raise RefusedError(Reason.UNPROVEN)
         arrived = Parked(address, header, arrival.received, digest, data)
@@ -191,21 +188,23 @@ class Ingest:
                 raise RefusedError(Reason.ALTERED) from None
             work.batch.parked.append(arrived)
             work.counts["parked"] += 1
-        except ConflictError:
-            self._set_apart(work, arrived)
+            return b""
+        except ConflictError as conflict:
+            self._set_apart(work, arrived, conflict.start)
+            return conflict.start
+        if known:  # genuine, and other bytes than are here
+            self._set_apart(work, arrived, entry.start)
         else:
-            if known:  # genuine, and other bytes than are here
-                self._set_apart(work, arrived)
-            else:
-                self._add(work, entry)
+            self._add(work, entry)
+        return entry.start
 
     def _opened(self, one: Parked) -> Entry:
         opens = self._openers.statement if one.header.cls is Class.KEY else self._openers.envelope
         return opens(one.address, one.received, one.data)
 
-    def _set_apart(self, work: _Work, one: Parked) -> None:
+    def _set_apart(self, work: _Work, one: Parked, start: bytes) -> None:
         """Its name is taken: nothing here is written over, and it is kept as it came."""
-        work.batch.conflicts.append(one)
+        work.batch.conflicts.append(Apart(start, one))
         work.touched.add(one.address)
         work.counts["conflicts"] += 1
 
@@ -213,6 +212,8 @@ class Ingest:
         for block in entry.blocks:  # it decodes; what comes out is not kept, as it may be 150 000 times as large
             _decoded(entry.header.epoch, block)
         work.batch.entries.append(entry)
+        if self._store.start(entry.place.gateway, entry.place.epoch) is None:
+            work.batch.starts[entry.place.gateway, entry.place.epoch] = entry.start
         key = (entry.address.gateway, entry.header.epoch, int(entry.header.cls), entry.header.seq)
         work.seen[key] = entry.digest
         work.touched.add(entry.address)

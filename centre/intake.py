@@ -21,6 +21,7 @@ from centre.receipts import Schedule
 from centre.relay import Debts
 from centre.store import Store, StoreError
 from centre.subscriber import Delivery, Subscriber
+from wire.receipt import Held
 from wire.topics import Address
 
 GROUP_LIMIT_S = 0.05
@@ -86,13 +87,13 @@ class Intake:
 
     def _tell(self, address: Address) -> None:
         """A gateway's own receipt, and one for each dead gateway whose envelopes it brought."""
-        own = receipts.made(self._signer, address.gateway, clock.utc_us(), self._store.receipt(address.gateway))
-        self._subscriber.publish_receipt(address, own)
-        self._counts.add("receipts")
+        self._subscriber.publish_receipt(address, self._signed(address.gateway, self._store.receipt(address.gateway)))
         for gateway, held in self._debts.pay(address):
-            data = receipts.made(self._signer, gateway, clock.utc_us(), held)
-            self._subscriber.publish_relay_receipt(address, data)
-            self._counts.add("receipts")
+            self._subscriber.publish_relay_receipt(address, self._signed(gateway, held))
+
+    def _signed(self, gateway: str, held: list[Held]) -> bytes:
+        self._counts.add("receipts")
+        return receipts.made(self._signer, gateway, clock.utc_us(), clock.nonce(), held)
 
     def _order(self) -> None:
         """Send what people commanded."""

@@ -1,5 +1,8 @@
 """The ledger: what came, twice, or not at all, by (gateway, epoch, class). Pure; the store keeps what it knows durable.
 
+An epoch is that of the start of which something came first. What another start sealed under the same number (a card was
+put back) has an account apart, so that its gateway is told of it too: by the start's random bytes, never by the number.
+
 An envelope is missing where a greater seq of its class is known to have been sealed (because it came, a manifest lists
 it, or an end of the epoch says so), it is not held, and no gap statement declares it lost. An end of the epoch is one:
 what was sealed after it did not come through the power cut.
@@ -73,7 +76,24 @@ class Ledger:
 
     def __init__(self) -> None:
         self._accounts: dict[str, dict[tuple[int, Class], Account]] = {}
-        self._lately: dict[str, dict[int, None]] = {}  # epochs of each gateway, last what something came of last
+        self._starts: dict[str, dict[int, bytes]] = {}
+        self._apart: dict[str, dict[tuple[int, bytes, Class], Account]] = {}
+        # (epoch, start) of each gateway, last what something came of last; no start where it has the epoch
+        self._lately: dict[str, dict[tuple[int, bytes], None]] = {}
+
+    def begin(self, gateway: str, epoch: int, start: bytes) -> None:
+        """This start has the epoch, if no other has."""
+        self._starts.setdefault(gateway, {}).setdefault(epoch, start)
+
+    def start(self, gateway: str, epoch: int) -> bytes | None:
+        """Which start has the epoch; None where nothing came of any."""
+        return self._starts.get(gateway, {}).get(epoch)
+
+    def set_apart(self, place: Place, start: bytes, seq: int) -> None:
+        """`seq` is in the durable store, under a name that another start's envelope has, or may have."""
+        accounts = self._apart.setdefault(place.gateway, {})
+        accounts.setdefault((place.epoch, start, place.cls), Account()).held.add(seq)
+        self._came(place, start)
 
     def holds(self, place: Place, seq: int) -> bool:
         account = self._find(place)
@@ -152,18 +172,24 @@ class Ledger:
         Where a gateway has more epochs, or more ranges of one class, than a receipt may name, what is not named is
         sent again and then named: a receipt that always named the same would leave the others for ever unheld.
         """
-        accounts = self._accounts.get(gateway, {})
+        starts = self._starts.get(gateway, {})
         lately = list(self._lately.get(gateway, ()))[-RECEIPT_EPOCHS_LIMIT_COUNT:]
+        own = (
+            (epoch, starts[epoch], cls, account)
+            for (epoch, cls), account in self._accounts.get(gateway, {}).items()
+            if (epoch, b"") in lately and epoch in starts
+        )
+        apart = ((*place, account) for place, account in self._apart.get(gateway, {}).items() if place[:2] in lately)
         return [
-            Held(epoch, int(cls), account.told())
-            for (epoch, cls), account in sorted(accounts.items())
-            if epoch in lately and account.held
+            Held(epoch, start, int(cls), account.told())
+            for epoch, start, cls, account in sorted((*own, *apart), key=lambda one: one[:3])
+            if account.held
         ]
 
-    def _came(self, place: Place) -> None:
+    def _came(self, place: Place, start: bytes = b"") -> None:
         lately = self._lately.setdefault(place.gateway, {})
-        lately.pop(place.epoch, None)
-        lately[place.epoch] = None
+        lately.pop((place.epoch, start), None)
+        lately[place.epoch, start] = None
 
     def _find(self, place: Place) -> Account | None:
         return self._accounts.get(place.gateway, {}).get((place.epoch, place.cls))

@@ -10,12 +10,11 @@ from enum import StrEnum
 from centre import bounds
 from centre.bounds import BoundsError
 from centre.store.entry import Entry
-from wire import bundle, statement
+from wire import bundle
 from wire.bundle import BundleError
 from wire.envelope import ENVELOPE_LIMIT_BYTES, VERSION, EnvelopeError, Header, header_of
 from wire.keys import RecipientSecret
 from wire.seal import NoGrantError, NotForUsError, Opener
-from wire.statement import Grant
 from wire.topics import Address, Class
 
 STARTS_LIMIT_COUNT = 4096
@@ -53,7 +52,11 @@ class RefusedError(Exception):
 
 
 class ConflictError(Exception):
-    """Genuine, and of another start of the gateway than the one that has this epoch here."""
+    """Genuine, and of another start of the gateway, `start`, than the one that has this epoch here."""
+
+    def __init__(self, start: bytes) -> None:
+        super().__init__(start.hex())
+        self.start = start
 
 
 def header(data: bytes, cls: Class) -> Header:
@@ -72,7 +75,7 @@ def header(data: bytes, cls: Class) -> Header:
 
 
 class Openers:
-    """`stored(gateway, epoch, hour)` gives grants that came earlier, `first(gateway, epoch)` the one that came first;
+    """`stored(gateway, epoch, hour)` gives grants that came earlier, `first(gateway, epoch)` the start that came first;
     `secrets` are our private keys."""
 
     def __init__(
@@ -100,9 +103,9 @@ class Openers:
         except BoundsError as error:
             raise RefusedError(Reason.BOUNDS) from error
         known.add((read.epoch, read.hour))
-        if isinstance(said, Grant):
-            self._check_start(address.gateway, read.epoch, said.nonce)
-        return Entry(address, read, received, len(data), hashlib.sha256(data).digest(), said=said, data=data)
+        self._check_start(address.gateway, read.epoch, said.nonce)
+        digest = hashlib.sha256(data).digest()
+        return Entry(address, read, received, len(data), digest, said.nonce, said=said, data=data)
 
     def envelope(self, address: Address, received: int, data: bytes) -> Entry:
         """Open an envelope of class vital or wave. Raises RefusedError, NoGrantError, ConflictError."""
@@ -119,7 +122,7 @@ class Openers:
         except EnvelopeError as error:
             raise RefusedError(Reason.ALTERED) from error
         self._check_start(address.gateway, read.epoch, nonce)
-        entry = Entry(address, read, received, len(data), hashlib.sha256(data).digest())
+        entry = Entry(address, read, received, len(data), hashlib.sha256(data).digest(), nonce)
         return _with_contents(entry, plain)
 
     def _check_start(self, gateway: str, epoch: int, nonce: bytes) -> None:
@@ -127,11 +130,13 @@ class Openers:
         if (gateway, epoch) not in self._starts:
             if len(self._starts) > STARTS_LIMIT_COUNT:
                 self._starts.clear()
-            stored = self._first(gateway, epoch)
-            said = None if stored is None else statement.read(gateway, stored)[1]
-            self._starts[gateway, epoch] = said.nonce if isinstance(said, Grant) else nonce
+            self._starts[gateway, epoch] = self._first(gateway, epoch) or nonce
         if self._starts[gateway, epoch] != nonce:
-            raise ConflictError
+            raise ConflictError(nonce)
+
+    def start(self, gateway: str, epoch: int) -> bytes:
+        """The start that has this epoch, of which something is held or about to be; empty where nothing is."""
+        return self._starts.get((gateway, epoch)) or self._first(gateway, epoch) or b""
 
     def _of(self, gateway: str) -> tuple[Opener, set[tuple[int, int]]]:
         """The opener of a gateway and the hours it was told; a new one once it was told too many."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from wire import receipt
-from wire.receipt import Held, Receipt
+from wire.receipt import Held
 from wire.topics import Address
 
 INTERVAL_MIN_S = 2.0
@@ -45,8 +45,8 @@ class Schedule:
         )
 
 
-def made(signer: Ed25519PrivateKey, gateway: str, utc: int, held: list[Held]) -> bytes:
-    """The signed receipt."""
-    data = receipt.sign(signer, gateway, Receipt(utc, held))
+def made(signer: Ed25519PrivateKey, gateway: str, utc: int, nonce: bytes, held: list[Held]) -> bytes:
+    """The signed receipt; `nonce`: 8 bytes that no other has."""
+    data = receipt.sign(signer, gateway, receipt.made(utc, nonce, held))
     assert len(data) <= receipt.RECEIPT_LIMIT_BYTES, "the ledger bounds epochs and ranges"
     return data

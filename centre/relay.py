@@ -21,11 +21,12 @@ RECEIPT_LIMIT_RUNS = 2000
 
 
 class Carried(NamedTuple):
-    """An envelope of `origin` that `relayer` brought."""
+    """An envelope of `origin`, sealed by its start `start`, that `relayer` brought."""
 
     relayer: Address
     origin: Address
     header: Header
+    start: bytes = b""
 
 
 def unwrapped(relayer: Address, data: bytes, gate: Gate) -> tuple[Carried, bytes]:
@@ -46,12 +47,12 @@ class Debts:
     """What is held of what relayers brought, until they are told. Forgotten in a crash: they bring it again."""
 
     def __init__(self) -> None:
-        self._owed: dict[Address, dict[Address, dict[tuple[int, Class], Ranges]]] = {}
+        self._owed: dict[Address, dict[Address, dict[tuple[int, bytes, Class], Ranges]]] = {}
 
     def owe(self, carried: Iterable[Carried]) -> None:
-        for relayer, origin, header in carried:
+        for relayer, origin, header, start in carried:
             of_origin = self._owed.setdefault(relayer, {}).setdefault(origin, {})
-            of_origin.setdefault((header.epoch, header.cls), Ranges()).add(header.seq)
+            of_origin.setdefault((header.epoch, start, header.cls), Ranges()).add(header.seq)
 
     def pay(self, relayer: Address) -> Iterator[tuple[str, list[Held]]]:
         """(gateway, what to say of it): one receipt for each. Unlike a gateway's own they name only what it brought,
@@ -59,7 +60,7 @@ class Debts:
         for origin, owed in self._owed.pop(relayer, {}).items():
             runs = [(place, run) for place, ranges in sorted(owed.items()) for run in ranges]
             for at in range(0, len(runs), RECEIPT_LIMIT_RUNS):
-                held: dict[tuple[int, Class], list[tuple[int, int]]] = {}
+                held: dict[tuple[int, bytes, Class], list[tuple[int, int]]] = {}
                 for place, run in runs[at : at + RECEIPT_LIMIT_RUNS]:
                     held.setdefault(place, []).append(run)
-                yield origin.gateway, [Held(epoch, int(cls), told) for (epoch, cls), told in held.items()]
+                yield origin.gateway, [Held(*place[:2], int(place[2]), told) for place, told in held.items()]

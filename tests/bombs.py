@@ -61,8 +61,8 @@ WAVES = [
 ]
 VITALS = [bundle.pack_vital([CATALOGUE, BOUND, reading(10, "97.50"), EnvelopeGap(5, 1, 2, 3, 9, "evicted")])]
 SAID = [
-    Manifest(bytes(32), [Sealed(1, 0, 60, bytes(32)), Sealed(2, 0, 60, bytes(32))]),
-    Ended([(1, 1, 50), (1, 2, 7)], [Recovered(1, bytes(32), [Sealed(2, 3, 4, bytes(32))])]),
+    Manifest(bytes(32), [Sealed(1, 0, 60, bytes(32)), Sealed(2, 0, 60, bytes(32))], bytes(8)),
+    Ended([(1, 1, 50), (1, 2, 7)], [Recovered(1, bytes(32), [Sealed(2, 3, 4, bytes(32))])], bytes(8)),
     Grant(bytes(8), bytes(32), [(bytes(8), bytes(80))] * 3),
 ]
 

@@ -22,7 +22,7 @@ def fill(folder: Path, bedside: Bedside, readings: int = 5, waves: int = 3, bulk
     made += [bedside.wave(block(250 * n)) for n in range(waves)]
     made += [bedside.plain(Class.WAVE, bytes(200_000)) for _ in range(bulky)]
     made.append(bedside.manifest())
-    spool = Spool.open(folder, QUOTAS)
+    spool = Spool.open(folder, QUOTAS, entropy=bedside.start)
     for data in (arrival.data for arrival in made):
         header = header_of(data)
         assert header.epoch == spool.epoch

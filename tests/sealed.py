@@ -32,11 +32,18 @@ BOUND = Association(5, "scan", "validated", "nurse-7", "p-123", "bed 12")
 
 
 class Bedside:
-    """One start of one gateway. `name` makes its key, `secrets` are who may open."""
+    """One start of one gateway. `name` makes its key, `secrets` are who may open, `start` are its random bytes."""
 
-    def __init__(self, name: str = "first", epoch: int = 1, secrets: Sequence[RecipientSecret] = (CENTRE,)) -> None:
+    def __init__(
+        self,
+        name: str = "first",
+        epoch: int = 1,
+        secrets: Sequence[RecipientSecret] = (CENTRE,),
+        start: bytes = bytes(8),
+    ) -> None:
+        self.start = start
         signer = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
-        self._sealer = Sealer(signer, [secret.recipient for secret in secrets], epoch, bytes(8))
+        self._sealer = Sealer(signer, [secret.recipient for secret in secrets], epoch, start)
         self.address = Address("north", self._sealer.gateway)
         self.gateway = self.address.gateway
 

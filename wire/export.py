@@ -38,7 +38,9 @@ class ExportError(Exception):
 class Head(msgspec.Struct, frozen=True, array_like=True):
     """Whose backlog this is. `site` is "" where it was not known; `proof` is one of its statements, b"" for none.
 
-    `unheld`: 1 where the file has only what the centre was not known to hold, 0 where it has everything.
+    `unheld`: 1 where the file has only what the centre was not known to hold, 0 where it has everything. `starts`: the
+    random bytes of each epoch's start, as far as they are known: whoever delivers the file needs them to believe a
+    receipt, and what the centre holds already, grants before all, is not in it.
     """
 
     version: int
@@ -46,6 +48,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     site: str
     proof: bytes
     unheld: int
+    starts: list[tuple[int, bytes]] = []
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):

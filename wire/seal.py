@@ -114,13 +114,14 @@ class Sealer:
             return None
         for leaves in self._leaves.values():
             leaves.clear()
-        made = self._state(Manifest(self._last, sealed))
+        made = self._state(Manifest(self._last, sealed, self._nonce))
         self._last = hashlib.sha256(made[1]).digest()
         return made
 
     def ended(self, tails: Iterable[tuple[int, int, int]], recovered: Iterable[Recovered] = ()) -> tuple[Header, bytes]:
         """Earlier epochs end at (epoch, class, next seq), as far as the spool knows, and this is in it of the last."""
-        return self._state(Ended([(epoch, cls, following) for epoch, cls, following in tails], list(recovered)))
+        ends = [(epoch, cls, following) for epoch, cls, following in tails]
+        return self._state(Ended(ends, list(recovered), self._nonce))
 
     def _state(self, said: Statement) -> tuple[Header, bytes]:
         header = self._number(Class.KEY)

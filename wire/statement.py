@@ -1,6 +1,7 @@
 """Signed statements of a gateway, the envelopes of class key: grants, manifests, ends of epochs (docs/formats.md).
 
 Signature: Ed25519 (RFC 8032) over "wardlink statement 1", the gateway's id, the header and the CBOR body.
+Each names its start (8 random bytes), for two starts may wrongly share an epoch: a card that was put back.
 Each carries the gateway's public key, whose hash is the gateway's id, so it can be verified alone: 32 bytes a minute
 are cheaper than an order of arrival that matters.
 """
@@ -38,10 +39,11 @@ class Sealed(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, array_like=True, tag=2):
-    """What was sealed since the manifest whose SHA-256 is `previous`."""
+    """What was sealed since the manifest whose SHA-256 is `previous`; `nonce` is the start's, as in its grants."""
 
     previous: bytes
     sealed: list[Sealed]
+    nonce: bytes = b""
 
 
 class Recovered(msgspec.Struct, frozen=True, array_like=True):
@@ -60,6 +62,7 @@ class Ended(msgspec.Struct, frozen=True, array_like=True, tag=3):
 
     tails: list[tuple[int, int, int]]
     recovered: list[Recovered] = []
+    nonce: bytes = b""  # the start's, as in its grants
 
 
 Statement = Grant | Manifest | Ended

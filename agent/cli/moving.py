@@ -59,9 +59,10 @@ def export(args: argparse.Namespace) -> int:
                 f"no statement in {folder} can be read, so nothing tells whose it is",
                 "name the gateway with --gateway ID; the centre's page lists the ids",
             )
+        head = Head(1, gateway, site, proof, int(not args.all), salvage.starts(gateway))
         with args.file.open("xb") as out:
             try:
-                end = _written(Writer(out.write, Head(1, gateway, site, proof, int(not args.all))), salvage)
+                end = _written(Writer(out.write, head), salvage)
                 out.flush()
                 os.fsync(out.fileno())
             except (OSError, SpoolError):

@@ -63,6 +63,7 @@ def _of_link(link: LinkStatus) -> Iterator[Sample]:
     yield "envelopes_left_to_backfill_total", "counter", {}, link.live_left_envelopes
     for reason, count in link.receipts_refused.items():
         yield "receipts_refused_total", "counter", {"reason": reason}, count
+    yield "receipts_copies_total", "counter", {}, link.receipts_copies
     yield "commands_taken_total", "counter", {}, link.commands_taken
     for reason, count in link.commands_refused.items():
         yield "commands_refused_total", "counter", {"reason": reason}, count

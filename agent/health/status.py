@@ -114,6 +114,7 @@ class LinkStatus(msgspec.Struct, frozen=True):
     commands_refused: dict[str, int]
     sent_again_envelopes: int
     absent_envelopes: int
+    receipts_copies: int = 0
 
 
 class ChainStatus(msgspec.Struct, frozen=True):
@@ -228,14 +229,12 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
             found.append((f"{port.path}: {port.state}", "check the cable and the path; `ls -l /dev/serial/by-id`"))
         elif port.heard_s is None and port.frames == 0:
             what = "bytes come but no frame" if port.skipped_bytes else "nothing is heard"
-            found.append(
-                (f"{port.path}: {what}", f"`wardlink drivers {port.driver}` says how to wire and set the device")
-            )
+            hint = f"`wardlink drivers {port.driver}` says how to wire and set the device"
+            found.append((f"{port.path}: {what}", hint))
     found += _radio_problems(status.radio) if status.radio else []
     if not status.link.connected:
-        found.append(
-            (f"no link: {status.link.problem or 'not connected'}", status.link.hint or "data is being stored here")
-        )
+        what = f"no link: {status.link.problem or 'not connected'}"
+        found.append((what, status.link.hint or "data is being stored here"))
     forged = status.link.receipts_refused.get("signature", 0) + status.link.commands_refused.get("signature", 0)
     if forged:
         what = f"{forged} receipts or commands have no signature of the centre"
@@ -245,9 +244,9 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
     found += _time_problems(status)
     found += [(f"relay for {one.gateway}: {one.problem}", one.hint) for one in status.relayed if one.problem]
     found += [
-        (f"{task.name} failed {task.failures} times: {task.last_error}", "send the log")
-        for task in status.tasks
-        if task.failures
+        (f"{one.name} failed {one.failures} times: {one.last_error}", "send the log")
+        for one in status.tasks
+        if one.failures
     ]
     return found
 

@@ -37,6 +37,7 @@ class Opened:
     acks: Acks
     losses: Losses
     lock: int
+    epoch: Epoch
     tails: dict[tuple[int, int], int] = field(default_factory=dict)
 
 
@@ -64,7 +65,8 @@ def open_folder(files: Files, folder: Path, quotas: Mapping[int, int], nonce: by
     check_quotas(quotas, limits)
     files.make_folder(folder)
     acks = Acks(files, folder)
-    opened = Opened(0, {}, acks, Losses(files, folder, limits, acks), files.lock(folder / "lock"))
+    losses, epoch = Losses(files, folder, limits, acks), Epoch(files, folder)
+    opened = Opened(0, {}, acks, losses, files.lock(folder / "lock"), epoch)
     try:
         _open_locked(files, folder, quotas, nonce, limits, opened)
     except (OSError, SpoolError):
@@ -79,7 +81,7 @@ def _open_locked(
     files: Files, folder: Path, quotas: Mapping[int, int], nonce: bytes, limits: Limits, opened: Opened
 ) -> None:
     names = files.names(folder)
-    acks, epoch = opened.acks, Epoch(files, folder)
+    acks, epoch = opened.acks, opened.epoch
     acks.load(names)
     epoch.load(names)
     found = {
@@ -87,8 +89,8 @@ def _open_locked(
         for cls in sorted(set(quotas) | classes_of(names))
     }
     opened.tails = _tails(found, acks)
-    newest = max([acks.epoch, *(epoch_seen for epoch_seen, _ in opened.tails)])
-    opened.number = epoch.take(names, newest, nonce)
+    here = {epoch_seen for epoch_seen, _ in opened.tails}
+    opened.number = epoch.take(names, max([acks.epoch, *here]), nonce, here)
     _report(found, acks, opened.losses)
     for cls, recovered in found.items():
         chain = opened.chains[cls] = Chain(files, folder, cls, quotas.get(cls, 0), limits.segment_bytes)

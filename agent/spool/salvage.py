@@ -6,18 +6,20 @@ What it comes across that cannot be read it remembers by name, as far as the nei
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from agent.spool.acks import Acks
+from agent.spool.epoch import Epoch
 from agent.spool.files import Disk, Files
 from agent.spool.opening import classes_of
 from agent.spool.recover import read_segment, recover
 from agent.spool.scan import Extent, Hole, scan
 from agent.spool.segment import Segment
 from agent.spool.terms import Limits, Lost, Stored
+from wire import statement
 from wire.envelope import EnvelopeError
 from wire.ranges import Ranges
-from wire.statement import author
 from wire.topics import Class
 
 Name = tuple[int, int, int, int]  # class, epoch, first, last
@@ -41,10 +43,21 @@ class Salvage:
         """(gateway, a statement it signed), held or not; ("", b"") where no sound one is here."""
         for stored in self._class(int(Class.KEY)):
             try:
-                return author(stored.data), stored.data
+                return statement.author(stored.data), stored.data
             except EnvelopeError:  # damaged before it was stored, or no statement: the next may tell
                 continue
         return "", b""
+
+    def starts(self, gateway: str) -> list[tuple[int, bytes]]:
+        """(epoch, its start's random bytes): as was written down, else as the epoch's first sound statement says."""
+        epochs = Epoch(self._files, self._folder)
+        epochs.load(self._names)
+        found = dict(epochs.starts)
+        for stored in self._class(int(Class.KEY)):
+            if stored.epoch not in found:
+                with suppress(EnvelopeError):  # damaged before it was stored: the next may tell
+                    found[stored.epoch] = statement.read(gateway, stored.data)[1].nonce
+        return sorted((epoch, start) for epoch, start in found.items() if start)
 
     def frames(self) -> Iterator[Stored]:
         """Class by class, ascending by (epoch, seq); none twice."""

@@ -45,6 +45,7 @@ class Spool:
         self.folder = folder
         self.epoch = opened.number
         self.nonce = nonce
+        self.numbers = opened.epoch  # of the starts before, and above which the next one begins
         self._files = files
         self._limits = limits
         self._opened = opened
@@ -55,8 +56,7 @@ class Spool:
         self._reader = Reader(files)
         self._next: dict[int, int] = {}
         self._commits = 0
-        data_bytes = limits.segment_bytes - 2 * BLOCK_BYTES - HEAD_BYTES
-        self.body_limit_bytes = min(limits.body_bytes, data_bytes)
+        self.body_limit_bytes = min(limits.body_bytes, limits.segment_bytes - 2 * BLOCK_BYTES - HEAD_BYTES)
 
     @classmethod
     def open(

@@ -46,6 +46,7 @@ class Stat:
     rtt_ns: int | None
     outstanding_bytes: int
     receipts_good: int
+    receipts_copies: int  # of those: came before, or is older than one that did
     receipts_refused: Mapping[str, int]
     patience_ns: int  # how long a receipt is waited for
     rests_cut: int  # envelopes whose wait for a receipt was cut short by the limit of memory

@@ -73,7 +73,7 @@ class Commands:
             raise CommandError("epoch", f"it is for epoch {command.epoch}")
         if command.issued <= self.issued:
             raise CommandError("replayed", "not newer than the last one")
-        if max(utc or 0, self._centre_utc(now)) > command.expires:
+        if is_over(command.expires, utc, self._centre_utc(now)):
             raise CommandError("expired", "its time is over", command.nonce)
         if self._taken_ns is not None and now - self._taken_ns < COMMAND_LEAST_S * SECOND_NS:
             raise CommandError("often", "too soon after the last one")
@@ -84,6 +84,11 @@ class Commands:
             return 0
         utc, at = self._heard
         return utc + (now - at) // 1000
+
+
+def is_over(expires: int, *passed: int | None) -> bool:
+    """Whether one of these, microseconds since 1970 that have surely passed, is behind it; None: nobody knows."""
+    return any(utc is not None and utc > expires for utc in passed)
 
 
 def _read(centres: Sequence[Ed25519PublicKey], gateway: str, data: bytes) -> Command:

@@ -11,7 +11,7 @@ from typing import Protocol
 from agent.uplink.commands import Commands
 from agent.uplink.flow import Flow, Stored
 from agent.uplink.lanes import Parcel
-from agent.uplink.receipts import Receipts
+from agent.uplink.receipts import Receipts, Starts
 from wire.command import Command, Resend
 from wire.ranges import Ranges
 from wire.topics import Class
@@ -22,7 +22,7 @@ log = logging.getLogger("wardlink.uplink")
 Skip = Callable[[int, int, int], bool]
 
 
-class Spool(Protocol):
+class Spool(Starts, Protocol):
     """What the uplink needs of the spool. An OSError is counted and tried again; anything else ends `run`."""
 
     async def backlog(self, limit_bytes: int, skip: Skip) -> Sequence[Stored]:
@@ -153,7 +153,7 @@ class Errands:
                 await self._obey(self._receipts, self._commands, data)
 
     async def _read_receipt(self, receipts: Receipts, commands: Commands, data: bytes) -> None:
-        held = receipts.take(data)
+        held = receipts.take(data, self._utc())
         commands.heard(receipts.utc, self._clock())
         for said in held:
             fresh = await self._spool.held(said.cls, said.epoch, said.ranges)

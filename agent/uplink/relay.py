@@ -1,8 +1,9 @@
 """How the uplink tells envelopes of other gateways from its own: by epochs below zero. Pure.
 
-Lanes, flight and receipts know an envelope by (class, epoch, seq). Another gateway's epoch e, in place n of those we
-relay for (from 1), is e - n * 2^32 here: never one of ours, and never mixed with a third's. What is fetched from the
-backlog with such an epoch is wrapped already (wire/relay.py) and goes by the topic `relay`, after everything of ours.
+Lanes, flight and receipts know an envelope by (class, epoch, seq). Epoch e of another gateway, in place n of the
+folders that were imported (from 1), is e - n * 2^32 here: never one of ours, and never mixed with a third's, nor with
+what another start of the same gateway sealed under the same number. What is fetched from the backlog with such an epoch
+is wrapped already (wire/relay.py) and goes by the topic `relay`, after everything of ours.
 """
 
 from __future__ import annotations

@@ -61,8 +61,9 @@ class Uplink:
         self._limits = limits or Limits()
         self._flow = Flow(self._limits)
         self._wake = asyncio.Event()
-        self._receipts = Receipts(centres, origin.address.gateway, relayed) if centres else None
-        self._commands = Commands(centres, origin.address.gateway, origin.epoch) if centres else None
+        gateway = origin.address.gateway
+        self._receipts = Receipts(centres, gateway, spool, relayed) if centres else None
+        self._commands = Commands(centres, gateway, origin.epoch) if centres else None
         self._errands = Errands(
             spool, self._flow, self._receipts, self._commands, seams.clock, seams.utc, self._wake.set
         )
@@ -139,6 +140,7 @@ class Uplink:
             rtt_ns=flow.trip.rtt_ns,
             outstanding_bytes=flow.outstanding_bytes,
             receipts_good=0 if receipts is None else receipts.good,
+            receipts_copies=0 if receipts is None else receipts.copies,
             receipts_refused=dict(self._errands.dropped + (Counter() if receipts is None else receipts.refused)),
             patience_ns=flow.patience.ns,
             rests_cut=flow.rests_cut,

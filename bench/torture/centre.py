@@ -19,7 +19,7 @@ from bench.torture.record import ALTERED, PAD
 from wire import bundle, keys, receipt
 from wire.envelope import EnvelopeError, header_of
 from wire.ranges import Ranges
-from wire.receipt import Held, Receipt
+from wire.receipt import Held
 from wire.records import EnvelopeGap, StatusAt
 from wire.seal import Opener
 from wire.topics import Class
@@ -173,6 +173,7 @@ class Receipts:
     def forget(self) -> None:
         self._opener = self._open()
         self._held: dict[tuple[int, int], Ranges] = {}
+        self._starts: dict[int, bytes] = {}
         self._sealed: list[bytes] = []
         self._news = False
         self.told: set[tuple[int, int, int]] = set()
@@ -193,7 +194,7 @@ class Receipts:
         held.add(header.seq, header.seq)
         self._news = True
         if header.cls is Class.KEY:
-            self._opener.statement(payload)
+            self._starts[header.epoch] = self._opener.statement(payload)[1].nonce
         else:
             self._sealed.append(payload)
         waiting, self._sealed = self._sealed, []
@@ -214,6 +215,7 @@ class Receipts:
         if not self._news:
             return
         self._news = False
-        held = [Held(epoch, cls, list(ranges)) for (epoch, cls), ranges in sorted(self._held.items())]
-        said = receipt.sign(self._signer, self._gateway, Receipt(time.time_ns() // 1000, held[-60:]))
+        known = [(place, ranges) for place, ranges in sorted(self._held.items()) if place[0] in self._starts]
+        held = [Held(epoch, self._starts[epoch], cls, list(ranges)) for (epoch, cls), ranges in known[-60:]]
+        said = receipt.sign(self._signer, self._gateway, receipt.made(time.time_ns() // 1000, os.urandom(8), held))
         client.publish(self._topic, said, 1)

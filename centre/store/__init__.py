@@ -91,10 +91,10 @@ class Store:
         with self._reading() as connection:
             return books.grants(connection, number, epoch, hour)
 
-    def first_grant(self, gateway: str, epoch: int) -> bytes | None:
+    def start(self, gateway: str, epoch: int) -> bytes | None:
         """What tells this start of a gateway from another one that wrongly has its number."""
-        with self._reading() as connection:
-            return books.first_grant(connection, self._of(gateway), epoch)
+        with self._lock:
+            return self._ledger.start(gateway, epoch)
 
     def digest(self, place: Place, seq: int) -> bytes | None:
         """SHA-256 of an envelope that is held."""
@@ -156,6 +156,10 @@ class Store:
             orders.sent(connection, nonce, utc)
 
     def _enter(self, batch: Batch, fresh: list[Entry]) -> None:
+        for (gateway, epoch), start in batch.starts.items():
+            self._ledger.begin(gateway, epoch, start)
+        for one in batch.conflicts:
+            self._ledger.set_apart(one.place, one.start, one.envelope.header.seq)
         new = {id(entry) for entry in fresh}
         for entry in batch.entries:
             if id(entry) in new:
@@ -171,7 +175,6 @@ class Store:
             self._ledger.repeat(place, times)
 
     # The readers' side: any thread.
-
     def beds(self) -> list[rows.Bed]:
         """All gateways enrolled or heard, by site and bed."""
         with self._lock:
@@ -192,9 +195,8 @@ class Store:
             return self._ledger.epochs(gateway)
 
     def summary(self, gateway: str) -> Summary:
-        """The ledger of a gateway in four numbers."""
         with self._lock:
-            return self._ledger.summary(gateway)
+            return self._ledger.summary(gateway)  # in four numbers
 
     def missing(self, place: Place) -> list[tuple[int, int]]:
         """Ranges of seq that nobody has, nor has declared lost."""

@@ -36,6 +36,11 @@ def ledger(connection: Connection) -> Ledger:
     for row in connection.execute(select(schema.SEQUENCE)):
         books.follow(_place(names, row), row.following)
         books.repeat(_place(names, row), row.duplicates)
+    for row in connection.execute(select(schema.START)):
+        books.begin(names[row.gw], row.epoch, bytes(row.start))
+    c = schema.CONFLICT.c
+    for row in connection.execute(select(c.gw, c.epoch, c.cls, c.seq, c.start).order_by(c.received, c.seq)):
+        books.set_apart(_place(names, row), bytes(row.start), row.seq)
     return books
 
 
@@ -46,14 +51,6 @@ def grants(connection: Connection, gw: int, epoch: int, hour: int) -> list[bytes
     c = schema.CONFLICT.c  # of another start with this number: what opens what is kept apart
     apart = select(c.data).where(c.gw == gw, c.epoch == epoch, c.cls == int(Class.KEY)).order_by(c.seq)
     return [bytes(row.data) for row in (*connection.execute(wanted), *connection.execute(apart))]
-
-
-def first_grant(connection: Connection, gw: int, epoch: int) -> bytes | None:
-    """The grant of an epoch that has the smallest number."""
-    s = schema.STATEMENT.c
-    wanted = select(s.data).where(s.gw == gw, s.epoch == epoch, s.grants).order_by(s.seq).limit(1)
-    found = connection.execute(wanted).scalar()
-    return None if found is None else bytes(found)
 
 
 def digest(connection: Connection, gw: int, place: Place, seq: int) -> bytes | None:

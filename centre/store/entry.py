@@ -16,13 +16,17 @@ from wire.topics import Address
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One opened, verified envelope: a statement with its bytes, or records, or blocks."""
+    """One opened, verified envelope: a statement with its bytes, or records, or blocks.
+
+    `start`: the 8 random bytes of the gateway's start that sealed it.
+    """
 
     address: Address
     header: Header
     received: int
     size: int
     digest: bytes
+    start: bytes
     said: Statement | None = None
     data: bytes = b""
     records: Sequence[Record] = ()
@@ -45,6 +49,18 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """A genuine envelope whose name another one has; `start` sealed it."""
+
+    start: bytes
+    envelope: Parked
+
+    @property
+    def place(self) -> Place:
+        return Place(self.envelope.address.gateway, self.envelope.header.epoch, self.envelope.header.cls)
+
+
+@dataclass(frozen=True, slots=True)
 class Replied:
     """A verified reply of a gateway to a command, and when it came."""
 
@@ -56,7 +72,7 @@ class Replied:
 @dataclass(slots=True)
 class Batch:
     """One transaction. `taken` were parked and are to be forgotten; `online` is what presence said last.
-    `conflicts` are genuine, and another envelope has their name.
+    `conflicts` are genuine, and another envelope has their name. `starts`: of epochs, (gateway, epoch), that are new.
 
     `dropped` is the store's answer: how many parked envelopes had to go for want of room.
     """
@@ -64,7 +80,8 @@ class Batch:
     entries: list[Entry] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
     taken: list[Parked] = field(default_factory=list)
-    conflicts: list[Parked] = field(default_factory=list)
+    conflicts: list[Apart] = field(default_factory=list)
+    starts: dict[tuple[str, int], bytes] = field(default_factory=dict)
     repeats: Counter[Place] = field(default_factory=Counter)
     online: dict[Address, bool] = field(default_factory=dict)
     heard: dict[Address, int] = field(default_factory=dict)

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from centre.store.columns import METADATA, key, number, table, word
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = Table("schema", METADATA, Column("version", Integer, primary_key=True))
 
 # Changes: what a gateway is called, and what was heard of it last.
@@ -48,6 +48,9 @@ ENVELOPE = table(
 
 # Changes: what the ledger knows of a sequence besides the envelopes themselves.
 SEQUENCE = table("sequence", key("epoch"), key("cls"), number("following"), number("duplicates"))
+
+# The start that has an epoch here: the one of which something came first. What another sealed is a conflict.
+START = table("start", key("epoch"), Column("start", LargeBinary, nullable=False))
 
 # Envelopes that a gateway declared lost; up to SEQ_LAST where it says where an epoch ended.
 LOST = table("lost", key("epoch"), key("cls"), key("first"), key("last"), word("cause"))
@@ -82,6 +85,7 @@ CONFLICT = table(
     key("cls"),
     key("seq"),
     Column("digest", LargeBinary, primary_key=True),
+    Column("start", LargeBinary, nullable=False),  # which sealed it: 8 random bytes
     number("received"),
     Column("data", LargeBinary, nullable=False),
 )

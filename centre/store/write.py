@@ -6,7 +6,7 @@ Whether an envelope is new is the database's word (its primary key), not the led
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, case, delete, func, insert, select, tuple_, update
@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from centre.ledger import SEQ_LAST, Place
 from centre.store import orders, outlines, schema
 from centre.store.columns import METADATA
-from centre.store.entry import Batch, Entry, Parked
+from centre.store.entry import Apart, Batch, Entry, Parked
 from centre.store.spread import Row, spread
 from wire.records import EnvelopeGap
 from wire.statement import Ended, Manifest
@@ -30,7 +30,8 @@ _FIRST = (schema.LOST, schema.BOOT)  # said again, it changes nothing
 
 def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list[Entry]:
     """Put a batch into the transaction; return the entries that were new. `numbers` learns gateways met first."""
-    for address in (*batch.heard, *batch.online, *(p.address for p in (*batch.parked, *batch.conflicts))):
+    unopened = [*batch.parked, *(one.envelope for one in batch.conflicts)]
+    for address in (*batch.heard, *batch.online, *(one.address for one in unopened)):
         if address.gateway not in numbers:
             numbers[address.gateway] = _introduce(connection, address)
     fresh = _insert_envelopes(connection, numbers, batch.entries)
@@ -39,6 +40,7 @@ def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list
     copies = [entry.place for entry in batch.entries if id(entry) not in new]
     _count_sequences(connection, numbers, fresh, [*copies, *batch.repeats.elements()])
     _park(connection, numbers, batch)
+    _begin(connection, numbers, batch.starts)
     _set_apart(connection, numbers, batch.conflicts)
     _hear(connection, numbers, batch)
     orders.answer(connection, batch.replies)
@@ -211,11 +213,18 @@ def _park(connection: Connection, numbers: dict[str, int], batch: Batch) -> None
         batch.dropped = _make_room(connection)
 
 
-def _set_apart(connection: Connection, numbers: dict[str, int], conflicts: Sequence[Parked]) -> None:
+def _begin(connection: Connection, numbers: dict[str, int], starts: Mapping[tuple[str, int], bytes]) -> None:
+    rows = [{"gw": numbers[gateway], "epoch": epoch, "start": start} for (gateway, epoch), start in starts.items()]
+    if rows:
+        connection.execute(_upsert(connection, schema.START).on_conflict_do_nothing(), rows)
+
+
+def _set_apart(connection: Connection, numbers: dict[str, int], conflicts: Sequence[Apart]) -> None:
     """Keep what has the name of another: nothing is written over, and nothing that was confirmed is let go."""
-    for one in conflicts:
+    for apart in conflicts:
+        one = apart.envelope
         place = {key: value for key, value in _parked_key(numbers, one).items() if key != "hour"}
-        row = {**place, "received": one.received, "data": one.data}
+        row = {**place, "start": apart.start, "received": one.received, "data": one.data}
         connection.execute(_upsert(connection, schema.CONFLICT).values(row).on_conflict_do_nothing())
 
 

@@ -103,9 +103,13 @@ ROWS = (
         later=(f"{SYSTEM}commanded.py",),
     ),
     Row(
-        10, "receipts that lie", "only the centre's own free anything, and the bytes stay while there is room", TRIED,
+        10, "receipts that lie", "only the centre's own free anything, for the start that they name and until they "
+        "expire, and the bytes stay while there is room", TRIED,
         (
             "tests/attack/test_row_10_receipts.py",
+            f"{UNIT}starts.py::test_a_receipt_for_another_start_frees_nothing_and_is_counted_once",
+            f"{UNIT}starts.py::test_a_receipt_counts_until_it_expires_and_where_nobody_knows_the_time",
+            f"{UNIT}starts.py::test_copies_are_seen",
             f"{UNIT}spool_lacked.py::test_a_centre_that_claims_all_frees_nothing_before_space_is_needed",
         ),
         "the floor is of space, not of 24 hours: a spool that is full overwrites what the centre signed for",
@@ -209,8 +213,14 @@ ROWS = (
         (f"{SYSTEM}canaries.py", f"{UNIT}diagnosis.py"),
     ),
     Row(
-        32, "a nonce twice after the card was rolled back", "another key, and both are told apart", TRIED,
-        (f"{SYSTEM}rollback.py", f"{UNIT}envelope_seal.py::test_no_nonce_is_used_twice_under_one_key"),
+        32, "a nonce twice after the card was rolled back", "another key, both are told apart, receipts for one start "
+        "free nothing of the other, and the next begins above", TRIED,
+        (
+            f"{SYSTEM}rollback.py",
+            f"{UNIT}envelope_seal.py::test_no_nonce_is_used_twice_under_one_key",
+            f"{UNIT}store_proofs.py::test_each_of_two_starts_under_one_number_is_told_of_its_own",
+            f"{UNIT}starts.py::test_a_gateway_whose_number_was_used_ends_and_begins_above",
+        ),
     ),
     Row(
         33, "audit log altered or cut", "seen, and where", TRIED,

@@ -19,11 +19,12 @@ from tests.attack.hostile import WAYS, Hostile, publish
 from tests.attack.long import long
 from tests.attack.ward import Hospital, confirms_by_receipt, running
 from tests.system.gateway_rig import SITE, Gateway, Mosquitto, Oximeter
-from wire.receipt import Held, Receipt, sign
+from tests.told import held, told
+from wire.receipt import sign
 from wire.topics import Address
 
 EVIL_COUNT = 90
-ALL = Receipt(0, [Held(1, cls, [(0, (1 << 32) - 1)]) for cls in range(3)])
+ALL = told(0, [held(1, cls, [(0, (1 << 32) - 1)]) for cls in range(3)])
 
 
 def lies(gateway: str) -> list[bytes]:

@@ -1,9 +1,9 @@
 """Rows 10 and 16: receipts that lie, and words that the broker retains. The spool frees nothing that is not held.
 
-Written to the broker by whoever can: unsigned, forged, another gateway's, cut, oversize, an old one replayed, retained
-so that each new connection meets them first. Then one that the centre itself signed, "all received, for ever": that
-one is believed for what was sealed by then; the bytes stay on the card until the space is needed, and what is sealed
-later is not held.
+Written to the broker by whoever can: unsigned, forged, another gateway's, cut, oversize, expired, of another start,
+retained so that each new connection meets them first. Then one that the centre itself signed for this start, "all
+received, for ever": that one is believed for what was sealed by then; the bytes stay on the card until the space is
+needed, and what is sealed later is not held.
 """
 
 from __future__ import annotations
@@ -15,38 +15,54 @@ import paho.mqtt.client as mqtt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.spool.acks import Acks
+from agent.spool.epoch import Epoch
 from agent.spool.files import Disk
 from tests.attack.long import long
 from tests.attack.ward import confirms_by_receipt, running
 from tests.system.bell import Bell
 from tests.system.gateway_rig import SITE, scene
+from tests.told import START, held, told
 from wire import keys
 from wire.command import ROTATE_LIMIT_BYTES
-from wire.receipt import RECEIPT_LIMIT_BYTES, Held, Receipt, sign
+from wire.receipt import RECEIPT_LIMIT_BYTES, Receipt, sign
 from wire.topics import Address, Class
 
-FOR_EVER = [Held(1, cls, [(0, (1 << 32) - 1)]) for cls in range(3)]
-FUTURE = Receipt(1 << 52, FOR_EVER)
+LONG_AGO = 1_577_836_800_000_000  # 2020: before any build of ours
 
 
-def forgeries(gateway: str, centre: Ed25519PrivateKey) -> list[bytes]:
-    good = sign(centre, gateway, FUTURE)
+def all_received(start: bytes = START, utc: int = 1 << 52) -> Receipt:
+    """By the centre's own key: all of epoch 1, for ever."""
+    return told(utc, [held(1, cls, [(0, (1 << 32) - 1)], start) for cls in range(3)])
+
+
+def start_of(spool: Path) -> bytes:
+    """What tells the gateway's present start from others."""
+    epoch = Epoch(Disk(), spool)
+    epoch.load([file.name for file in spool.iterdir()])
+    return epoch.starts[epoch.last]
+
+
+def forgeries(gateway: str, centre: Ed25519PrivateKey, start: bytes) -> list[bytes]:
+    everything = all_received(start)
+    good = sign(centre, gateway, everything)
     return [
         good[:-64] + bytes(64),
         good[:-64],
         good[:-1],
         good + b"\0",
         bytes([good[0] ^ 1]) + good[1:],
-        sign(Ed25519PrivateKey.generate(), gateway, FUTURE),
-        sign(centre, "otherotherotherother", FUTURE),
-        sign(centre, gateway, Receipt(0, [Held(1, 2, [(7, 3)])])),
-        sign(centre, gateway, Receipt(0, [Held(1, 99, [(0, 9)])])),
+        sign(Ed25519PrivateKey.generate(), gateway, everything),
+        sign(centre, "otherotherotherother", everything),
+        sign(centre, gateway, told(1 << 52, [held(1, 2, [(7, 3)], start)])),
+        sign(centre, gateway, told(1 << 52, [held(1, 99, [(0, 9)], start)])),
+        sign(centre, gateway, all_received(start, LONG_AGO)),  # true once, and kept by somebody
+        sign(centre, gateway, all_received(b"restored")),  # true of what a card held before an image was put back
         b"",
         bytes(RECEIPT_LIMIT_BYTES + 1),
     ]
 
 
-REASONS = {"signature", "size", "malformed", "class"}
+REASONS = {"signature", "size", "malformed", "class", "expired", "start"}
 
 
 def refused_of(gateway) -> dict[str, int]:
@@ -85,14 +101,14 @@ def test_nobody_but_the_centre_frees_anything_and_what_is_retained_poisons_nothi
             confirms_by_receipt(gateway)
             centre = keys.signer((gateway.ring.centre / "centre.key").read_text())
             writer = Writer(mosquitto.port, Address(SITE, gateway.ring.gateway_id))
-            lies = forgeries(gateway.ring.gateway_id, centre)
-            writer.write("receipt", lies[5], retain=True)
+            writer.write("receipt", forgeries(gateway.ring.gateway_id, centre, START)[5], retain=True)
             writer.write("command", bytes(ROTATE_LIMIT_BYTES + 1), retain=True)
             async with running(gateway):
                 await Bell().until(lambda: (now := gateway.status()) and "size" in now.link.commands_refused)
+                lies = forgeries(gateway.ring.gateway_id, centre, start_of(gateway.spool))
                 for lie in lies:
                     writer.write("receipt", lie)
-                writer.write("command", sign(centre, gateway.ring.gateway_id, FUTURE), retain=True)
+                writer.write("command", sign(centre, gateway.ring.gateway_id, all_received()), retain=True)
                 await Bell().until(lambda: set(refused_of(gateway)) >= REASONS)
                 seen = gateway.status()
                 await oximeter.fall_silent()
@@ -100,14 +116,14 @@ def test_nobody_but_the_centre_frees_anything_and_what_is_retained_poisons_nothi
             writer.stop()
             return seen, held_on_disk(gateway.spool), gateway.stored().heard("pleth", str(oximeter.path)), oximeter.said
 
-    seen, held, stored, said = asyncio.run(story())
+    seen, on_disk, stored, said = asyncio.run(story())
     assert seen.link.held_envelopes == 0
     assert seen.link.receipts_refused["size"] >= 2
     assert seen.link.receipts_refused["malformed"] >= 1
     assert set(seen.link.commands_refused) <= {"size", "signature"}
     assert seen.link.commands_refused["size"] >= 1
     assert seen.link.connected
-    assert held == {}
+    assert on_disk == {}
     assert stored == said
     assert any("no signature of the centre" in what for what, _ in problems_of(seen))
 
@@ -127,7 +143,8 @@ def test_a_centre_that_says_all_received_for_ever_is_believed_for_what_there_was
             writer = Writer(mosquitto.port, Address(SITE, gateway.ring.gateway_id))
             async with running(gateway):
                 await Bell().until(lambda: len(oximeter.said) > 60)
-                writer.write("receipt", sign(centre, gateway.ring.gateway_id, FUTURE))
+                start = start_of(gateway.spool)
+                writer.write("receipt", sign(centre, gateway.ring.gateway_id, all_received(start)))
                 await Bell().until(lambda: (now := gateway.status()) and now.link.held_envelopes)
                 count = len(oximeter.said)
                 await Bell().until(lambda: len(oximeter.said) > count + 120)
@@ -136,8 +153,8 @@ def test_a_centre_that_says_all_received_for_ever_is_believed_for_what_there_was
             writer.stop()
             return held_on_disk(gateway.spool), gateway.stored(), oximeter
 
-    held, stored, oximeter = asyncio.run(story())
+    on_disk, stored, oximeter = asyncio.run(story())
     assert stored.heard("pleth", str(oximeter.path)) == oximeter.said, "what is held left the card though there is room"
     last = max(header.seq for header in stored.headers if header.cls is Class.VITAL)
-    assert held[Class.VITAL, 1][0][0] == 0
-    assert held[Class.VITAL, 1][-1][1] < last, "what was sealed after the receipt counts as held"
+    assert on_disk[Class.VITAL, 1][0][0] == 0
+    assert on_disk[Class.VITAL, 1][-1][1] < last, "what was sealed after the receipt counts as held"

@@ -48,6 +48,7 @@ class Centre:
         self._timeline, self._broker, self._address = stage.timeline, stage.broker, stage.address
         self._count, self._tell = stage.count, stage.tell
         self._random = stage.random("centre")
+        self._nonce = stage.random("receipts").randbytes
         self._secret, self._signer = secret, signer
         self._url = f"sqlite:///{file}"
         self.utc_us: Callable[[], int] = lambda: 0
@@ -176,7 +177,7 @@ class Centre:
         now_s = self._timeline.now / 1e9
         for address in self._schedule.due(now_s):
             held = self.store.receipt(address.gateway)
-            data = receipts.made(self._signer, address.gateway, self.utc_us(), held)
+            data = receipts.made(self._signer, address.gateway, self.utc_us(), self._nonce(8), held)
             self.received.append(data)
             self._broker.say(address.topic("receipt"), data)
         wait_s = self._schedule.wait_s(now_s)

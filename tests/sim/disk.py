@@ -87,6 +87,10 @@ class Card(FaultyFiles):
         chance = self._random.choice((0.0, 0.1, 0.5, 0.9, 1.0))
         return self._after(self.after_cut(chance, self._random.randrange(1 << 30)))
 
+    def image(self) -> Card:
+        """A copy of what is surely on it."""
+        return self._after(self.after_cut(0.0))
+
     def killed(self) -> Card:
         """The card for the next process."""
         return self._after(self.after_kill())

@@ -12,7 +12,7 @@ from random import Random
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from wire import receipt
-from wire.receipt import Held, Receipt
+from wire.receipt import Held
 from wire.topics import Address
 
 Fault = Callable[[object, Random], Callable[[], None] | None]
@@ -122,17 +122,23 @@ def centre_database_refuses(stage, dice):
     return mend
 
 
+def _all(stage, dice):
+    """Everything of the present start, and of others."""
+    gateway = stage.machine.gateway
+    own = gateway.keeping.spool.numbers.starts if gateway else {}
+    held = [Held(e, own.get(e, bytes(8)), cls, [(0, 100_000)]) for e in range(30) for cls in range(3)]
+    return receipt.made(stage.machine.true_us(), bytes(8), held)
+
+
 def receipt_forged(stage, dice):
     """Somebody else says that the centre holds everything."""
-    held = [Held(epoch, cls, [(0, 100_000)]) for epoch in range(30) for cls in range(3)]
-    data = receipt.sign(FORGER, stage.address.gateway, Receipt(stage.machine.true_us(), held))
+    data = receipt.sign(FORGER, stage.address.gateway, _all(stage, dice))
     stage.broker.say(stage.address.topic("receipt"), data, retain=dice.random() < 0.5)
 
 
 def receipt_of_another_gateway(stage, dice):
     """The centre's own words, about somebody else."""
-    held = [Held(epoch, cls, [(0, 100_000)]) for epoch in range(30) for cls in range(3)]
-    data = receipt.sign(stage.centre._signer, "someotherstation2345", Receipt(stage.machine.true_us(), held))
+    data = receipt.sign(stage.centre._signer, "someotherstation2345", _all(stage, dice))
     stage.broker.say(stage.address.topic("receipt"), data)
 
 

@@ -193,6 +193,11 @@ class Machine:
         self.dark_boots.add(self.boot)
         self._later(self._random.uniform(2, 8), self.power_on)
 
+    def put_back(self, image: Card) -> None:
+        """The power goes, and what comes back starts on an older copy of the card."""
+        self.cut()
+        self.card = image
+
     def _end(self, how: str) -> None:
         loop, gateway = self.loop, self.gateway
         assert loop is not None

@@ -69,6 +69,7 @@ class Stage:
         self.devices_end_ns = 1 << 62
         self.is_calm = False
         self.rotten = False
+        self.is_restored = False  # an old image of the card was put back
         self.ends: list = []
         self.address = Address(SITE, GATEWAY)
         self.links: list = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from tests.sim import audited, faults, faults_far, oracle, stored
+from tests.sim import audited, faults, faults_far, images, oracle, stored
 from tests.sim.loop import BORN_NS, SECOND_NS
 from tests.sim.stage import Stage
 
@@ -35,6 +35,8 @@ def play(seed: int, story=None) -> Outcome:
         _storm(stage)
         _calm(stage)
         if not stage.problems:
+            images.judge(stage)
+        if not stage.problems and not stage.is_restored:
             oracle.judge(stage)
             audited.judge(stage)
         units = sum(len(line.truth.units) for line in stage.lines.values())
@@ -61,6 +63,7 @@ def _storm(stage: Stage) -> None:
         )
     if dice.random() < LONG_OUTAGES:
         stage.timeline.after(dice.uniform(1.0, 0.3 * length_s), _begin, stage, faults_far.link_down, length_s, dice)
+    images.storm(stage, length_s)
     stage.timeline.run(stage.timeline.now + int(length_s * SECOND_NS))
 
 
@@ -119,6 +122,8 @@ def why_not(stage: Stage) -> str:
         return f"not held: {unheld}"
     if stat.buffered_bytes or gateway.keeping.spool.undeclared() or gateway._owed:
         return f"not durable or not declared: {stat.buffered_bytes} B, {gateway.keeping.spool.undeclared()}"
+    if images.number_is_used(stage):
+        return "another start has the number of this one, or one above it"
     if not stage.centre.is_idle or not stage.broker.is_idle:
         return "the centre is busy"
     return ""

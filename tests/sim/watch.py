@@ -17,7 +17,7 @@ class Watch:
 
     def __init__(self, place) -> None:
         self._place = place
-        self._lost: dict[tuple[int, int], Ranges] = {}  # (class, epoch) -> what the spool ever reported as gone
+        self._lost: dict[tuple[int, int, bytes], Ranges] = {}  # (class, epoch, start) -> what was reported as gone
         self._beat_ns: int | None = None
         self.beats = 0
         self._late_beats = 0
@@ -57,21 +57,27 @@ class Watch:
             self._place.problem(f"the data path stood still for {took_s:.1f} s")
 
     def _note_losses(self, spool) -> None:
+        starts = spool.numbers.starts
         for lost in spool.undeclared():
-            self._lost.setdefault((lost.cls, lost.epoch), Ranges()).add(lost.first, lost.last)
+            place = lost.cls, lost.epoch, starts.get(lost.epoch, b"")
+            self._lost.setdefault(place, Ranges()).add(lost.first, lost.last)
         for damage in spool.damage:
             if damage.epoch is not None and damage.first is not None and damage.last is not None:
-                self._lost.setdefault((damage.cls, damage.epoch), Ranges()).add(damage.first, damage.last)
+                place = damage.cls, damage.epoch, starts.get(damage.epoch, b"")
+                self._lost.setdefault(place, Ranges()).add(damage.first, damage.last)
 
     def held(self, spool) -> None:
-        """What the spool takes for held, the centre has, or it was reported as gone."""
+        """What the spool takes for held, the centre has of that start, or it was reported as gone."""
         ledger, gateway = self._place.centre.store._ledger, self._place.address.gateway
         for (cls, epoch), ranges in spool._acks.held.items():
+            start = spool.numbers.starts.get(epoch, b"")
             account = ledger._find(Place(gateway, epoch, Class(cls)))
-            known = self._lost.get((cls, epoch), Ranges())
+            has = account.held if account and start in (b"", ledger.start(gateway, epoch)) else Ranges()
+            apart = ledger._apart.get(gateway, {}).get((epoch, start, Class(cls)))
+            known = self._lost.get((cls, epoch, start), Ranges())
             for first, last in ranges:
-                missing = account.held.missing(first, last) if account else [(first, last)]
-                wrong = [hole for piece in missing for hole in known.missing(*piece)]
+                missing = [hole for piece in has.missing(first, last) for hole in known.missing(*piece)]
+                wrong = [hole for piece in missing for hole in (apart.held if apart else Ranges()).missing(*piece)]
                 if wrong:
                     self._place.problem(
                         f"the spool holds {Class(cls).word} {epoch}:{wrong} for held; the centre lacks it"

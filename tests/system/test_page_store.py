@@ -49,7 +49,7 @@ def block(first: int) -> records.Block:
 
 
 def entry(cls: Class, seq: int, **said: object) -> Entry:
-    return Entry(ADDRESS, Header(EPOCH, cls, seq, 0), NOW, 100, bytes([cls, seq]) * 16, **said)  # type: ignore[arg-type]
+    return Entry(ADDRESS, Header(EPOCH, cls, seq, 0), NOW, 100, bytes([cls, seq]) * 16, bytes(8), **said)  # type: ignore[arg-type]
 
 
 def filled(folder: Path, counts: Counts) -> Store:

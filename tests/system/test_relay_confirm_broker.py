@@ -26,7 +26,7 @@ def test_what_the_broker_has_is_not_kept(tmp_path) -> None:
 
     async def story(world) -> list[bytes]:
         keeping = Keeping(spool_thread(), lambda: Spool.open(tmp_path / "b" / "spool", QUOTAS))
-        relaying = Relaying(keeping, tmp_path / "b" / "imported", lambda path: Spool.open(path, {}))
+        relaying = Relaying(keeping, ADDRESS.gateway, tmp_path / "b" / "imported", lambda path: Spool.open(path, {}))
         await relaying.look()
         centre, heard = await centre_of(world), []
         centre.client.on_message = lambda _c, _d, m: heard.append((m.topic, m.payload))

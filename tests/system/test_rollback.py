@@ -6,16 +6,21 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.spool import Spool, Stored
+from agent.starts import starts_of
+from agent.uplink.receipts import Receipts
+from centre import receipts
 from centre.counts import Counts
 from centre.gate import Gate
 from centre.ingest import Arrival, Ingest
 from centre.store import Store
 from tests.sealed import CENTRE, RECEIVED, reading
+from tests.told import OneStart
 from wire import bundle
 from wire.seal import Sealer, fresh
 from wire.topics import Address, Class
 
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+CENTRE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 
 
 class Start:
@@ -65,4 +70,25 @@ def test_a_restored_image_costs_no_nonce_and_is_seen_by_the_centre(tmp_path) -> 
     (bed,) = store.beds()
     assert bed.conflicts == len(second.arrivals) == counts.snapshot()["conflicts"]
     assert store.summary(first.address.gateway).held == len(first.arrivals)
+    told = centre_says(store, first.address.gateway)
     store.close()
+    assert freed(card, told, first.address.gateway) == len(second.arrivals), "nothing by what was said of the first"
+    shutil.rmtree(card)
+    shutil.copytree(image, card)
+    third = Start(card)
+    assert third.epoch == 2
+    assert freed(card, told, first.address.gateway) == 0, "the centre has nothing of this start"
+
+
+def centre_says(store: Store, gateway: str) -> bytes:
+    return receipts.made(CENTRE_KEY, gateway, RECEIVED, b"a nonce.", store.receipt(gateway))
+
+
+def freed(card: Path, told: bytes, gateway: str) -> int:
+    """What a receipt frees of the second epoch on a card, as the gateway takes it."""
+    spool = Spool.open(card, dict.fromkeys((0, 1, 2), 8 << 20))
+    try:
+        taking = Receipts([CENTRE_KEY.public_key()], gateway, OneStart(dict(starts_of(spool, gateway))))
+        return sum(spool.held(one.cls, one.epoch, one.ranges) for one in taking.take(told) if one.epoch == 2)
+    finally:
+        spool.close()

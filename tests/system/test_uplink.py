@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.uplink.lanes import AROUND_BYTES
 from tests.system.uplink_rig import ADDRESS, centre_of, envelope, proxy_of, running, uplink, worlds
+from tests.told import held, told
 from wire import presence
-from wire.receipt import Held, Receipt, sign
+from wire.receipt import sign
 from wire.topics import Class
 
 
@@ -52,7 +53,7 @@ def test_a_forged_receipt_frees_nothing(build):
     world, signer = build(), Ed25519PrivateKey.generate()
     for seq in range(5):
         world.shelf.put(*envelope(Class.WAVE, seq))
-    everything = Receipt(0, [Held(1, Class.WAVE, [(0, 4)])])
+    everything = told(0, [held(1, Class.WAVE, [(0, 4)])])
 
     async def story():
         centre = await centre_of(world)
@@ -62,7 +63,7 @@ def test_a_forged_receipt_frees_nothing(build):
             centre.say(sign(Ed25519PrivateKey.generate(), ADDRESS.gateway, everything))
             centre.say(sign(signer, "gw-0002", everything))
             centre.say(b"nonsense")
-            centre.say(sign(signer, ADDRESS.gateway, Receipt(0, [Held(1, Class.WAVE, [(1, 2)])])))
+            centre.say(sign(signer, ADDRESS.gateway, told(0, [held(1, Class.WAVE, [(1, 2)])])))
             await world.bell.until(lambda: len(world.shelf.kept) < 5)
         centre.stop()
         return sorted(one.seq for one in world.shelf.kept.values()), up.stat()

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.uplink import commands
 from tests.system.uplink_rig import ADDRESS, centre_of, envelope, running, uplink, worlds
+from tests.told import held, told
 from wire.command import Command, Resend, Wanted, sign
-from wire.receipt import Held, Receipt
 from wire.receipt import sign as sign_receipt
 from wire.topics import Address, Class
 
@@ -40,7 +40,7 @@ def test_an_ask_of_the_centre_is_answered_at_once_and_any_other_changes_nothing(
     world = build()
     for seq in range(4):
         world.shelf.put(*envelope(Class.WAVE, seq))
-    everything = Receipt(UTC, [Held(1, Class.WAVE, [(0, 3)])])
+    everything = told(UTC, [held(1, Class.WAVE, [(0, 3)])])
 
     async def story():
         centre = await centre_of(world)
@@ -64,7 +64,7 @@ def test_an_ask_of_the_centre_is_answered_at_once_and_any_other_changes_nothing(
             await world.bell.until(lambda: len(centre.heard) == 7)
             assert sorted(seq for _, _, seq in world.shelf.kept) == [1, 2, 3]
             centre.say(sign_receipt(CENTRE, ADDRESS.gateway, everything))  # true once, and older than the ask
-            centre.say(sign_receipt(CENTRE, ADDRESS.gateway, Receipt(UTC + 2, [Held(1, Class.WAVE, [(3, 3)])])))
+            centre.say(sign_receipt(CENTRE, ADDRESS.gateway, told(UTC + 2, [held(1, Class.WAVE, [(3, 3)])])))
             await world.bell.until(lambda: len(world.shelf.kept) < 3)
         centre.stop()
         return [seq for _, seq, _ in centre.heard], sorted(seq for _, _, seq in world.shelf.kept), up.stat()

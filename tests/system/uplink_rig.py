@@ -17,9 +17,10 @@ from agent.uplink.link import Broker
 from agent.uplink.tls import context
 from agent.uplink.uplink import Origin, Seams, Uplink
 from tests.system.broker_rig import FAR_AWAY, Authority, Bell, Mosquitto, Proxy
+from tests.told import START, held, told
 from wire.envelope import Header
 from wire.ranges import Ranges
-from wire.receipt import Held, Receipt, sign
+from wire.receipt import sign
 from wire.topics import Address, Class, parse
 
 ADDRESS = Address("ward-7", "gw-0001")
@@ -43,6 +44,12 @@ class Shelf:
         self.kept: dict[tuple[int, int, int], Kept] = {}
         self.gone: dict[tuple[int, int, int], Kept] = {}
         self.fetches = 0
+
+    def start(self, epoch: int) -> bytes:
+        return START
+
+    def used(self, epoch: int) -> None:
+        self.used_epoch = epoch
 
     def put(self, header: Header, data: bytes) -> None:
         self.kept[header.cls, header.epoch, header.seq] = Kept(header.cls, header.epoch, header.hour, header.seq, data)
@@ -106,7 +113,7 @@ class Centre:
         self.bell.ring()
 
     def receipt(self) -> None:
-        self.say(sign(self.signer, ADDRESS.gateway, Receipt(0, [Held(1, c, list(r)) for c, r in self.ranges.items()])))
+        self.say(sign(self.signer, ADDRESS.gateway, told(0, [held(1, c, r) for c, r in self.ranges.items()])))
 
     def say(self, data: bytes) -> None:
         self.client.publish(ADDRESS.topic("receipt"), data, qos=1, retain=True)

@@ -138,7 +138,7 @@ def test_what_waits_here_for_its_grant_is_not_asked_for(tmp_path: Path) -> None:
     bedside.grant()
     vitals = [bedside.vital(reading(t)).data for t in range(4)]
     manifest = bedside.manifest()
-    entry = Openers((), store.grants, store.first_grant).statement(bedside.address, 0, manifest.data)
+    entry = Openers((), store.grants, store.start).statement(bedside.address, 0, manifest.data)
     parked = [Parked(bedside.address, header_of(d), 0, bytes(32), d) for d in vitals[1:3]]
     store.write(Batch(entries=[entry], parked=parked, heard={bedside.address: 0}))
     holes = store.holes(bedside.gateway)

@@ -19,6 +19,7 @@ from wire.receipt import RECEIPT_LIMIT_BYTES, Held
 from wire.relay import RelayError, unwrap, wrap
 from wire.topics import Address, Class
 
+START = bytes(8)
 OTHER_SITE = Bedside("elsewhere")
 
 
@@ -63,6 +64,23 @@ def test_what_is_relayed_is_stored_once_under_its_own_gateway(centre, dead, bear
     assert centre.store.summary(bearer.gateway) == Summary()
     assert [str(found.value) for found in centre.store.readings(dead.gateway, 1, 0, 10)] == ["97", "97"]
     assert centre.count("relayed") == 3
+
+
+def test_what_another_start_sealed_under_the_same_names_is_held_under_its_own(centre, dead, bearer) -> None:
+    """The dead gateway's card was an old image: the centre has its first start, the relayer brings the second."""
+    again = Bedside("dead", start=b"restored")
+    centre.take(dead.grant(), dead.vital(reading(10)))
+    made = [again.grant(), again.vital(reading(77)), again.vital(reading(78)), again.manifest()]
+    outcome = centre.ingest.take([relay(bearer.address, one) for one in made])
+    assert {(one.header.cls, one.header.seq, one.start) for one in outcome.carried} == {
+        (cls, seq, b"restored") for cls in (Class.KEY, Class.VITAL) for seq in (0, 1)
+    }
+    copies = centre.ingest.take([relay(bearer.address, one) for one in (made[1], dead.vital(reading(20)))])
+    assert {(one.header.seq, one.start) for one in copies.carried} == {(0, b"restored"), (1, bytes(8))}
+    debts = Debts()
+    debts.owe(outcome.carried)
+    ((_, told),) = debts.pay(bearer.address)
+    assert {one.start for one in told} == {b"restored"}
 
 
 def test_what_waits_for_its_grant_is_not_yet_receipted(centre, dead, bearer) -> None:
@@ -126,11 +144,11 @@ def test_a_receipt_names_all_that_was_brought_however_old_and_torn() -> None:
     wanted = {}
     for epoch in range(1, 101):
         for seq in range(0, 200, 2):
-            debts.owe([Carried(bearer, dead, Header(epoch, Class.WAVE, seq, 0))])
+            debts.owe([Carried(bearer, dead, Header(epoch, Class.WAVE, seq, 0), START)])
             wanted.setdefault(epoch, Ranges()).add(seq)
-    debts.owe([Carried(bearer, Address("north", "third"), Header(7, Class.KEY, 3, 0))])
+    debts.owe([Carried(bearer, Address("north", "third"), Header(7, Class.KEY, 3, 0), START)])
     told = list(debts.pay(bearer))
-    assert told.pop() == ("third", [Held(7, 0, [(3, 3)])])
+    assert told.pop() == ("third", [Held(7, START, 0, [(3, 3)])])
     assert {gateway for gateway, _ in told} == {"dead"}
     assert len(told) == 100 * 100 / RECEIPT_LIMIT_RUNS
     said: dict[int, Ranges] = {}
@@ -140,7 +158,7 @@ def test_a_receipt_names_all_that_was_brought_however_old_and_torn() -> None:
                 said.setdefault(one.epoch, Ranges()).add(first, last)
     assert said == wanted
     assert list(debts.pay(bearer)) == []
-    assert 24 * RECEIPT_LIMIT_RUNS < RECEIPT_LIMIT_BYTES, "each run may stand alone in its class and epoch"
+    assert 32 * RECEIPT_LIMIT_RUNS < RECEIPT_LIMIT_BYTES, "each run may stand alone in its class and epoch"
 
 
 def test_a_relay_is_the_envelope_and_a_name() -> None:

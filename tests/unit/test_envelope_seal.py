@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from wire import receipt, statement
 from wire.envelope import ENVELOPE_LIMIT_BYTES, HEADER_BYTES, TAG_BYTES, EnvelopeError, Header, header_of
 from wire.keys import RecipientSecret, gateway_id
-from wire.receipt import Held, Receipt, ReceiptError
+from wire.receipt import LIFETIME_LIMIT_S, Held, Receipt, ReceiptError
 from wire.seal import NoGrantError, NotForUsError, Opener, Sealer, fresh
 from wire.statement import Ended, Grant, Manifest
 from wire.topics import Class
@@ -20,6 +20,8 @@ OURS = RecipientSecret("x25519", bytes(range(2, 34)))
 XWING = RecipientSecret("xwing", bytes(range(96)))
 STRANGER = RecipientSecret("x25519", bytes(range(3, 35)))
 PLAIN = b"ninety-seven percent"
+NONCE, START = b"a nonce.", b"a start."
+LIFE_US = LIFETIME_LIMIT_S * 1_000_000
 
 
 def sealer(signer: Ed25519PrivateKey = SIGNER, epoch: int = 1, secrets=(OURS,)) -> Sealer:
@@ -75,15 +77,16 @@ def test_any_changed_bit_of_a_statement_is_refused(kind: str) -> None:
 
 
 def test_any_changed_bit_of_a_receipt_is_refused() -> None:
-    data = receipt.sign(FOREIGN, GATEWAY, Receipt(5, [Held(1, 2, [(0, 9)])]))
-    assert receipt.read(FOREIGN.public_key(), GATEWAY, data) == Receipt(5, [Held(1, 2, [(0, 9)])])
+    said = Receipt(5, 6, b"a nonce.", [Held(1, b"a start.", 2, [(0, 9)])])
+    data = receipt.sign(FOREIGN, GATEWAY, said)
+    assert receipt.read(FOREIGN.public_key(), GATEWAY, data) == said
     for wrong in flipped(data):
         with pytest.raises(ReceiptError):
             receipt.read(FOREIGN.public_key(), GATEWAY, wrong)
 
 
 def test_a_receipt_is_of_one_centre_and_for_one_gateway() -> None:
-    data = receipt.sign(FOREIGN, GATEWAY, Receipt(5, []))
+    data = receipt.sign(FOREIGN, GATEWAY, receipt.made(5, bytes(8), []))
     with pytest.raises(ReceiptError, match="signature"):
         receipt.read(SIGNER.public_key(), GATEWAY, data)
     with pytest.raises(ReceiptError, match="another gateway"):
@@ -92,15 +95,46 @@ def test_a_receipt_is_of_one_centre_and_for_one_gateway() -> None:
 
 @pytest.mark.parametrize(
     "said",
-    [[5], [5, [[1, 2]]], [5, [[1, 2, [[3, 1]]]]], [5, [[1, 2, [[-1, 1]]]]], ["5", []], {"utc": 5}],
+    [
+        [5],
+        [5, 6],
+        [5, [[1, 2, [[0, 1]]]]],  # as they once were: no expiry, no nonce, no start
+        [5, 6, NONCE, [[1, 2]]],
+        [5, 6, NONCE, [[1, 2, [[0, 1]]]]],
+        [5, 6, NONCE, [[1, START, 2, [[3, 1]]]]],
+        [5, 6, NONCE, [[1, START, 2, [[-1, 1]]]]],
+        [5, 6, NONCE, [[1, START, 2, [[0, 1 << 32]]]]],
+        [5, 6, NONCE, [[1 << 32, START, 2, []]]],
+        [5, 6, NONCE, [[-1, START, 2, []]]],
+        [5, 6, NONCE, [[1, START[:7], 2, []]]],
+        [5, 6, NONCE, [[1, "a start.", 2, []]]],
+        [5, 6, NONCE, [[1, START, 2, [], 0]]],
+        [5, 6, NONCE + b"x", []],
+        [5, 6, None, []],
+        [5, 5, NONCE, []],
+        [6, 5, NONCE, []],
+        [5, 6 + LIFE_US, NONCE, []],
+        [5, 6, NONCE, [], 0],
+        ["5", 6, NONCE, []],
+        {"utc": 5},
+    ],
 )
 def test_a_receipt_signed_and_of_the_wrong_shape_is_refused(said) -> None:
     import cbor2
 
     body = cbor2.dumps(said)
     data = body + FOREIGN.sign(b"wardlink receipt 1" + GATEWAY.encode() + body)
-    with pytest.raises(ReceiptError):
+    with pytest.raises(ReceiptError) as refused:
         receipt.read(FOREIGN.public_key(), GATEWAY, data)
+    assert refused.value.reason == "malformed"
+
+
+def test_a_receipt_is_of_its_own_type_alone() -> None:
+    """The same bytes under another label's signature are no receipt."""
+    body = receipt.sign(FOREIGN, GATEWAY, receipt.made(5, NONCE, []))[:-64]
+    for label in (b"wardlink command 1", b"wardlink time 1", b"wardlink statement 1", b""):
+        with pytest.raises(ReceiptError, match="signature"):
+            receipt.read(FOREIGN.public_key(), GATEWAY, body + FOREIGN.sign(label + GATEWAY.encode() + body))
 
 
 @pytest.mark.parametrize("size", [0, 64, 70_000])
@@ -287,4 +321,4 @@ def test_a_manifest_lists_what_was_sealed_since_the_last_and_chains() -> None:
 def test_what_ended_is_stated() -> None:
     one = sealer()
     said = Opener(GATEWAY, ()).statement(one.ended([(7, 1, 100), (7, 2, 5)])[1])[1]
-    assert said == Ended([(7, 1, 100), (7, 2, 5)])
+    assert said == Ended([(7, 1, 100), (7, 2, 5)], [], bytes(8))

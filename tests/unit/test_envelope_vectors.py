@@ -89,7 +89,8 @@ def made() -> dict[str, object]:
     envelopes = [sealer.seal(Class.VITAL, vital)[1], sealer.seal(Class.WAVE, wave)[1]]
     manifest = sealer.manifest()
     assert manifest is not None
-    said = receipt.Receipt(1_800_000_000_000_002, [receipt.Held(EPOCH, 1, [(0, 3), (5, 5)]), receipt.Held(6, 2, [])])
+    held = [receipt.Held(EPOCH, NONCE, 1, [(0, 3), (5, 5)]), receipt.Held(6, bytes(8), 2, [])]
+    said = receipt.made(1_800_000_000_000_002, b"a nonce.", held)
     return {
         "signer": keys.signer_text(SIGNER),
         "verifier": keys.verifier_text(SIGNER.public_key()),
@@ -155,9 +156,10 @@ def test_the_bundles_of_the_file_mean_these_records() -> None:
 
 def test_the_statements_of_the_file_say_this() -> None:
     opener = Opener(VECTORS["gateway"], [])
-    assert opener.statement(bytes.fromhex(VECTORS["ended"]))[1] == statement.Ended(TAILS, RECOVERED)
+    assert opener.statement(bytes.fromhex(VECTORS["ended"]))[1] == statement.Ended(TAILS, RECOVERED, NONCE)
     said = opener.statement(bytes.fromhex(VECTORS["manifest"]))[1]
     assert isinstance(said, statement.Manifest)
+    assert said.nonce == NONCE
     for sealed, name in zip(said.sealed, ("vital_envelope", "wave_envelope"), strict=True):
         leaf = hashlib.sha256(hexed[name]).digest()
         assert (sealed.first, sealed.count, sealed.digest) == (0, 1, hashlib.sha256(leaf).digest())

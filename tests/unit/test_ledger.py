@@ -6,11 +6,19 @@ from centre.ledger import RECEIPT_EPOCHS_LIMIT_COUNT, RECEIPT_RANGES_LIMIT_COUNT
 from wire.receipt import Held
 from wire.topics import Class
 
+START, OTHER = b"a start.", b"another."
 VITAL = Place("gw", 1, Class.VITAL)
 
 
-def held(*seqs: int) -> Ledger:
+def begun(epochs: int) -> Ledger:
     ledger = Ledger()
+    for epoch in range(epochs):
+        ledger.begin("gw", epoch, START)
+    return ledger
+
+
+def held(*seqs: int) -> Ledger:
+    ledger = begun(2)
     for seq in seqs:
         ledger.hold(VITAL, seq)
     return ledger
@@ -87,7 +95,7 @@ def test_a_gap_statement_alone_is_no_epoch_held() -> None:
 
 
 def test_a_receipt_names_the_newest_epochs_and_the_lowest_ranges() -> None:
-    ledger = Ledger()
+    ledger = begun(RECEIPT_EPOCHS_LIMIT_COUNT + 4)
     for epoch in range(RECEIPT_EPOCHS_LIMIT_COUNT + 4):
         ledger.hold(Place("gw", epoch, Class.WAVE), 0)
     newest = RECEIPT_EPOCHS_LIMIT_COUNT + 3
@@ -95,12 +103,12 @@ def test_a_receipt_names_the_newest_epochs_and_the_lowest_ranges() -> None:
         ledger.hold(Place("gw", newest, Class.WAVE), seq)
     receipt = ledger.receipt("gw")
     assert [said.epoch for said in receipt] == list(range(4, newest + 1))
-    assert receipt[0] == Held(4, 2, [(0, 0)])
+    assert receipt[0] == Held(4, START, 2, [(0, 0)])
     assert receipt[-1].ranges == [(2 * i, 2 * i) for i in range(RECEIPT_RANGES_LIMIT_COUNT)]
 
 
 def test_what_was_not_named_is_named_once_it_comes_again() -> None:
-    ledger = Ledger()
+    ledger = begun(RECEIPT_EPOCHS_LIMIT_COUNT + 4)
     for epoch in range(RECEIPT_EPOCHS_LIMIT_COUNT + 4):
         ledger.hold(Place("gw", epoch, Class.WAVE), 0)
     ledger.repeat(Place("gw", 1, Class.WAVE))
@@ -115,3 +123,28 @@ def test_every_range_has_its_turn() -> None:
     first, second = (ledger.receipt("gw")[0].ranges for _ in range(2))
     assert len(first) == len(second) == RECEIPT_RANGES_LIMIT_COUNT
     assert {seq for seq, _ in first + second} == set(range(0, 200, 2))
+
+
+def test_what_another_start_sealed_under_the_same_number_is_told_under_its_own_name() -> None:
+    ledger = held(0, 1, 2)
+    ledger.begin("gw", 1, OTHER)
+    ledger.set_apart(VITAL, OTHER, 0)
+    ledger.set_apart(VITAL, OTHER, 7)
+    assert ledger.start("gw", 1) == START, "the first has the epoch"
+    assert ledger.receipt("gw") == [Held(1, START, 1, [(0, 2)]), Held(1, OTHER, 1, [(0, 0), (7, 7)])]
+    assert ledger.missing(VITAL) == [], "the numbers of one start are no holes of another"
+    assert ledger.summary("gw") == Summary(held=3)
+
+
+def test_epochs_of_both_kinds_share_the_room_of_a_receipt_and_have_their_turns() -> None:
+    ledger = begun(RECEIPT_EPOCHS_LIMIT_COUNT)
+    for epoch in range(RECEIPT_EPOCHS_LIMIT_COUNT):
+        ledger.hold(Place("gw", epoch, Class.WAVE), 0)
+        ledger.set_apart(Place("gw", epoch, Class.WAVE), OTHER, 0)
+    told = ledger.receipt("gw")
+    assert len(told) == RECEIPT_EPOCHS_LIMIT_COUNT
+    ledger.repeat(Place("gw", 0, Class.WAVE))
+    ledger.set_apart(Place("gw", 1, Class.WAVE), OTHER, 0)
+    named = {(one.epoch, one.start) for one in ledger.receipt("gw")}
+    assert {(0, START), (1, OTHER)} <= named
+    assert len(named) == RECEIPT_EPOCHS_LIMIT_COUNT

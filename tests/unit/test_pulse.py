@@ -207,14 +207,14 @@ def test_a_grant_that_is_lost_is_made_again_with_the_ends_of_earlier_epochs(hear
     heart.pulse.lost(5, 3, Class.KEY, [(0, 2)], "evicted")
     beat = heart.beat()
     assert [again.shares for again in statements(beat, Grant)] == [grant.shares]
-    assert statements(beat, Ended) == [Ended([(1, 1, 50)])]
+    assert statements(beat, Ended) == [Ended([(1, 1, 50)], [], bytes(8))]
     assert statements(heart.beat(), Grant | Ended) == []
 
 
 def test_the_end_of_earlier_epochs_is_stated_before_the_first_grant(heart) -> None:
     assert heart.pulse.ended([]) == []
     (made,) = heart.pulse.ended([(1, 1, 50), (2, 1, 7)])
-    assert heart.opener.statement(made[1])[1] == Ended([(1, 1, 50), (2, 1, 7)])
+    assert heart.opener.statement(made[1])[1] == Ended([(1, 1, 50), (2, 1, 7)], [], bytes(8))
     assert made[0].seq == 0
     assert heart.beat(0)[0][0].seq == 1
 

@@ -19,8 +19,9 @@ from agent.uplink.relay import ours, theirs
 from agent.world import spool_thread
 from tests.moving import OWN, QUOTAS, exported, fill, imported_at
 from tests.sealed import Bedside, reading
+from tests.told import OneStart, held, told
 from wire.envelope import header_of
-from wire.receipt import Held, Receipt, sign
+from wire.receipt import sign
 from wire.relay import unwrap
 from wire.topics import Class
 
@@ -45,7 +46,7 @@ def at_b(tmp_path: Path, story: Callable[[Keeping, Relaying], Awaitable[None]]) 
 
     async def work() -> None:
         keeping = Keeping(spool_thread(), lambda: Spool.open(tmp_path / "b" / "spool", QUOTAS))
-        relaying = Relaying(keeping, tmp_path / "b" / "imported", lambda path: Spool.open(path, {}))
+        relaying = Relaying(keeping, OWN.gateway, tmp_path / "b" / "imported", lambda path: Spool.open(path, {}))
         await relaying.look()
         await story(keeping, relaying)
         await relaying.close()
@@ -104,7 +105,7 @@ def test_what_is_held_is_not_offered_again_after_a_restart_and_the_last_frees_th
         assert imported.waiting(tmp_path / "b" / "imported") == []
         [now] = await relaying.look()
         assert (now.waiting_envelopes, now.held_envelopes, now.problem) == (0, 6, "")
-        assert relaying.places() == {bedside.gateway: 1}, "late receipts are still understood"
+        assert relaying.places() == {1: bedside.gateway}, "late receipts are still understood"
 
     async def third(_: Keeping, relaying: Relaying) -> None:
         assert await relaying.look() == []
@@ -119,7 +120,7 @@ def test_a_second_gateways_backlog_is_found_while_we_run_and_not_mixed_up(tmp_pa
         fill(tmp_path / "other", Bedside("other"))
         imported_at(tmp_path / "b", exported(tmp_path / "other", tmp_path / "stick-2"))
         assert {one.waiting_envelopes for one in await relaying.look()} == {10}
-        place = relaying.places()[Bedside("other").gateway]
+        (place,) = (one for one, name in relaying.places().items() if name == Bedside("other").gateway)
         assert await relaying.held(1, ours(place, 1), [(0, 100)]) == 5
         assert {one.gateway: one.waiting_envelopes for one in await relaying.look()} == {
             Bedside("dead").gateway: 10,
@@ -171,13 +172,17 @@ def test_a_folder_that_does_not_open_is_told_with_a_hint(tmp_path, dead) -> None
 
 
 def test_a_receipt_of_a_relayed_gateway_is_told_from_ours() -> None:
-    receipts = Receipts([SIGNER.public_key()], OWN.gateway, lambda: {"dead": 1, "other": 2})
-    said = Receipt(0, [Held(7, 1, [(0, 3)])])
-    assert receipts.take(sign(SIGNER, OWN.gateway, said)) == [Held(7, 1, [(0, 3)])]
-    assert receipts.take(sign(SIGNER, "other", said)) == [Held(ours(2, 7), 1, [(0, 3)])]
+    starts = OneStart({ours(2, 8): b"another."})
+    receipts = Receipts([SIGNER.public_key()], OWN.gateway, starts, lambda: {1: "dead", 2: "other", 3: "other"})
+    said = told(0, [held(7, 1, [(0, 3)])])
+    assert receipts.take(sign(SIGNER, OWN.gateway, said)) == [held(7, 1, [(0, 3)])]
+    assert receipts.take(sign(SIGNER, "other", said)) == [held(ours(2, 7), 1, [(0, 3)]), held(ours(3, 7), 1, [(0, 3)])]
+    another = told(0, [held(8, 1, [(0, 3)])])
+    assert receipts.take(sign(SIGNER, "other", another)) == [held(ours(3, 8), 1, [(0, 3)])], "only that start's folder"
+    assert starts.used_epochs == [], "the numbers of others are not ours"
     assert receipts.take(sign(SIGNER, "stranger", said)) == []
     assert receipts.take(sign(Ed25519PrivateKey.generate(), "dead", said)) == []
-    assert (receipts.good, receipts.refused["signature"]) == (2, 2)
+    assert (receipts.good, receipts.refused["signature"]) == (3, 2)
 
 
 def test_what_is_relayed_sorts_behind_all_of_ours() -> None:

@@ -132,7 +132,7 @@ def test_a_spool_without_a_statement_must_be_named(tmp_path, capsys) -> None:
     assert "--gateway ID" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     assert entry.main([*words, "--gateway", "a" * 20]) == 0
-    assert contents(tmp_path / "out")[0] == Head(1, "a" * 20, "", b"", 1)
+    assert contents(tmp_path / "out")[0] == Head(1, "a" * 20, "", b"", 1, [(1, bytes(8))])
 
 
 def test_the_configuration_knows_site_and_folder(tmp_path) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +18,7 @@ from centre.ingest import Arrival, Ingest
 from centre.store import Store
 from tests.sealed import CENTRE, RECEIVED, reading
 from wire import bundle, statement
+from wire.receipt import Held
 from wire.seal import Sealer
 from wire.statement import Manifest, Recovered, Sealed
 from wire.topics import Address, Class
@@ -136,7 +138,9 @@ def test_what_is_not_what_was_listed_is_said_and_stays_said(centre: Centre) -> N
     centre.take(start.grant(), *start.vital(1, 2, 3))
     header, said = statement.read(start.sealer.gateway, start.manifest().data)
     assert isinstance(said, Manifest)
-    wrong = Manifest(said.previous, [Sealed(one.cls, one.first, one.count, bytes(32)) for one in said.sealed])
+    wrong = Manifest(
+        said.previous, [Sealed(one.cls, one.first, one.count, bytes(32)) for one in said.sealed], said.nonce
+    )
     forged = statement.sign(SIGNER, start.sealer.gateway, header, wrong)
     centre.take(start.arrival((header, forged)))
     assert centre.said == (3, 3, 0)
@@ -169,6 +173,41 @@ def test_two_starts_under_one_number_are_told_apart_and_kept_apart(centre: Centr
     with sqlite3.connect(centre.file) as database:
         kept = {bytes(data) for (data,) in database.execute("select data from conflict")}
     assert kept == {arrival.data for arrival in again}
+
+
+def by_name(said: list[Held]) -> list[Held]:
+    return sorted(said, key=lambda one: (one.start, one.cls))
+
+
+def test_each_of_two_starts_under_one_number_is_told_of_its_own(centre: Centre) -> None:
+    first, second = Start(), Start(nonce=b"restored")
+    grant, made, more = second.grant(), second.vital(50, 60, 70), second.manifest()
+    centre.take(first.grant(), *first.vital(1, 2))
+    centre.take(grant, *made, more)
+    wanted = [
+        Held(1, b"first...", Class.KEY, [(0, 0)]),
+        Held(1, b"first...", Class.VITAL, [(0, 1)]),
+        Held(1, b"restored", Class.KEY, [(0, 1)]),  # its manifest, though the first start has none of this number
+        Held(1, b"restored", Class.VITAL, [(0, 2)]),
+    ]
+    assert by_name(centre.store.receipt(centre.gateway)) == by_name(wanted)
+    assert centre.bed.missing == 0, "what one start sealed is no hole of another"
+    centre.restart()
+    assert by_name(centre.store.receipt(centre.gateway)) == by_name(wanted)
+    centre.take(*second.vital(80), *first.vital(3))
+    told = {(one.start, one.cls): one.ranges for one in centre.store.receipt(centre.gateway)}
+    assert told[b"restored", Class.VITAL] == [(0, 3)]
+    assert told[b"first...", Class.VITAL] == [(0, 2)]
+
+
+def test_a_statement_that_names_no_start_is_refused(centre: Centre) -> None:
+    start = Start()
+    header, said = statement.read(start.sealer.gateway, start.grant().data)
+    for wrong in (b"", bytes(7), bytes(9)):
+        unnamed = statement.sign(SIGNER, start.sealer.gateway, header, msgspec.structs.replace(said, nonce=wrong))
+        centre.take(start.arrival((header, unnamed)))
+    assert centre.counts.snapshot()["refused_bounds"] == 3
+    assert centre.store.receipt(centre.gateway) == []
 
 
 def test_a_flipped_copy_of_what_is_held_is_refused_and_no_conflict(centre: Centre) -> None:

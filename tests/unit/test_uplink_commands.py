@@ -15,6 +15,7 @@ from agent.uplink.flow import Flow, Limits
 from agent.uplink.lanes import Lane, Parcel
 from agent.uplink.pace import SECOND_NS, Terms
 from agent.uplink.receipts import Receipts
+from tests.told import OneStart, held, told
 from wire import command
 from wire.command import (
     DIRECTORY_LIMIT_BYTES,
@@ -31,7 +32,6 @@ from wire.command import (
     read,
     sign,
 )
-from wire.receipt import Held, Receipt
 from wire.receipt import sign as sign_receipt
 from wire.topics import Class
 
@@ -107,7 +107,7 @@ def test_a_command_of_the_centre_for_this_gateway_and_start_is_taken(commands) -
         (raw("resend"), "malformed"),
         (raw([UTC, UTC + LIFE_US, EPOCH]), "malformed"),
         (made(wanted=[Wanted(EPOCH, 1, [(2 * n, 2 * n) for n in range(RANGES_LIMIT_COUNT + 1)])]), "malformed"),
-        (sign_receipt(CENTRE, "gw-1", Receipt(UTC, [Held(EPOCH, 2, [(0, 4)])])), "signature"),  # a receipt is none
+        (sign_receipt(CENTRE, "gw-1", told(UTC, [held(EPOCH, 2, [(0, 4)])])), "signature"),  # a receipt is none
     ],
 )
 def test_what_is_no_command_of_ours_is_refused_by_reason(commands, data: bytes, reason: str) -> None:
@@ -171,13 +171,13 @@ def test_an_envelope_that_rests_is_backlog_at_once_when_the_centre_asks() -> Non
 
 
 def test_a_receipt_from_before_the_centre_said_what_it_lacks_frees_nothing() -> None:
-    receipts = Receipts([CENTRE.public_key()], "gw-1")
-    held = [Held(EPOCH, 2, [(0, 4)])]
-    assert receipts.take(sign_receipt(CENTRE, "gw-1", Receipt(UTC, held))) == held
+    receipts = Receipts([CENTRE.public_key()], "gw-1", OneStart())
+    said = [held(EPOCH, 2, [(0, 4)])]
+    assert receipts.take(sign_receipt(CENTRE, "gw-1", told(UTC, said))) == said
     receipts.asked(UTC + 5)
-    assert receipts.take(sign_receipt(CENTRE, "gw-1", Receipt(UTC + 4, held))) == []
+    assert receipts.take(sign_receipt(CENTRE, "gw-1", told(UTC + 4, said))) == []
     assert receipts.refused["stale"] == 1
-    assert receipts.take(sign_receipt(CENTRE, "gw-1", Receipt(UTC + 5, held))) == held
+    assert receipts.take(sign_receipt(CENTRE, "gw-1", told(UTC + 5, said))) == said
     assert receipts.utc == UTC + 5
 
 

@@ -8,7 +8,7 @@ from agent.uplink.account import UNHEARD
 from agent.uplink.flow import Flow, Limits
 from agent.uplink.lanes import AROUND_BYTES, Lane, Parcel
 from agent.uplink.pace import SECOND_NS, UNSENT_LEAST_BYTES, WINDOW_BYTES, Terms
-from wire.receipt import Held
+from tests.told import held
 from wire.topics import Class
 
 S, MS = SECOND_NS, 1_000_000
@@ -232,7 +232,7 @@ def test_the_backlog_is_looked_at_when_low_and_rarely_when_empty(bench):
 def test_what_is_held_meanwhile_leaves_the_lane(bench):
     bench.flow.refill([Stored(seq) for seq in range(6)], 0)
     bench.step()
-    bench.flow.held(Held(1, Class.WAVE, [(0, 4)]), 0)
+    bench.flow.held(held(1, Class.WAVE, [(0, 4)]), 0)
     for mid in (1, 2, 3):
         bench.answer(mid)
     assert bench.step() == [5]

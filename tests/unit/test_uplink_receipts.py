@@ -5,7 +5,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from agent.uplink.lanes import Lane, Parcel
 from agent.uplink.pace import SECOND_NS
 from agent.uplink.receipts import Patience, Receipts
-from wire.receipt import Held, Receipt, sign
+from tests.told import OneStart, held, told
+from wire.receipt import Held, sign
 from wire.topics import Class
 
 S = SECOND_NS
@@ -16,32 +17,32 @@ def parcel(seq: int) -> Parcel:
 
 
 def said(*ranges: tuple[int, int]) -> Held:
-    return Held(1, Class.WAVE, list(ranges))
+    return held(1, Class.WAVE, ranges)
 
 
 def test_only_the_centres_own_receipt_for_this_gateway_counts():
     centre, stranger = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-    receipts = Receipts([centre.public_key()], "gw-1")
-    receipt = Receipt(0, [said((0, 4)), Held(1, 9, [(0, 0)])])
+    receipts = Receipts([centre.public_key()], "gw-1", OneStart())
+    receipt = told(0, [said((0, 4)), held(1, 9, [(0, 0)])])
     good = sign(centre, "gw-1", receipt)
     assert receipts.take(good) == [said((0, 4))]
     for bad in (sign(stranger, "gw-1", receipt), sign(centre, "gw-2", receipt), good[:-1], good[1:], b"", bytes(65537)):
         assert receipts.take(bad) == []
-    assert receipts.take(sign(centre, "gw-1", Receipt(0, [said((4, 0))]))) == []
+    assert receipts.take(sign(centre, "gw-1", told(0, [said((4, 0))]))) == []
     assert receipts.good == 1
     assert receipts.refused == {"signature": 4, "size": 2, "malformed": 1, "class": 1}
 
 
 def test_an_old_and_a_new_key_of_the_centre_count_side_by_side():
     old, new, stranger = (Ed25519PrivateKey.generate() for _ in range(3))
-    receipts = Receipts([old.public_key(), new.public_key()], "gw-1", lambda: {"dead": 1})
-    good = Receipt(0, [said((0, 4))])
+    receipts = Receipts([old.public_key(), new.public_key()], "gw-1", OneStart(), lambda: {1: "dead"})
+    good = told(0, [said((0, 4))])
     for centre in (old, new):
         assert receipts.take(sign(centre, "gw-1", good)) == [said((0, 4))]
         assert receipts.take(sign(centre, "dead", good)) != []
-        assert receipts.take(sign(centre, "gw-1", Receipt(0, [said((4, 0))]))) == []
+        assert receipts.take(sign(centre, "gw-1", told(0, [said((4, 0))]))) == []
     assert receipts.take(sign(stranger, "gw-1", good)) == []
-    assert receipts.refused == {"class": 0, "malformed": 2, "signature": 1}
+    assert receipts.refused == {"malformed": 2, "signature": 1}
     receipts.centres = [new.public_key()]
     assert receipts.take(sign(old, "gw-1", good)) == []
     assert receipts.take(sign(new, "gw-1", good)) == [said((0, 4))]

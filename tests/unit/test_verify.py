@@ -157,7 +157,7 @@ def resigned(day: Envelopes) -> None:
     """A manifest that the gateway signed, for another day, under this number."""
     header, said = statement.read(GATEWAY, day[1, KEY, 2])
     assert isinstance(said, Manifest)
-    day[1, KEY, 2] = statement.sign(SIGNER, GATEWAY, header, Manifest(bytes(range(32)), said.sealed))
+    day[1, KEY, 2] = statement.sign(SIGNER, GATEWAY, header, Manifest(bytes(range(32)), said.sealed, said.nonce))
 
 
 def truncated(day: Envelopes) -> None:
