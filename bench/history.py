@@ -71,7 +71,7 @@ def _fill(store: Store, seconds: int) -> None:
             continue
         block = Block(second * 1_000_000, 0, LEADS, second * RATE, RATE, coded[second % 60])
         header = Header(1, Class.WAVE, second, 0)
-        entries.append(Entry(ADDRESS, header, 0, 100, second.to_bytes(32, "big"), blocks=[block]))
+        entries.append(Entry(ADDRESS, header, 0, 100, second.to_bytes(32, "big"), bytes(8), blocks=[block]))
         if len(entries) == 1000 or second == seconds - 1:
             store.write(Batch(entries=entries, heard={ADDRESS: 0}))
             entries = []

@@ -25,7 +25,7 @@ LATER = 10 * REST_US
 def entry(seq: int, first: int, values: np.ndarray, t: int = 0) -> Entry:
     """One envelope with one block of `values` (rows, samples)."""
     block = Block(t, 0, len(values), first, values.shape[1], codec.encode(values))
-    return Entry(ADDRESS, Header(1, Class.WAVE, seq, 0), 0, 100, bytes(32), blocks=[block])
+    return Entry(ADDRESS, Header(1, Class.WAVE, seq, 0), 0, 100, bytes(32), bytes(8), blocks=[block])
 
 
 def kept(folder: Path, *entries: Entry) -> Store:
