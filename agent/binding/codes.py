@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from agent.binding.words import NAME_LIMIT_LETTERS
+from agent.binding.words import NAME_LIMIT_LETTERS, Person
 
 ID_LIMIT_LETTERS = 48
 BED_PREFIX = "WLBED:"  # a bed label: WLBED:<site>:<bed>
@@ -55,6 +55,11 @@ def born(text: str) -> str:
     parts = [digits[:4], digits[4:6], digits[6:8]]
     good = 1 <= int(parts[1] or 1) <= 12 and 1 <= int(parts[2] or 1) <= 31
     return "-".join(part for part in parts if part) if good else ""
+
+
+def person(said: Person) -> Person:
+    """What somebody says of a person, in our form; without an id where it is none."""
+    return Person(normalised(said.id), cleaned(said.name), born(said.born))
 
 
 def wristband(code: str, patterns: Sequence[str], check: Check) -> str:

@@ -136,9 +136,9 @@ def _stand(binding: Binding, said: words.Performer, now: int) -> None:
 
 
 def _typed(binding: Binding, said: words.Typed, now: int) -> None:
-    number = codes.normalised(said.id)
-    _must(bool(number), "form")
-    binding.hears("location", Person(number, codes.cleaned(said.name), codes.born(said.born)), now)
+    person = codes.person(Person(said.id, said.name, said.born))
+    _must(bool(person.id), "form")
+    binding.hears("location", person, now)
 
 
 def _dismiss(binding: Binding, said: words.Dismiss, now: int) -> None:

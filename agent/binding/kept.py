@@ -10,6 +10,7 @@ import msgspec
 from agent.binding.words import Ended, Method, Person, Source, Status
 from wire.records import Association
 
+BED_FILE = "bed.sealed"  # in the state folder
 Moment = tuple[int, int]
 
 

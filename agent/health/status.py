@@ -197,6 +197,7 @@ class Status(msgspec.Struct, frozen=True):
     audit_problem: str = ""
     key: str = ""  # how the gateway's key is kept: tpm, board, file
     trust: TrustStatus | None = None  # None: the keys were made by hand
+    patient: str = ""  # the binding in words, and whose key makes the pseudonyms; nothing of the patient
 
 
 def pack(status: Status) -> bytes:
@@ -228,9 +229,8 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
             found.append((f"{port.path}: {port.state}", "check the cable and the path; `ls -l /dev/serial/by-id`"))
         elif port.heard_s is None and port.frames == 0:
             what = "bytes come but no frame" if port.skipped_bytes else "nothing is heard"
-            found.append(
-                (f"{port.path}: {what}", f"`wardlink drivers {port.driver}` says how to wire and set the device")
-            )
+            hint = f"`wardlink drivers {port.driver}` says how to wire and set the device"
+            found.append((f"{port.path}: {what}", hint))
     found += _radio_problems(status.radio) if status.radio else []
     if not status.link.connected:
         found.append(

@@ -1,0 +1,120 @@
+"""The two doors of the bed: `bed.sock` for the page, `adt.sock` for what the hospital's system says.
+
+What is said there: agent/binding/words.py. Unix sockets in the runtime folder, mode 660, of the groups `wardlink-page`
+and `wardlink-adt` where there are such. Lines are bounded and judged as a whole; who speaks otherwise is let go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import grp
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from agent.binding.words import ADT_SOCKET, BED_SOCKET, LINE_LIMIT_BYTES, Adt, Answer, Said
+
+VISITORS_LIMIT_COUNT = 8
+UNSENT_LIMIT_BYTES = 256 * 1024
+GROUPS = {BED_SOCKET: "wardlink-page", ADT_SOCKET: "wardlink-adt"}
+T = TypeVar("T")
+log = logging.getLogger("wardlink.patient")
+
+
+class Doors:
+    """`do` is a deed of the page's, `told` a word of the hospital's; `shown` is how it stands now, one JSON object."""
+
+    def __init__(
+        self,
+        runtime: Path,
+        do: Callable[[Said], Awaitable[Answer]],
+        told: Callable[[Adt], Awaitable[Answer]],
+        shown: Callable[[], bytes],
+    ) -> None:
+        self._runtime = runtime
+        self._do = do
+        self._told = told
+        self._shown = shown
+        self._servers: list[asyncio.Server] = []
+        self._pages: set[asyncio.StreamWriter] = set()
+        self._count = 0
+
+    async def open(self) -> None:
+        """Raises OSError."""
+        for name, visit in ((BED_SOCKET, self._page), (ADT_SOCKET, self._adt)):
+            door = _bound(self._runtime, name)
+            self._servers.append(await asyncio.start_unix_server(visit, sock=door, limit=LINE_LIMIT_BYTES))
+
+    def close(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        for page in self._pages:
+            page.close()
+
+    def show(self, bed: bytes) -> None:
+        """To all pages; one that does not read is let go."""
+        for page in list(self._pages):
+            if page.transport.get_write_buffer_size() > UNSENT_LIMIT_BYTES:
+                page.transport.abort()
+            else:
+                page.write(bed + b"\n")
+
+    async def _page(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._pages.add(writer)
+        try:
+            if self._shown():
+                writer.write(self._shown() + b"\n")
+            await self._visit(reader, writer, msgspec.json.Decoder(Said), self._do)
+        finally:
+            self._pages.discard(writer)
+
+    async def _adt(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._visit(reader, writer, msgspec.json.Decoder(Adt), self._told)
+
+    async def _visit(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        decoder: msgspec.json.Decoder[T],
+        answer: Callable[[T], Awaitable[Answer]],
+    ) -> None:
+        """Line by line; an answer is there before the next line is read."""
+        self._count += 1
+        try:
+            with contextlib.suppress(ConnectionError, ValueError):  # gone, or a line longer than the limit
+                while self._count <= VISITORS_LIMIT_COUNT and (line := await reader.readline()):
+                    writer.write(msgspec.json.encode(await _answered(decoder, line, answer)) + b"\n")
+                    await writer.drain()
+        finally:
+            self._count -= 1
+            writer.close()
+
+
+async def _answered(decoder: msgspec.json.Decoder[T], line: bytes, answer: Callable[[T], Awaitable[Answer]]) -> Answer:
+    try:
+        said = decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Answer(0, False, "words")
+    return await answer(said)
+
+
+def _bound(runtime: Path, name: str) -> socket.socket:
+    """By the folder's number: a name of a socket has 107 letters at most. Raises OSError."""
+    (runtime / name).unlink(missing_ok=True)
+    folder = os.open(runtime, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        door.bind(f"/proc/self/fd/{folder}/{name}")
+    finally:
+        os.close(folder)
+    with contextlib.suppress(KeyError, PermissionError):  # there is no such group, or we are none of it
+        os.chown(runtime / name, -1, grp.getgrnam(GROUPS[name]).gr_gid)
+    (runtime / name).chmod(0o660)
+    return door
