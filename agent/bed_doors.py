@@ -54,6 +54,9 @@ class Doors:
     def close(self) -> None:
         for server in self._servers:
             server.close()
+        if self._servers:
+            for name in GROUPS:
+                (self._runtime / name).unlink(missing_ok=True)
         self._servers.clear()
         for page in self._pages:
             page.close()
