@@ -8,39 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import grp
-import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from agent.binding.words import ADT_SOCKET, BED_SOCKET, LINE_LIMIT_BYTES, Adt, Answer, Said
+from agent.binding.terms import ADT_SOCKET, BED_SOCKET, LINE_LIMIT_BYTES
+
+if TYPE_CHECKING:
+    from agent.binding.words import Answer
+    from agent.people import People
 
 VISITORS_LIMIT_COUNT = 8
 UNSENT_LIMIT_BYTES = 256 * 1024
 GROUPS = {BED_SOCKET: "wardlink-page", ADT_SOCKET: "wardlink-adt"}
 T = TypeVar("T")
-log = logging.getLogger("wardlink.patient")
 
 
 class Doors:
-    """`do` is a deed of the page's, `told` a word of the hospital's; `shown` is how it stands now, one JSON object."""
+    """`people` is who answers; asked for once somebody comes."""
 
-    def __init__(
-        self,
-        runtime: Path,
-        do: Callable[[Said], Awaitable[Answer]],
-        told: Callable[[Adt], Awaitable[Answer]],
-        shown: Callable[[], bytes],
-    ) -> None:
+    def __init__(self, runtime: Path, people: Callable[[], People]) -> None:
         self._runtime = runtime
-        self._do = do
-        self._told = told
-        self._shown = shown
+        self._people = people
         self._servers: list[asyncio.Server] = []
         self._pages: set[asyncio.StreamWriter] = set()
         self._count = 0
@@ -50,6 +43,11 @@ class Doors:
         for name, visit in ((BED_SOCKET, self._page), (ADT_SOCKET, self._adt)):
             door = _bound(self._runtime, name)
             self._servers.append(await asyncio.start_unix_server(visit, sock=door, limit=LINE_LIMIT_BYTES))
+
+    @property
+    def visited(self) -> bool:
+        """Whether a page looks."""
+        return bool(self._pages)
 
     def close(self) -> None:
         for server in self._servers:
@@ -61,25 +59,26 @@ class Doors:
         for page in self._pages:
             page.close()
 
-    def show(self, bed: bytes) -> None:
-        """To all pages; one that does not read is let go."""
+    def show(self) -> None:
+        """To all pages how it stands; one that does not read is let go."""
+        bed = self._people().shown() + b"\n" if self._pages else b""
         for page in list(self._pages):
             if page.transport.get_write_buffer_size() > UNSENT_LIMIT_BYTES:
                 page.transport.abort()
             else:
-                page.write(bed + b"\n")
+                page.write(bed)
 
     async def _page(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        people = self._people()
         self._pages.add(writer)
         try:
-            if self._shown():
-                writer.write(self._shown() + b"\n")
-            await self._visit(reader, writer, msgspec.json.Decoder(Said), self._do)
+            self.show()
+            await self._visit(reader, writer, people.said, people.do)
         finally:
             self._pages.discard(writer)
 
     async def _adt(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._visit(reader, writer, msgspec.json.Decoder(Adt), self._told)
+        await self._visit(reader, writer, self._people().adt, self._people().told)
 
     async def _visit(
         self,
@@ -93,19 +92,20 @@ class Doors:
         try:
             with contextlib.suppress(ConnectionError, ValueError):  # gone, or a line longer than the limit
                 while self._count <= VISITORS_LIMIT_COUNT and (line := await reader.readline()):
-                    writer.write(msgspec.json.encode(await _answered(decoder, line, answer)) + b"\n")
+                    writer.write(msgspec.json.encode(await self._answered(decoder, line, answer)) + b"\n")
                     await writer.drain()
         finally:
             self._count -= 1
             writer.close()
 
-
-async def _answered(decoder: msgspec.json.Decoder[T], line: bytes, answer: Callable[[T], Awaitable[Answer]]) -> Answer:
-    try:
-        said = decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Answer(0, False, "words")
-    return await answer(said)
+    async def _answered(
+        self, decoder: msgspec.json.Decoder[T], line: bytes, answer: Callable[[T], Awaitable[Answer]]
+    ) -> Answer:
+        try:
+            said = decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return self._people().misspoken()
+        return await answer(said)
 
 
 def _bound(runtime: Path, name: str) -> socket.socket:
@@ -117,7 +117,18 @@ def _bound(runtime: Path, name: str) -> socket.socket:
         door.bind(f"/proc/self/fd/{folder}/{name}")
     finally:
         os.close(folder)
-    with contextlib.suppress(KeyError, PermissionError):  # there is no such group, or we are none of it
-        os.chown(runtime / name, -1, grp.getgrnam(GROUPS[name]).gr_gid)
+    group = _group(GROUPS[name])
+    with contextlib.suppress(PermissionError):  # we are none of it
+        os.chown(runtime / name, -1, group)
     (runtime / name).chmod(0o660)
     return door
+
+
+def _group(name: str) -> int:
+    """Its number, -1 where there is none. By the file: the system's own way loads half a mebibyte of libraries."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/etc/group").read_text("utf-8").splitlines():
+            parts = line.split(":")
+            if parts[0] == name:
+                return int(parts[2])
+    return -1

@@ -8,7 +8,8 @@ from typing import Any
 from agent.binding import codes, words
 from agent.binding.kept import Course, Side
 from agent.binding.state import BOUND, CORRECT_LIMIT_NS, TRANSPORT_LIMIT_NS, Binding
-from agent.binding.words import PERFORMER_LIMIT_LETTERS, Person, Refusal, Said
+from agent.binding.terms import Person, Status
+from agent.binding.words import PERFORMER_LIMIT_LETTERS, Refusal, Said
 
 UNNAMED = "location"  # the key of "whoever lies in this bed"
 
@@ -107,7 +108,7 @@ def _bind_late(binding: Binding, said: words.BindLate, now: int) -> None:
     _correct(binding, course, side, performer, now, "corrected")
 
 
-def _correct(binding: Binding, course: Course, side: Side, performer: str, now: int, status: words.Status) -> None:
+def _correct(binding: Binding, course: Course, side: Side, performer: str, now: int, status: Status) -> None:
     """An episode that is over gets its patient: appended, the samples stay as they are."""
     course.method, course.status, course.performer = side.source, status, performer
     course.person, course.pseudonym = side.person, binding.name(side.person.id)
