@@ -189,7 +189,7 @@ def _field(message: Message, segment: str, field: int, component: int = 1, repet
 
 
 def _unescaped(text: str) -> str:
-    """The separators that were escaped; what else was (highlighting, bytes in hex, other character sets) is left out."""
+    """The separators that were escaped; what else was (highlighting, bytes in hex, other sets) is left out."""
     parts = text.split("\\")
     return "".join(part if at % 2 == 0 else ESCAPES.get(part, "") for at, part in enumerate(parts))
 
