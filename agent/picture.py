@@ -67,6 +67,7 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
         audit_problem=gateway.obeying.auditing.problem,
         key=gateway.trust.kept,
         trust=gateway.trust.status(),
+        patient=gateway.associating.words(),
     )
 
 

@@ -12,8 +12,18 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("drivers", "wire", "agent", "centre", "config", "discipline")
 FILE_LIMIT_LINES = 300
 FUNCTION_LIMIT_LINES = 50
-ORGANS = ("ports", "sessions", "spool", "uplink", "health", "page", "enrol", "lab")
-PURE = ("drivers", "wire", "agent/sessions", "agent/pulse.py", "agent/lab/voice", "centre/ledger", "centre/timeline")
+ORGANS = ("ports", "sessions", "spool", "uplink", "health", "page", "binding", "enrol", "lab")
+PURE = (
+    "drivers",
+    "wire",
+    "agent/sessions",
+    "agent/pulse.py",
+    "agent/lab/voice",
+    "agent/binding",
+    "centre/ledger",
+    "centre/whose.py",
+    "centre/timeline",
+)
 OUTSIDE = {"os", "socket", "serial", "time", "threading", "asyncio", "subprocess", "sqlite3", "random", "logging"}
 ALLOWED_OUTSIDE: set[tuple[str, str]] = set()
 CLOCKS = {"agent/clock.py", "centre/clock.py", "agent/lab/keyring.py"}

@@ -198,6 +198,7 @@ class Status(msgspec.Struct, frozen=True):
     audit_problem: str = ""
     key: str = ""  # how the gateway's key is kept: tpm, board, file
     trust: TrustStatus | None = None  # None: the keys were made by hand
+    patient: str = ""  # the binding in words, and whose key makes the pseudonyms; nothing of the patient
 
 
 def pack(status: Status) -> bytes:

@@ -123,7 +123,7 @@ def test_records_come_back_as_they_were_said(opened: Callable[[], Store]) -> Non
     fill(store, bedside, bedside.grant(), bedside.vital(*said))
     again = opened()
     assert again.beds() == store.beds()
-    assert again.anchors(gateway, 1) == [
+    assert list(again.datings(gateway, 1)[-1].anchors) == [
         rows.Anchored(1, 3, RECEIVED, 250, "ntp"),
         rows.Anchored(1, 4, RECEIVED + 1, None, "none"),
     ]
