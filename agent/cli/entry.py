@@ -28,6 +28,7 @@ VERBS = (
     "time",
     "enrol",
     "wipe",
+    "setup",
     "verify",
     "centre",
     "fleet",
