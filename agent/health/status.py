@@ -114,6 +114,8 @@ class LinkStatus(msgspec.Struct, frozen=True):
     commands_refused: dict[str, int]
     sent_again_envelopes: int
     absent_envelopes: int
+    away_s: float | None = None  # since when nothing gets through; None: it does
+    unanswered_s: float | None = None  # how long the oldest that was sent waits for its answer
 
 
 class ChainStatus(msgspec.Struct, frozen=True):
@@ -195,6 +197,7 @@ class Status(msgspec.Struct, frozen=True):
     time_refused: dict[str, int] = {}
     policy: str = ""  # what the centre has set
     audit_problem: str = ""
+    written_ns: int = 0  # monotonic since boot: the wall clock may step, this does not
     key: str = ""  # how the gateway's key is kept: tpm, board, file
     trust: TrustStatus | None = None  # None: the keys were made by hand
 
@@ -228,14 +231,12 @@ def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
             found.append((f"{port.path}: {port.state}", "check the cable and the path; `ls -l /dev/serial/by-id`"))
         elif port.heard_s is None and port.frames == 0:
             what = "bytes come but no frame" if port.skipped_bytes else "nothing is heard"
-            found.append(
-                (f"{port.path}: {what}", f"`wardlink drivers {port.driver}` says how to wire and set the device")
-            )
+            hint = f"`wardlink drivers {port.driver}` says how to wire and set the device"
+            found.append((f"{port.path}: {what}", hint))
     found += _radio_problems(status.radio) if status.radio else []
     if not status.link.connected:
-        found.append(
-            (f"no link: {status.link.problem or 'not connected'}", status.link.hint or "data is being stored here")
-        )
+        what = f"no link: {status.link.problem or 'not connected'}"
+        found.append((what, status.link.hint or "data is being stored here"))
     forged = status.link.receipts_refused.get("signature", 0) + status.link.commands_refused.get("signature", 0)
     if forged:
         what = f"{forged} receipts or commands have no signature of the centre"
@@ -266,9 +267,8 @@ def _time_problems(status: Status) -> list[tuple[str, str]]:
 
 
 def _radio_problems(radio: RadioStatus) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    if radio.state != "listening":
-        found.append((f"radio: {radio.state}", "`bluetoothctl show` says whether there is an adapter, and it is on"))
+    on = "`bluetoothctl show` says whether there is an adapter, and it is on"
+    found = [(f"radio: {radio.state}", on)] if radio.state != "listening" else []
     for one in radio.devices:
         what = f"{one.name or one.driver} at {one.address}"
         if one.is_refused:
@@ -283,12 +283,12 @@ def _radio_problems(radio: RadioStatus) -> list[tuple[str, str]]:
 def summary(status: Status) -> str:
     """One line for the service manager and a glance."""
     near = [one for one in status.radio.devices if one.is_open] if status.radio else []
-    ages = [*(port.heard_s for port in status.ports), *(one.heard_s for one in near)]
-    heard = sum(1 for age in ages if age is not None and age < STALE_S)
+    ages = [one.heard_s for group in (status.ports, near) for one in group]
+    heard = sum(age is not None and age < STALE_S for age in ages)
     waiting = sum(chain.waiting_envelopes for chain in status.spool.chains)
     link = "sending" if status.link.connected else "storing here"
-    room = room_words(room_h(status))
-    return f"{heard} of {len(ages)} devices heard, {link}, {waiting} envelopes not yet held, {room}"
+    left = f"{waiting} envelopes not yet held, {room_words(room_h(status))}"
+    return f"{heard} of {len(ages)} devices heard, {link}, {left}"
 
 
 def room_h(status: Status) -> float | None:
