@@ -34,6 +34,7 @@ Ended = Literal[
     "unbound",  # a person said so
     "wrong",  # a person said that it was somebody else
     "another",  # a person confirmed another patient
+    "bound",  # nobody was bound, and a person confirmed who it is
     "unplugged",  # no device for more than 5 minutes
     "power",  # without power for more than 15 minutes, or nobody knows for how long
     "transferred",  # A02 for this bed
