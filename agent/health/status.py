@@ -114,6 +114,8 @@ class LinkStatus(msgspec.Struct, frozen=True):
     commands_refused: dict[str, int]
     sent_again_envelopes: int
     absent_envelopes: int
+    away_s: float | None = None  # since when nothing gets through; None: it does
+    unanswered_s: float | None = None  # how long the oldest that was sent waits for its answer
 
 
 class ChainStatus(msgspec.Struct, frozen=True):
@@ -195,6 +197,7 @@ class Status(msgspec.Struct, frozen=True):
     time_refused: dict[str, int] = {}
     policy: str = ""  # what the centre has set
     audit_problem: str = ""
+    written_ns: int = 0  # monotonic since boot: the wall clock may step, this does not
     key: str = ""  # how the gateway's key is kept: tpm, board, file
     trust: TrustStatus | None = None  # None: the keys were made by hand
 
@@ -211,12 +214,12 @@ def read(runtime: Path) -> Status:
 def summary(status: Status) -> str:
     """One line for the service manager and a glance."""
     near = [one for one in status.radio.devices if one.is_open] if status.radio else []
-    ages = [*(port.heard_s for port in status.ports), *(one.heard_s for one in near)]
-    heard = sum(1 for age in ages if age is not None and age < STALE_S)
+    ages = [one.heard_s for group in (status.ports, near) for one in group]
+    heard = sum(age is not None and age < STALE_S for age in ages)
     waiting = sum(chain.waiting_envelopes for chain in status.spool.chains)
     link = "sending" if status.link.connected else "storing here"
-    room = room_words(room_h(status))
-    return f"{heard} of {len(ages)} devices heard, {link}, {waiting} envelopes not yet held, {room}"
+    left = f"{waiting} envelopes not yet held, {room_words(room_h(status))}"
+    return f"{heard} of {len(ages)} devices heard, {link}, {left}"
 
 
 def room_h(status: Status) -> float | None:
