@@ -29,6 +29,7 @@ VERBS = (
     "enrol",
     "wipe",
     "setup",
+    "led",
     "verify",
     "centre",
     "fleet",
