@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from agent.lines import is_network, is_serial, line_of, place_of
+from agent.page.choices import Page
 from config.load import ConfigError, read
 from drivers import registry
 from drivers.contract import Ble, Driver, Serial
@@ -67,6 +68,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: list[Port] = []
     radio: list[Radio] = []
     spool: SpoolSizes = SpoolSizes()
+    page: Page = Page()
 
     @property
     def quotas(self) -> dict[int, int]:

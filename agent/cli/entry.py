@@ -26,6 +26,7 @@ VERBS = (
     "spool",
     "status",
     "time",
+    "page",
     "enrol",
     "wipe",
     "setup",
