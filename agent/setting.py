@@ -197,7 +197,6 @@ class Machine:
         full = msgspec.structs.replace(
             said,
             language=setup.language if setup else "",
-            utc_offset=setup.utc_offset if setup else "",
             inforce=inforce,
             since_ns=clock.now(),
             notes=list(self.notes),

@@ -17,7 +17,6 @@ _HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Z
 _SSH = re.compile(
     r"(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]{40,}={0,2}( [^\n]*)?\Z"
 )
-_OFFSET = re.compile(r"([+-](0\d|1[0-4]):[0-5]\d)?\Z")
 _PSK = re.compile(r"[ -~]{8,63}|[0-9a-fA-F]{64}")  # IEEE 802.11-2020, J.4.1: a passphrase, or the key itself
 Found = Iterator[tuple[str, str, str]]  # (place, words, hint)
 
@@ -38,8 +37,6 @@ def _whole(setup: Setup) -> Found:
     elif not _is_broker(setup.broker):
         yield "broker", f"{setup.broker!r} is no address", 'like "mqtts://broker.example.org:8883"'
     yield from _voucher(setup)
-    if not _OFFSET.match(setup.utc_offset):
-        yield "utc_offset", f"{setup.utc_offset!r} is none", 'like "+01:00", or "" for UTC'
     if setup.time and not _is_address(setup.time):
         yield "time", f"{setup.time!r} is no address", 'like "time.example.org:8484"'
     if len(setup.hostname) > 63 or not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", setup.hostname):

@@ -12,7 +12,7 @@ from typing import Any
 
 from agent.setup.lines import plain
 
-_LANGUAGES = ("en", "fr", "zh", "ru", "ky", "kk", "ar", "ka")
+_LANGUAGES = ("en", "fr", "zh-Hans", "ru", "ky", "kk", "ar", "ka")
 _TAKEN = {
     ("system", "hostname"), ("ssh", "enabled"), ("ssh", "authorized_keys"), ("ssh", "password_authentication"),
     ("wlan", "ssid"), ("wlan", "password"), ("wlan", "password_encrypted"), ("wlan", "hidden"), ("wlan", "country"),
@@ -57,8 +57,9 @@ def _taken(tables: dict[str, Raw]) -> Raw:
     ntp = tables.get("time", {}).get("ntp")
     if isinstance(ntp, list) and ntp:
         made["ntp"] = ntp
-    language = _word(tables.get("locale", {}), "lang")[:2].lower()
-    return made | ({"language": language} if language in _LANGUAGES else {})
+    spoken = _word(tables.get("locale", {}), "lang")[:2].lower()
+    language = next((one for one in _LANGUAGES if spoken and one.startswith(spoken)), "")
+    return made | ({"language": language} if language else {})
 
 
 def _wifi(wlan: Raw) -> Raw:

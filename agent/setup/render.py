@@ -52,4 +52,6 @@ def rendered(whole: Whole) -> list[Made]:
 def gateway(setup: Setup) -> dict[str, object]:
     """gateway.toml's keys: ours, and what the engineer wrote below [gateway]."""
     ours = {"site": setup.site, "broker": setup.broker, "bed": setup.bed, "time": setup.time}
-    return {key: value for key, value in ours.items() if value} | setup.gateway
+    page = setup.gateway.get("page", {})
+    spoken = {"language": setup.language} | page if isinstance(page, dict) else page
+    return {key: value for key, value in ours.items() if value} | setup.gateway | {"page": spoken}

@@ -22,7 +22,6 @@ class Standing(msgspec.Struct, frozen=True):
     cause: str = ""
     next: str = ""
     language: str = ""
-    utc_offset: str = ""
     inforce: Literal["none", "trial", "good"] = "none"
     since_ns: int = 0  # monotonic: when it was applied
     notes: list[str] = []

@@ -69,8 +69,7 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     broker: str
     bed: str = ""
     voucher: str = ""
-    language: Literal["en", "fr", "zh", "ru", "ky", "kk", "ar", "ka"] = "en"
-    utc_offset: str = ""
+    language: Literal["en", "fr", "zh-Hans", "ru", "ky", "kk", "ar", "ka"] = "en"
     time: str = ""
     ntp: list[str] = []
     hostname: str = "wardlink"
