@@ -62,7 +62,7 @@ class Pages:
         self._templates.globals["version"] = _version(self._files.values())
 
     def app(self) -> Starlette:
-        return Starlette(
+        app = Starlette(
             routes=[
                 Route("/", self.state),
                 Route("/technician", self.technician),
@@ -72,6 +72,8 @@ class Pages:
                 Route("/{language}/deed", self.deed, methods=["POST"]),
             ]
         )
+        app.router.redirect_slashes = False
+        return app
 
     def _now_is(self) -> State:
         return state(self._seen.status(), self._seen.setup(), self._bedside.bed, self._now())
