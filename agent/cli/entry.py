@@ -29,6 +29,8 @@ VERBS = (
     "page",
     "enrol",
     "wipe",
+    "setup",
+    "led",
     "verify",
     "centre",
     "fleet",
