@@ -303,6 +303,6 @@ def test_what_a_technician_needs_and_no_patient(page: Bench) -> None:
     status, headers, text = page.get("/technician")
     assert status == 200
     assert headers["content-type"].startswith("text/plain")
-    assert "code 13" in text
+    assert "code 13\n13 " in text
     assert "storage: input/output error" in text
     assert beds.PERSON.name not in text
