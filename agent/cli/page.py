@@ -22,6 +22,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from agent.health import causes
     from agent.page import server, words
     from agent.page.choices import Part
     from agent.page.run import run as serve
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise CommandError(f"cannot listen at {listen}: {error.strerror}", "is another page running?") from error
     try:
-        asyncio.run(serve(part.page, Path(part.runtime), sockets))
+        asyncio.run(serve(part.page, Path(part.runtime), sockets, causes.of))
     except words.WordsError as error:
         raise CommandError(f"the words of the page are not whole: {error}", "install wardlink anew") from error
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import jinja2
@@ -12,13 +12,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from agent.health.status import problems
+from agent.health.status import Status
 from agent.page import forms, inert, view
 from agent.page.bedside import Bedside, NoAnswerError
 from agent.page.seen import Seen
 from agent.page.sessions import COOKIE, Session, Sessions
 from agent.page.state import Device, State, state
 from agent.page.words import Words
+from drivers import registry
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -29,8 +30,11 @@ TO_STATE = ("confirm", "choose", "transport")  # what is done is seen there
 SECOND_NS = 1_000_000_000
 
 
+Causes = Callable[[Status, float], Iterable[tuple[int, str, str]]]
+
+
 class Pages:
-    """`name` says what people call a driver's device."""
+    """`causes` says what is wrong: code, what, and the next step."""
 
     def __init__(
         self,
@@ -40,7 +44,7 @@ class Pages:
         bedside: Bedside,
         sessions: Sessions,
         now: Callable[[], int],
-        name: Callable[[str], str],
+        causes: Causes,
     ) -> None:
         self._words = words
         self._language = language if language in words else "en"
@@ -48,7 +52,7 @@ class Pages:
         self._bedside = bedside
         self._sessions = sessions
         self._now = now
-        self._name = name
+        self._causes = causes
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -62,7 +66,7 @@ class Pages:
         self._templates.globals["version"] = _version(self._files.values())
 
     def app(self) -> Starlette:
-        return Starlette(
+        app = Starlette(
             routes=[
                 Route("/", self.state),
                 Route("/technician", self.technician),
@@ -72,6 +76,8 @@ class Pages:
                 Route("/{language}/deed", self.deed, methods=["POST"]),
             ]
         )
+        app.router.redirect_slashes = False
+        return app
 
     def _now_is(self) -> State:
         return state(self._seen.status(), self._seen.setup(), self._bedside.bed, self._now())
@@ -133,13 +139,18 @@ class Pages:
 
     async def technician(self, _request: Request) -> Response:
         """What is wrong and what to do, in English and without a patient's word."""
-        status = self._seen.status()
+        status, setup = self._seen.status(), self._seen.setup()
+        lines = [f"code {self._now_is().code}"]
+        if setup is not None and setup.cause:
+            lines += [f"{setup.code} setup: {setup.cause}", f"   next: {setup.next}"]
         if status is None:
-            return PlainTextResponse("no gateway has written since the machine started\n")
-        age_s = (self._now() - status.written_ns) / SECOND_NS
-        head = [f"gateway {status.gateway} at {status.site}", f"code {self._now_is().code}"]
-        said = [line for what, step in problems(status, age_s) for line in (what, f"   next: {step}")]
-        return PlainTextResponse("\n".join(inert.shown(line, 300) for line in (*head, *said)) + "\n")
+            lines.append("no gateway has written since the machine started")
+        else:
+            lines.insert(0, f"gateway {status.gateway} at {status.site}")
+            age_s = (self._now() - status.written_ns) / SECOND_NS
+            for code, what, step in self._causes(status, age_s):
+                lines += [f"{code} {what}", f"   next: {step}"]
+        return PlainTextResponse("".join(f"{inert.shown(line, 300)}\n" for line in lines))
 
     async def static(self, request: Request) -> Response:
         file = self._files.get(request.path_params["name"])
@@ -153,7 +164,7 @@ class Pages:
     def _page(self, template: str, own: Words, rest: str, **more: object) -> Response:
         found = self._now_is()
         status = self._seen.status()
-        name = self._name(found.name) if found.device is Device.SILENT else ""
+        name = called(found.name) if found.device is Device.SILENT else ""
         text = self._templates.get_template(template).render(
             own=own,
             words=self._words,
@@ -167,6 +178,14 @@ class Pages:
             **more,
         )
         return Response(text, media_type="text/html; charset=utf-8")
+
+
+def called(driver_id: str) -> str:
+    """What people call the device: the first model that its driver names."""
+    try:
+        return registry.driver(driver_id).info.models[0]
+    except registry.UnknownDriverError:
+        return driver_id
 
 
 def _version(files: object) -> str:

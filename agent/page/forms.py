@@ -49,7 +49,7 @@ def deed(sent: Mapping[str, str], who: str) -> Making | None:
     """How to make the deed with its number; None where the form asks for none that is known."""
 
     def said(name: str) -> str:
-        return sent.get(name, "").strip()
+        return sent.get(name, "").strip(" \t\r\n")  # a code may end in a separator
 
     makers: dict[str, Making] = {
         "confirm": lambda n: words.Confirm(n, said("proposal"), who),

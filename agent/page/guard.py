@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,10 +36,6 @@ TARGET_LIMIT_BYTES = 1024
 _METHODS = ("GET", "HEAD", "POST")
 
 
-class TooLongError(Exception):
-    """A body beyond BODY_LIMIT_BYTES."""
-
-
 class Guard:
     """ASGI layer around the page. `hosts` are names without a port."""
 
@@ -49,21 +46,14 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return  # no sockets, and no lifespan to keep
-        state = {"begun": False}
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                state["begun"] = True
                 MutableHeaders(scope=message).update(HEADERS)
                 MutableHeaders(scope=message).setdefault("Cache-Control", "no-store")
             await send(message)
 
-        refusal = self._refusal(scope)
-        try:
-            await (refusal or self._app)(scope, _limited(receive), guarded)
-        except TooLongError:
-            if not state["begun"]:
-                await PlainTextResponse("too long", 413)(scope, receive, guarded)
+        await (self._refusal(scope) or self._app)(scope, _limited(receive), guarded)
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         headers = Headers(scope=scope)
@@ -126,7 +116,7 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         left -= len(message.get("body", b""))
         if left < 0:
-            raise TooLongError
+            raise HTTPException(413, "too long")
         return message
 
     return counted

@@ -27,7 +27,7 @@ class Session:
 
 
 class Sessions:
-    """In memory only; the one that was touched longest ago makes room."""
+    """In memory only. Who never said who they are makes room first, then the one that was touched longest ago."""
 
     def __init__(self, now: Callable[[], int], random: Callable[[int], bytes]) -> None:
         self._now = now
@@ -43,10 +43,13 @@ class Sessions:
 
     def open(self) -> Session:
         while len(self._kept) >= SESSIONS_LIMIT_COUNT:
-            del self._kept[min(self._kept, key=lambda name: self._kept[name].touched_ns)]
+            del self._kept[min(self._kept, key=self._worth)]
         name, token = self._random(TOKEN_BYTES).hex(), self._random(TOKEN_BYTES).hex()
         session = self._kept[name] = Session(name, token, self._now())
         return session
+
+    def _worth(self, name: str) -> tuple[bool, int]:
+        return bool(self._kept[name].performer), self._kept[name].touched_ns
 
     def proven(self, name: str, token: str) -> Session | None:
         """The session whose own form this came from; touched."""

@@ -45,6 +45,7 @@ class Bench:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.port = 0
+        self.pid = 0
 
     def write(self, status: Status | None, age_s: float = 0.0) -> None:
         path = self.runtime / STATUS_FILE
@@ -101,8 +102,10 @@ class Bench:
 
     def close(self) -> None:
         asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(5)
+        until(lambda: not self._writers)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+        self._loop.close()
 
     @property
     def origin(self) -> str:
@@ -165,7 +168,7 @@ def bench(language: str = "en", config: str = "") -> Iterator[Bench]:
         started = subprocess.Popen(
             [*command, "--listen", f"127.0.0.1:{one.port}"], env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         )
-        one.pid = started.pid  # type: ignore[attr-defined]
+        one.pid = started.pid
         try:
             until(lambda: started.poll() is not None or socket.socket().connect_ex(("127.0.0.1", one.port)) == 0)
             assert started.poll() is None, "the page did not start"

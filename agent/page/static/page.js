@@ -57,6 +57,10 @@
     return Boolean(at && at.tagName === "BUTTON" && since(touched) < 3000);
   }
 
+  function field() {
+    return document.querySelector("#people input:not([type=hidden])");
+  }
+
   function takePeople(fresh) {
     var people = byId("people");
     if (!people || isTyping()) {
@@ -69,7 +73,7 @@
     }
     var had = people.contains(document.activeElement);
     if (swap("people", fresh) && had) {
-      (document.querySelector("#people input:not([type=hidden])") || byId("people-word")).focus();
+      (field() || byId("people-word")).focus({ preventScroll: true });
     }
   }
 
@@ -143,6 +147,9 @@
     }
   });
   window.addEventListener("pageshow", look);
+  if (field() && document.activeElement === body) {
+    field().focus({ preventScroll: true }); // a reader that types needs no touch, and the facts stay in sight
+  }
   setInterval(ask, POLL_MS);
   setInterval(look, 500);
 }());
