@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         print(msgspec.json.encode({"status": now, "problems": problems}).decode())
     else:
         said = [line for _, problem, step in wrong for line in (f"problem: {problem}", f"   next: {step}")]
-        codes_said = [f"   code: {wrong[0].code}, of {len(wrong)}"] if wrong else []
+        codes_said = [f"   code: {wrong[0].code}"] if wrong else []
         print("\n".join(map(plain, [*(_page(now) if now else []), *said[:2], *codes_said, *said[2:]])))
     return 1 if wrong else 0
 
