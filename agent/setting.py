@@ -37,6 +37,7 @@ from agent.setup.terms import (
 from config import codes
 
 PROGRAM_LIMIT_S = 60.0
+RESTART = ("systemctl", "restart", "wardlink")
 Do = Callable[[Sequence[str]], str]  # runs a program; "" if it went well, else what it said
 
 
@@ -60,17 +61,20 @@ class Machine:
     def apply(self) -> Standing:
         """What lies on the boot partition, from now on. What is wrong is in the standing, never raised but OSError."""
         kept = self.kept
-        good, trial = kept.good(), kept.trial()
+        good, trial, refused = kept.good(), kept.trial(), kept.refused()
         try:
-            whole = judged(self._text(), self.boot, self._preseed(), trial or good)
+            whole = judged(self._text(), self.boot, self._preseed(), kept.newest())
         except SetupError as error:
             return self._wrong(error.faults, trial or good, "trial" if trial else "good")
         mark = digest(whole)
         if good is not None and mark == digest(good) and trial is None:
+            kept.forget()
             self._write(whole)
+            self._take_secrets(whole)
             return self.say("done", whole, "good")
-        if mark == kept.refused() and good is not None:
+        if refused is not None and mark == digest(refused) and good is not None:
             self._write(good)
+            self._take_secrets(whole)
             return self.fail(codes.ROLLED_BACK, "", "", good, "good")
         if trial is None or mark != digest(trial):
             kept.begin(whole)
@@ -85,7 +89,7 @@ class Machine:
         good = kept.good()
         assert good is not None
         self._write(good)
-        for words in (("nmcli", "connection", "reload"), *_ups(good), ("systemctl", "restart", "wardlink")):
+        for words in (("nmcli", "connection", "reload"), *_ups(good), ("chronyc", "reload", "sources"), RESTART):
             self.run(words)
         return self.fail(codes.ROLLED_BACK, cause, "", good, "good")
 

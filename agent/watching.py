@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from agent.health import causes, status
-from agent.setting import Machine
+from agent.setting import RESTART, Machine
 from agent.setup import standing
 from agent.setup.render import VOUCHER
 from config import codes
@@ -58,7 +58,9 @@ class Watch:
         verdict = standing.verdict((now - self._begun) / 1e9, self._is_connected(), kept.good() is not None)
         if verdict == "good":
             kept.confirm()
-            self._machine.say("done", trial, "good")
+            said = standing.read(self._machine.runtime)
+            if said is None or said.code not in (codes.WRONG, codes.EMPTY):  # of a file that came since
+                self._machine.say("done", trial, "good")
             return not voucher.is_file()
         if verdict == "back":
             self._machine.back(self._cause().what)
@@ -75,7 +77,7 @@ class Watch:
         if not self._tried.problem:
             self._machine.kept.used()
             voucher.unlink()
-            self._machine.run(("systemctl", "restart", "wardlink"))
+            self._machine.run(RESTART)
 
     def _is_connected(self) -> bool:
         now = self._status()

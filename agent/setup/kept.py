@@ -1,6 +1,7 @@
 """Which setup is in force, and which was: small files that outlive a power cut, below `/etc/wardlink/setup`.
 
-`good.json` reached the broker; `trial.json` has not yet; `refused` is the digest of the one that was rolled back.
+`good.json` reached the broker; `trial.json` has not yet; `refused.json` was rolled back. The newest has the secrets that
+the file on the boot partition has lost.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 from agent.setup.terms import Whole
 
 FOLDER = "etc/wardlink/setup"
-GOOD, TRIAL, REFUSED, PRESEED = "good.json", "trial.json", "refused", "preseed.json"
+GOOD, TRIAL, REFUSED, PRESEED = "good.json", "trial.json", "refused.json", "preseed.json"
 Place = Callable[[Path, bytes], None]  # whole or not at all, durable, for its owner only
 
 
@@ -37,9 +38,12 @@ class Kept:
     def trial(self) -> Whole | None:
         return self._whole(TRIAL)
 
-    def refused(self) -> str:
-        file = self.folder / REFUSED
-        return file.read_text("ascii", "replace") if file.exists() else ""
+    def refused(self) -> Whole | None:
+        return self._whole(REFUSED)
+
+    def newest(self) -> Whole | None:
+        """Whatever became of it."""
+        return self.trial() or self.refused() or self.good()
 
     def preseed(self) -> dict[str, Any]:
         try:
@@ -54,6 +58,10 @@ class Kept:
     def begin(self, whole: Whole) -> None:
         """It is tried from now on, whatever was tried before."""
         self.place(self.folder / TRIAL, msgspec.json.encode(whole))
+        self.forget()
+
+    def forget(self) -> None:
+        """The one that was rolled back is not what the boot partition holds any more."""
         (self.folder / REFUSED).unlink(missing_ok=True)
 
     def confirm(self) -> None:
@@ -62,14 +70,11 @@ class Kept:
 
     def refuse(self) -> None:
         """Back to the last good one, and not again by itself."""
-        trial = self.trial()
-        if trial is not None:
-            self.place(self.folder / REFUSED, digest(trial).encode())
-            (self.folder / TRIAL).unlink()
+        (self.folder / TRIAL).replace(self.folder / REFUSED)
 
     def used(self) -> None:
         """The voucher is: it lets nobody in a second time."""
-        for name in (GOOD, TRIAL):
+        for name in (GOOD, TRIAL, REFUSED):
             whole = self._whole(name)
             if whole is not None and whole.setup.voucher:
                 setup = msgspec.structs.replace(whole.setup, voucher="")

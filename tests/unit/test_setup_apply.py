@@ -241,3 +241,39 @@ def test_nothing_secret_is_told(board: Board, capsys) -> None:
     board.link(False, "x")
     Watch(board.machine(), 0).step(301 * SECOND)
     assert "long enough" not in str(said) + str(board.told())
+
+
+def test_what_was_rolled_back_keeps_its_secrets_for_the_next_attempt(board: Board) -> None:
+    """The engineer typed the password once, with a wrong name; correcting the name is enough."""
+    wrong = WIFI.replace('"ward"', '"wrad"')
+    board.confirmed(GOOD)
+    board.apply(GOOD + wrong)
+    board.link(False, "x does not answer")
+    assert Watch(board.machine(), 0).step(300 * SECOND)
+    assert not (board.root / NET / "wardlink-wifi.nmconnection").exists()
+    assert board.apply().code == codes.ROLLED_BACK
+    left = (board.boot / "wardlink.txt").read_text()
+    assert "long enough" not in left
+    assert board.apply(left.replace("wrad", "ward")).state == "busy"
+    assert "psk=long enough" in board.text(f"{NET}/wardlink-wifi.nmconnection")
+
+
+def test_going_back_by_hand_forgets_what_was_rolled_back(board: Board) -> None:
+    other = WIFI.replace("long enough", "other words")
+    board.confirmed(GOOD + WIFI)
+    board.apply(GOOD + other)
+    board.link(False)
+    assert Watch(board.machine(), 0).step(300 * SECOND)
+    assert board.apply(GOOD + WIFI).state == "done"
+    assert board.apply().state == "done"
+    assert "psk=long enough" in board.text(f"{NET}/wardlink-wifi.nmconnection")
+
+
+def test_a_wrong_file_during_a_trial_stays_told(board: Board) -> None:
+    board.apply(GOOD)
+    assert board.apply("nonsense").code == codes.WRONG
+    assert board.broker() == "good"
+    board.link(True)
+    assert Watch(board.machine(), 0).step(SECOND)
+    assert board.told().code == codes.WRONG
+    assert board.apply(GOOD).state == "done"
