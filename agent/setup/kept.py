@@ -1,7 +1,7 @@
 """Which setup is in force, and which was: small files that outlive a power cut, below `/etc/wardlink/setup`.
 
-`good.json` reached the broker; `trial.json` has not yet; `refused.json` was rolled back. The newest has the secrets that
-the file on the boot partition has lost.
+`good.json` reached the broker; `trial.json` has not yet; `refused.json` was rolled back. The newest has the secrets
+that the file on the boot partition has lost.
 """
 
 from __future__ import annotations

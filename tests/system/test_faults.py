@@ -118,6 +118,7 @@ class Fault:
     world: World = RIGHT
     seen: net.Net | None = None
     disk: Refusing | None = None
+    limit_s: float = LIMIT_S
 
 
 async def link_faults(ward: Ward) -> dict[str, Fault]:
@@ -158,7 +159,7 @@ async def link_faults(ward: Ward) -> dict[str, Fault]:
         "expired": Fault(codes.BROKER_DATES, f"mqtts://localhost:{ward.broker(late.broker)}", keys=late.gateway),
         "another name": Fault(codes.BROKER_DATES, f"mqtts://127.0.0.2:{wide(ward, ring.broker)}"),
         "our certificate": Fault(codes.OURS, f"mqtts://localhost:{ward.broker(ring.broker, GUARD)}", keys=mixed),
-        "ACL": Fault(codes.REFUSED, f"mqtts://localhost:{ward.broker(ring.broker, guarded)}"),
+        "ACL": Fault(codes.REFUSED, f"mqtts://localhost:{ward.broker(ring.broker, guarded)}", limit_s=10.0),
         "no login": Fault(codes.REFUSED, f"mqtt://localhost:{ward.broker(None, 'allow_anonymous false')}"),
         "nobody listens": Fault(codes.UNHEARD, f"mqtts://localhost:{good}"),
         "wrong clock": Fault(codes.CLOCK, f"mqtts://localhost:{good}", world=far),
@@ -210,7 +211,7 @@ async def first(ward: Ward, name: str, fault: Fault) -> int:
     running = asyncio.create_task(gateway.run(stop))
     told: list[causes.Cause] = []
     try:
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(fault.limit_s):
             while not told or told[0].code != fault.code:
                 if fault.disk is not None:
                     fault.disk.is_refusing = True

@@ -167,3 +167,13 @@ VALUES = st.recursive(
 @given(st.dictionaries(TEXTS, VALUES, max_size=4))
 def test_what_we_write_in_toml_is_read_back(raw: dict) -> None:
     assert tomllib.loads(toml.written(raw)) == raw
+
+
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [(" a ", "\\sa\\s"), ("  ", "\\s\\s"), ("a\\b", "a\\\\b"), ("a;#=b", "a;#=b"), ("a\tb", "a\\tb"), ("", "")],
+)
+def test_what_a_key_file_would_cut_off_is_escaped(typed: str, written: str) -> None:
+    made = profile("wifi", with_(wifi=Wifi(name="x", country="BJ", password=typed)))
+    assert f"\npsk={written}\n" in made
+    assert unescaped(written) == typed
