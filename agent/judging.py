@@ -13,7 +13,7 @@ from agent.setup import preseed, read
 from agent.setup.lines import line_of
 from agent.setup.preseed import Raw
 from agent.setup.read import SetupError
-from agent.setup.render import gateway
+from agent.setup.render import OURS, gateway
 from agent.setup.terms import FILE_LIMIT_BYTES, FILES, SETUP_FILE, Fault, Setup, Whole
 from config.load import ConfigError
 
@@ -41,6 +41,11 @@ def judged(
 def _judge_gateway(text: str, setup: Setup) -> None:
     """As the gateway itself will. Raises SetupError."""
     name = Path(SETUP_FILE)
+    twice = [key for key in OURS if key in setup.gateway]
+    if twice:
+        places = [(line_of(text, f"gateway.{key}"), key) for key in twice]
+        hint = "it belongs above the first [table], not into [gateway]"
+        raise SetupError([Fault(line, f"[gateway] {key}: stands there twice", hint) for line, key in places])
     try:
         config.judged(name, msgspec.convert(gateway(setup), config.Config))
     except ConfigError as error:

@@ -26,7 +26,7 @@ def read(data: bytes) -> tuple[Raw, list[str]]:
     """(keys as wardlink.txt has them, what is ignored, by its place). What cannot be read is ignored as a whole."""
     try:
         raw = tomllib.loads(plain(data))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return {}, ["the whole file: not TOML"]
     tables = {name: value for name, value in raw.items() if isinstance(value, dict)}
     places = ((table, key) for table, keys in tables.items() for key in keys)

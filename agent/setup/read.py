@@ -51,7 +51,9 @@ def parse(data: bytes) -> tuple[str, Raw]:
         raise SetupError([Fault(number, "not UTF-8 text", "save it as UTF-8 (Notepad: Save as, Encoding)")]) from error
     try:
         return text, tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise SetupError([Fault(0, "brackets within brackets without end", 'like key = "value"')]) from error
+    except ValueError as error:  # a syntax error is one; so is a number of 5000 digits
         raise SetupError([_syntax(text, str(error))]) from error
 
 

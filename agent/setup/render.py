@@ -13,6 +13,7 @@ SOURCES = "etc/chrony/sources.d/wardlink.sources"
 SSH_KEYS = "run/wardlink-setup/ssh/authorized_keys"
 COUNTRY = "run/wardlink-setup/country"
 HOSTNAME = "etc/hostname"
+OURS = ("site", "broker", "bed", "time")  # keys of gateway.toml that have one of their own
 MARK = "# Made of wardlink.txt by `wardlink setup apply`: change it there.\n"
 
 
@@ -51,7 +52,7 @@ def rendered(whole: Whole) -> list[Made]:
 
 def gateway(setup: Setup) -> dict[str, object]:
     """gateway.toml's keys: ours, and what the engineer wrote below [gateway]."""
-    ours = {"site": setup.site, "broker": setup.broker, "bed": setup.bed, "time": setup.time}
+    ours = {key: getattr(setup, key) for key in OURS}
     page = setup.gateway.get("page", {})
     spoken = {"language": setup.language} | page if isinstance(page, dict) else page
     return {key: value for key, value in ours.items() if value} | setup.gateway | {"page": spoken}

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agent.cli.entry import main
 from agent.judging import judged
@@ -20,6 +22,7 @@ EAP = (
     '[wifi]\nname = "ward"\ncountry = "BJ"\nsecurity = "enterprise"\nidentity = "gw"\npassword = "x"\n'
     'ca = "ca.pem"\nserver = "radius.example.org"\n'
 )
+TRAPS = (b'"', b"'''", b"[", b"]", b"=", b"\n", b"{}", b"1979-05-27", b"[[wifi]]", b"#", b"nan", b"wifi.x.y = 1\n")
 PEM = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 
 
@@ -103,6 +106,9 @@ def test_what_a_laptop_does_to_a_file_does_no_harm(data: bytes, tmp_path) -> Non
         (GOOD + EAP, 9, "there is no file 'ca.pem'", "PEM"),
         (GOOD + EAP.replace('"ca.pem"', '"../ca.pem"'), 9, "is a path", "beside"),
         (GOOD + EAP.replace('ca = "ca.pem"\n', ""), 3, "ca: not filled in", "always"),
+        (GOOD + '[gateway]\nsite = "south"\n', 4, "site: stands there twice", "above the first [table]"),
+        (GOOD + "bed = " + "[" * 30_000, 0, "without end", "value"),
+        (GOOD + "x = " + "9" * 6_000, 0, "", ""),
         (GOOD + "[gateway]\nasc = []\n", 4, "unknown key 'asc'", "gateway.toml"),
         (GOOD + '[gateway]\n[[gateway.port]]\npath = "/dev/x"\ndriver = "contec_v8"\n', 3, "contec_v8", "contec_v7"),
         (GOOD + 'ssh_keys = ["-----BEGIN OPENSSH PRIVATE KEY-----"]\n', 3, "not a public key", "never the private"),
@@ -209,3 +215,20 @@ def test_a_laptop_judges_it_in_the_same_words(tmp_path, capsys) -> None:
     (tmp_path / "ca.pem").write_bytes(b"\x30\x82")
     assert main(["check", "--json", str(file)]) == 78
     assert "ca.pem is not PEM" in capsys.readouterr().out
+
+
+WHOLE = (GOOD + 'bed = "3"\nssh_keys = []\n' + WIFI + '[mobile]\napn = "x"\n[gateway]\nask = []\n').encode()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, len(WHOLE)), st.integers(0, 12), st.one_of(st.binary(max_size=8), st.sampled_from(TRAPS)))
+def test_no_text_brings_it_down(tmp_path_factory, at: int, cut: int, put: bytes) -> None:
+    data = WHOLE[:at] + put + WHOLE[at + cut :]
+    folder = tmp_path_factory.getbasetemp()
+    try:
+        setup = judged(data, folder, laptop=True).setup
+    except SetupError:
+        return
+    left, _ = blanked(data)
+    assert judged(left, folder, before=Whole(setup)).setup == setup
+    assert preseed.read(data)
