@@ -26,7 +26,7 @@ _REFUSED = {
     ),
     "data_cap_mib": (
         "volume by month is not counted yet, so a cap would not be kept",
-        "limit it at the provider, and remove the line; `wardlink metrics` counts what is sent",
+        "limit it at the provider, and remove the line",
     ),
 }
 Raw = dict[str, Any]
