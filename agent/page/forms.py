@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
-from agent.binding import words
+from agent.binding.words import (
+    PERFORMER_LIMIT_LETTERS,
+    BindLate,
+    Choose,
+    Confirm,
+    Deed,
+    Dismiss,
+    Refusal,
+    Scanned,
+    Transport,
+    Typed,
+    Unbind,
+    Wrong,
+)
 
 FIELDS_LIMIT_COUNT = 12
-Making = Callable[[int], words.Deed]
+Making = Callable[[int], Deed]
 
-REFUSED: Mapping[words.Refusal, str] = {
+REFUSED: Mapping[Refusal, str] = {
     "no performer": "performer",
     "no such proposal": "proposal",
     "no identifier": "identifier",
@@ -42,7 +55,7 @@ def fields(body: bytes) -> dict[str, str]:
 def performer(text: str) -> str:
     """Initials or a badge as they are kept: printable, and not too long."""
     kept = "".join(one for one in text.strip() if one.isprintable())
-    return kept[: words.PERFORMER_LIMIT_LETTERS]
+    return kept[:PERFORMER_LIMIT_LETTERS]
 
 
 def deed(sent: Mapping[str, str], who: str) -> Making | None:
@@ -52,14 +65,14 @@ def deed(sent: Mapping[str, str], who: str) -> Making | None:
         return sent.get(name, "").strip(" \t\r\n")  # a code may end in a separator
 
     makers: dict[str, Making] = {
-        "confirm": lambda n: words.Confirm(n, said("proposal"), who),
-        "choose": lambda n: words.Choose(n, said("proposal"), who),
-        "unbind": lambda n: words.Unbind(n, who),
-        "wrong": lambda n: words.Wrong(n, said("episode"), who, said("proposal")),
-        "bind_late": lambda n: words.BindLate(n, said("episode"), said("proposal"), who),
-        "transport": lambda n: words.Transport(n, who),
-        "typed": lambda n: words.Typed(n, said("id"), said("name"), said("born")),
-        "scanned": lambda n: words.Scanned(n, said("code")),
-        "dismiss": lambda n: words.Dismiss(n, said("proposal")),
+        "confirm": lambda n: Confirm(n, said("proposal"), who),
+        "choose": lambda n: Choose(n, said("proposal"), who),
+        "unbind": lambda n: Unbind(n, who),
+        "wrong": lambda n: Wrong(n, said("episode"), who, said("proposal")),
+        "bind_late": lambda n: BindLate(n, said("episode"), said("proposal"), who),
+        "transport": lambda n: Transport(n, who),
+        "typed": lambda n: Typed(n, said("id"), said("name"), said("born")),
+        "scanned": lambda n: Scanned(n, said("code")),
+        "dismiss": lambda n: Dismiss(n, said("proposal")),
     }
     return makers.get(said("deed"))

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -56,6 +57,17 @@ def show(one: Bench, page: Page, language: str, word: Word) -> None:
     page.open(f"{one.origin}/{language}", f"document.querySelector('.now.{word}')")
 
 
+def arrived(page: Page, condition: str) -> None:
+    """After a tap that leads elsewhere: what was asked of the page that is left has no answer."""
+
+    def holds() -> bool:
+        with contextlib.suppress(AssertionError):
+            return bool(page.ask(condition))
+        return False
+
+    until(holds)
+
+
 def ready(page: Page) -> None:
     page.until("document.fonts.status === 'loaded'")
 
@@ -72,7 +84,7 @@ def who(page: Page, one: Bench, language: str) -> None:
     page.open(f"{one.origin}/{language}/patient", "document.querySelector('#people')")
     if page.ask("Boolean(document.getElementById('performer'))"):
         page.ask("document.getElementById('performer').value = 'AB'; document.querySelector('button.main').click()")
-        page.until("document.querySelector('.me')")
+        arrived(page, "document.querySelector('.me') !== null")
 
 
 def screens(one: Bench, page: Page, language: str) -> dict[str, Callable[[], None]]:
