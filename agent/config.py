@@ -12,6 +12,7 @@ import msgspec
 
 from agent.binding import codes
 from agent.lines import is_network, is_serial, line_of, place_of
+from agent.page.choices import Page
 from config.load import ConfigError, read
 from drivers import registry
 from drivers.contract import Ble, Driver, Serial
@@ -93,6 +94,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     radio: list[Radio] = []
     patient: Patient = Patient()
     spool: SpoolSizes = SpoolSizes()
+    page: Page = Page()
 
     @property
     def quotas(self) -> dict[int, int]:
@@ -121,7 +123,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load(path: Path) -> Config:
     """Read and check a configuration. Raises ConfigError."""
-    config = read(path, Config)
+    return judged(path, read(path, Config))
+
+
+def judged(path: Path, config: Config) -> Config:
+    """The same, if it holds beyond its types. `path`: what errors name. Raises ConfigError."""
     if not is_name(config.site):
         raise ConfigError(f"{path}: site {config.site!r} is not a name", "1 to 24 of a-z, 0-9 and '-'")
     _check_broker(path, config.broker)
