@@ -140,9 +140,7 @@ def test_row_27_with_tls_only_who_has_a_certificate(tmp_path: Path) -> None:
         files = {"certificate": "gateway.crt", "key": "gateway.key", "ca": "ca.crt"}
         given = {word: str(ring.gateway / name) for word, name in files.items()}
         async with listening(tmp_path, **given) as (_, port):
-            assert await (await connected(port, context(ring.gateway))).say(message()) == b"AE", (
-                "heard"
-            )
+            assert await (await connected(port, context(ring.gateway))).say(message()) == b"AE", "heard"
             for wrong in (context(None), context(strangers.gateway)):
                 with pytest.raises((OSError, asyncio.IncompleteReadError)):
                     await (await connected(port, wrong)).say(message())
