@@ -23,9 +23,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from agent.health import causes
-    from agent.page import server, words
     from agent.page.choices import Part
-    from agent.page.run import run as serve
+
+    try:
+        from agent.page import server, words
+        from agent.page.run import run as serve
+    except ModuleNotFoundError as error:
+        raise CommandError(f"the page needs {error.name}", "pip install 'wardlink[page]'") from error
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     path = Path(args.config)

@@ -17,7 +17,7 @@ from agent.page import forms, inert, view
 from agent.page.bedside import Bedside, NoAnswerError
 from agent.page.seen import Seen
 from agent.page.sessions import COOKIE, Session, Sessions
-from agent.page.state import Device, State, state
+from agent.page.state import Device, State, Word, state
 from agent.page.words import Words
 from drivers import registry
 
@@ -73,6 +73,7 @@ class Pages:
                 Route("/static/{name}", self.static),
                 Route("/{language}", self.state),
                 Route("/{language}/patient", self.patient),
+                Route("/{language}/sheet", self.sheet),
                 Route("/{language}/deed", self.deed, methods=["POST"]),
             ]
         )
@@ -103,6 +104,13 @@ class Pages:
         session.notice = ()
         answer.set_cookie(COOKIE, session.name, httponly=True, samesite="strict")
         return answer
+
+    async def sheet(self, request: Request) -> Response:
+        """For paper: each state, what it looks like and what to do."""
+        own = self._own(request)
+        if own is None:
+            return PlainTextResponse("not found", 404)
+        return self._page("sheet.html", own, "/sheet", states=tuple(Word))
 
     async def deed(self, request: Request) -> Response:
         own = self._own(request)
@@ -173,6 +181,7 @@ class Pages:
             bed=status.bed if status else "",
             purpose=view.safe(self._words, own.language, "purpose"),
             stale=view.safe(self._words, own.language, "stale"),
+            stored=view.safe(self._words, own.language, "stored"),
             now_ns=self._now(),
             span=view.span,
             **more,

@@ -7,6 +7,7 @@ cost the same and little. Where systemd hands over sockets (LISTEN_FDS), those a
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from collections import Counter
@@ -64,7 +65,8 @@ def sockets(listen: str) -> list[socket.socket]:
 
 
 def server(app: ASGIApp) -> uvicorn.Server:
-    """`await server.serve(sockets)` runs until SIGTERM."""
+    """`await server.serve(sockets)` runs until SIGTERM. Whoever sends nonsense does not fill the log with it."""
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     return uvicorn.Server(
         uvicorn.Config(
             app,

@@ -143,6 +143,8 @@ def one_language(one: Bench, page: Page, language: str, axe: str, pictures: Path
     if page.ask("Boolean(document.getElementById('performer'))"):
         look("performer")
     who(page, one, language)
+    page.open(f"{one.origin}/{language}/sheet", "document.querySelector('.states')")
+    look("sheet")
     for name, opened in screens(one, page, language).items():
         one.write(beds.status())
         opened()
@@ -166,7 +168,7 @@ def main() -> int:
             sys.stdout.flush()
         found += [f"console: {error}" for error in page.errors]
     sys.stdout.write("".join(f"{line}\n" for line in found))
-    sys.stdout.write(json.dumps({"states": len(Word), "screens": 9, "wrong": len(found)}) + "\n")
+    sys.stdout.write(json.dumps({"states": len(Word), "screens": 10, "wrong": len(found)}) + "\n")
     return 1 if found else 0
 
 

@@ -112,6 +112,14 @@ def test_a_reader_that_types_needs_no_touch(ward: Bench, tab: Page) -> None:
     assert ward.deeds == [Scanned(ward.deeds[0].n, "8811-204")]
 
 
+def test_the_facts_stay_in_sight_while_a_number_is_typed(ward: Bench, tab: Page) -> None:
+    who(tab, ward, "en")
+    tab.size(360, 480)
+    tab.open(f"{ward.origin}/en/patient?step=typed", "document.activeElement.id === 'id'")
+    tab.until("window.scrollY === 0")
+    tab.size(800, 600)
+
+
 def test_keys_alone_confirm_a_patient(ward: Bench, tab: Page) -> None:
     ward.tell(beds.PROPOSED)
     until(lambda: 'class="now who"' in ward.get("/en")[2])

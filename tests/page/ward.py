@@ -117,14 +117,7 @@ class Bench:
     def ask(
         self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, dict[str, str], str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            names = {name.lower(): value for name, value in answer.getheaders()}
-            return answer.status, names, answer.read().decode("utf-8")
-        finally:
-            connection.close()
+        return asked(self.port, method, path, body, headers)
 
 
 def moved(bed: Bed) -> Bed:
@@ -162,18 +155,44 @@ def bench(language: str = "en", config: str = "") -> Iterator[Bench]:
             f'site = "lokossa"\nbroker = "mqtt://localhost"\nruntime = "{one.runtime}"\n'
             f'[page]\nlanguage = "{language}"\n{config}'
         )
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            one.port = free.getsockname()[1]
-        command = [sys.executable, "-m", "agent.cli.entry", "page", "--config", str(file)]
-        started = subprocess.Popen(
-            [*command, "--listen", f"127.0.0.1:{one.port}"], env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-        )
-        one.pid = started.pid
         try:
-            until(lambda: started.poll() is not None or socket.socket().connect_ex(("127.0.0.1", one.port)) == 0)
-            assert started.poll() is None, "the page did not start"
-            yield one
+            with page_before(file) as (one.port, one.pid):
+                yield one
         finally:
-            started.terminate()
-            started.wait(10)
             one.close()
+
+
+@contextlib.contextmanager
+def page_before(config: Path) -> Iterator[tuple[int, int]]:
+    """(port, process) of a page that answers."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "agent.cli.entry", "page", "--config", str(config)]
+    started = subprocess.Popen(
+        [*command, "--listen", f"127.0.0.1:{port}"], env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    )
+    try:
+        until(lambda: started.poll() is not None or answers(port))
+        assert started.poll() is None, "the page did not start"
+        yield port, started.pid
+    finally:
+        started.terminate()
+        started.wait(10)
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def asked(
+    port: int, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None
+) -> tuple[int, dict[str, str], str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        names = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, names, answer.read().decode("utf-8")
+    finally:
+        connection.close()

@@ -147,9 +147,13 @@
     }
   });
   window.addEventListener("pageshow", look);
-  if (field() && document.activeElement === body) {
-    field().focus({ preventScroll: true }); // a reader that types needs no touch, and the facts stay in sight
-  }
+  // A reader that types needs no touch, and the facts stay in sight.
+  window.addEventListener("load", function () {
+    if (field() && (document.activeElement === body || document.activeElement === field())) {
+      field().focus({ preventScroll: true });
+      window.scrollTo(0, 0);
+    }
+  });
   setInterval(ask, POLL_MS);
   setInterval(look, 500);
 }());
