@@ -206,7 +206,7 @@ ROWS = (
     ),
     Row(
         28, "pseudonyms linked across sites", "not linkable: another key, other names", TRIED,
-        (f"{SYSTEM}bed.py::test_row_28",),
+        (f"{SYSTEM}bed.py::test_row_28_another_site_key_cannot_be_linked",),
         "who has the site's key and a list of numbers can: it stays in the hospital",
     ),
     Row(
