@@ -27,6 +27,7 @@ from typing import Any
 from tests.vm.debian import BuildError
 from tests.vm.image import image
 from tests.vm.kernel import kernel
+from tests.vm.package import give, packages
 from tests.vm.talk import tell
 from tests.vm.uml import TREE, Machine
 
@@ -40,13 +41,15 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the guest is ended, too
     try:
         machine = build(args)
+        made = [] if args.verb == "build" else packages(BUILD)
     except (BuildError, OSError) as error:
         tell(f"error: {error}")
         return NOT_HERE
     if args.verb == "cuts":
-        return _cuts(machine, args, more)
+        return _cuts(machine, args, more, made)
     with tempfile.TemporaryDirectory(prefix="wardlink-share-") as name:
         share = Path(name)
+        give(made, share)
         if args.verb == "run":
             return machine.run([*TESTS, *more], share, args.limit)
         if args.verb == "do":
@@ -75,11 +78,11 @@ def _figures(machine: Machine, args: argparse.Namespace, more: list[str], share:
     return code
 
 
-def _cuts(machine: Machine, args: argparse.Namespace, more: list[str]) -> int:
+def _cuts(machine: Machine, args: argparse.Namespace, more: list[str], made: list[Path]) -> int:
     from tests.vm.cuts import campaign, wish
 
     began = time.monotonic()
-    figures = campaign(machine, wish(more))
+    figures = campaign(machine, made, wish(more))
     _write(args, began, figures)
     return 1 if figures["lost"] or figures["altered"] or figures["failed"] else 0
 

@@ -29,6 +29,7 @@ from typing import Any
 
 from tests.vm.far import Tale, tale
 from tests.vm.lasted import STORIES
+from tests.vm.package import give
 from tests.vm.spread import spread
 from tests.vm.talk import tell
 from tests.vm.uml import TREE, Machine, cut_power
@@ -143,8 +144,12 @@ class Life:
 class Lane:
     """One machine with its disks, cut again and again."""
 
-    def __init__(self, machine: Machine, folder: Path, seed: str, stopping: threading.Event) -> None:
+    def __init__(
+        self, machine: Machine, made: Sequence[Path], folder: Path, seed: str, stopping: threading.Event
+    ) -> None:
+        """`made`: the packages."""
         folder.mkdir()
+        self._made = made
         self._folder = folder
         self._rng = random.Random(seed)
         self._stopping = stopping
@@ -179,6 +184,7 @@ class Lane:
         subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", str(self._folder / "data")], check=True)
         share = self._folder / "share"
         share.mkdir()
+        give(self._made, share)
         if self._machine.run(["python", "-m", "tests.vm.lasted"], share, SETTING_UP_S):
             self.failures.append("the guest could not be set up")
 
@@ -216,12 +222,12 @@ def wish(words: list[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def campaign(machine: Machine, wish: argparse.Namespace) -> dict[str, Any]:
+def campaign(machine: Machine, made: Sequence[Path], wish: argparse.Namespace) -> dict[str, Any]:
     """The figures of one run; `lost`, `altered` and `failed` must be 0."""
     stopping = threading.Event()
     until = time.monotonic() + wish.seconds
     folder = Path(tempfile.mkdtemp(prefix="wardlink-cuts-"))
-    lanes = [Lane(machine, folder / f"lane-{n}", f"{wish.seed}/{n}", stopping) for n in range(wish.jobs)]
+    lanes = [Lane(machine, made, folder / f"lane-{n}", f"{wish.seed}/{n}", stopping) for n in range(wish.jobs)]
     shares = [wish.cuts // wish.jobs + (n < wish.cuts % wish.jobs) for n in range(wish.jobs)]
     try:
         with ThreadPoolExecutor(wish.jobs) as pool:

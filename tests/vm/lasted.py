@@ -6,21 +6,21 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from tests.vm.bedside import STATE, UNIT, Bedside, do
+from tests.vm.bedside import ADDED, STATE, UNIT, Bedside, do
 
 STORIES = ("nonin_pleth/format-2", "masimo_ascii1/rad8-2018", "berry_bci/made-by-rule", "nellcor_n560/bedside")
 TABLES = "".join(
     f'[[port]]\npath = "/dev/ttyS{number}"\ndriver = "{story.partition("/")[0]}"\n'
     for number, story in enumerate(STORIES, start=1)
 )
-ADDED = f"""[Unit]
+LASTING = f"""[Unit]
 RequiresMountsFor=/wardlink {STATE}
 [Service]
 ExecStart=
-ExecStart=/opt/wardlink/bin/python -m tests.vm.lasting /etc/wardlink/gateway.toml
+ExecStart=/usr/bin/python3 -P -m tests.vm.lasting /etc/wardlink/gateway.toml
 ExecStartPost=/bin/echo up
 StandardOutput=file:/dev/ttyS0
-Environment=PYTHONDONTWRITEBYTECODE=1
+Environment=PYTHONPATH=/opt/wardlink/lib:/wardlink PYTHONDONTWRITEBYTECODE=1
 """
 
 
@@ -33,9 +33,9 @@ def main() -> None:
     do("mount", str(STATE))
     with tempfile.TemporaryDirectory() as folder:
         gateway = Bedside(Path(folder), tables=TABLES)
-        gateway.start()  # so that all of it is compiled
+        gateway.start()
         gateway.stop()
-    Path(f"{UNIT}.d/lasting.conf").write_text(ADDED, encoding="utf-8")
+    ADDED.with_name("lasting.conf").write_text(LASTING, encoding="utf-8")
     do("systemctl", "enable", UNIT.name)
     do("systemctl", "disable", "errand.service")
     do("umount", str(STATE))
