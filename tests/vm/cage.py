@@ -15,13 +15,15 @@ PATIENCE_S = 60.0
 def tried(unit: str, words: Sequence[str]) -> list[str]:
     """For each line of Python what came of it in the cage of the unit: `done`, or why not."""
     PROGRAM.write_text(
-        "import errno\n"
+        "import errno, os\n"
         f"for words in {list(words)!r}:\n"
         "    try:\n"
         "        exec(words)\n"
         "        print('done', flush=True)\n"
         "    except OSError as error:\n"
         "        print(errno.errorcode[error.errno], flush=True)\n"
+        "    except AssertionError:\n"
+        "        print('failed', flush=True)\n"
     )
     said, added = Path("/run/cage.said"), Path(f"/run/systemd/system/{unit}.d")
     said.unlink(missing_ok=True)
