@@ -224,6 +224,7 @@ def wish(words: list[str]) -> argparse.Namespace:
 
 def campaign(machine: Machine, made: Sequence[Path], wish: argparse.Namespace) -> dict[str, Any]:
     """The figures of one run; `lost`, `altered` and `failed` must be 0."""
+    this = code()
     stopping = threading.Event()
     until = time.monotonic() + wish.seconds
     folder = Path(tempfile.mkdtemp(prefix="wardlink-cuts-"))
@@ -242,7 +243,7 @@ def campaign(machine: Machine, made: Sequence[Path], wish: argparse.Namespace) -
             shutil.rmtree(folder)
         else:
             tell(f"kept: {folder}")
-    return {"seed": wish.seed, "jobs": wish.jobs, **summed(lanes), "code": code()}
+    return {"seed": wish.seed, "jobs": wish.jobs, **summed(lanes), "code": this}
 
 
 def summed(lanes: Sequence[Lane]) -> dict[str, Any]:
@@ -271,7 +272,8 @@ def summed(lanes: Sequence[Lane]) -> dict[str, Any]:
 
 def code() -> str:
     """A short hash of what is tried and what tries it."""
-    tried = [*TREE.glob("agent/**/*.py"), *TREE.glob("wire/**/*.py"), *TREE.glob("systemd/*")]
+    parts = (TREE.glob(pattern) for pattern in ("agent/**/*.py", "wire/**/*.py", "systemd/**/*"))
+    tried = [path for part in parts for path in part if path.is_file()]
     by = [TREE / "tests" / "vm" / name for name in ("cuts.py", "lasted.py", "lasting.py", "witnessed.py")]
     out = hashlib.sha256()
     for path in sorted([*tried, *by]):

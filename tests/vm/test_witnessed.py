@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tests.vm.cuts import plan
+from tests.vm.cuts import code, plan
 from tests.vm.witnessed import Witnessed
 
 
@@ -40,3 +40,8 @@ def test_cuts_come_in_all_phases_and_early_ones_within_the_boot() -> None:
     plans = [plan(random.Random(seed), 6.0) for seed in range(200)]
     assert {one.kind for one in plans} == {"boot", "opening", "commit", "later"}
     assert all(0.2 <= one.after_s <= 6.0 for one in plans if one.kind == "boot")
+
+
+def test_runs_of_one_code_are_known_by_it() -> None:
+    assert len(code()) == 12
+    assert code() == code()
