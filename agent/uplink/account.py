@@ -30,6 +30,11 @@ class LinkState:
     hint: str = ""
     away_ns: int | None = None  # since when nothing gets through, whatever was said about it meanwhile; None: it does
 
+    def then(self, connected: bool, now: int, message: str, hint: str) -> LinkState:
+        """What came next."""
+        away = None if connected and not message else now if self.away_ns is None else self.away_ns
+        return LinkState(connected, now, message, hint, away)
+
 
 @dataclass(frozen=True, slots=True)
 class Stat:

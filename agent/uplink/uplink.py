@@ -292,9 +292,7 @@ class Uplink:
         """A change of state: one line, one call."""
         if (connected, message) == (self._state.connected, self._state.message):
             return
-        now = self._seams.clock()
-        away = None if connected and not message else now if self._state.away_ns is None else self._state.away_ns
-        self._state = LinkState(connected, now, message, hint, away)
+        self._state = self._state.then(connected, self._seams.clock(), message, hint)
         level = logging.WARNING if message else logging.INFO
         word = "connected" if connected else "disconnected"
         where = f"{self.broker.host}:{self.broker.port}"
