@@ -124,7 +124,7 @@ class Associating:
         if isinstance(record, SessionAt) and record.phase == "closed":
             gone = sessions.get(record.session, ("", False))[0]
             self._waiting.append(lambda now: self.binding.gone(gone, now))
-        if isinstance(record, StatusAt) and record.code.startswith(PRIVATE_STATES):
+        if isinstance(record, StatusAt) and record.code.startswith(PRIVATE_STATES) and not _is_slot(record.text):
             return msgspec.structs.replace(record, text="")
         return record
 
@@ -221,6 +221,11 @@ class Associating:
     def _utc(self) -> tuple[int, int] | None:
         anchor = self.gateway.utc.anchor()
         return None if anchor is None or anchor.error is None else (anchor.utc, anchor.error)
+
+
+def _is_slot(text: str) -> bool:
+    """Which of a device's users it is: a number of one or two digits, and no name."""
+    return len(text) <= 2 and text.isdecimal()
 
 
 def site_key_of(folder: Path) -> tuple[bytes | None, str]:

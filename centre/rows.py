@@ -53,6 +53,20 @@ class Bed:
 
 
 @dataclass(frozen=True, slots=True)
+class Association:
+    """What was said of the patient, from `since` until before `until`: (epoch, t) each, None: it goes on."""
+
+    since: tuple[int, int]
+    until: tuple[int, int] | None
+    method: str
+    status: str
+    performer: str
+    pseudonym: str
+    bed: str
+    ended: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """A stream with the session it belongs to; a wave where `rate` > 0, else a numeric."""
 

@@ -14,7 +14,17 @@ FILE_LIMIT_LINES = 300
 FUNCTION_LIMIT_LINES = 50
 ORGANS = ("ports", "sessions", "spool", "uplink", "health", "page", "binding", "enrol", "lab", "setup")
 CONTRACTS = ("agent.health.status", "agent.binding.words")  # what a process tells others: pure, and theirs to read
-PURE = ("drivers", "wire", "agent/sessions", "agent/pulse.py", "agent/lab/voice", "centre/ledger", "centre/timeline")
+PURE = (
+    "drivers",
+    "wire",
+    "agent/sessions",
+    "agent/pulse.py",
+    "agent/lab/voice",
+    "agent/binding",
+    "centre/ledger",
+    "centre/whose.py",
+    "centre/timeline",
+)
 OUTSIDE = {"os", "socket", "serial", "time", "threading", "asyncio", "subprocess", "sqlite3", "random", "logging"}
 ALLOWED_OUTSIDE: set[tuple[str, str]] = set()
 CLOCKS = {"agent/clock.py", "centre/clock.py", "agent/lab/keyring.py"}

@@ -23,6 +23,7 @@ import msgspec
 from agent.binding import terms
 from agent.binding.terms import Ended, Method, Person, Source, Status
 
+__all__ = ["Ended", "Method", "Person", "Source", "Status"]  # they are said here, and stand where less is loaded
 BED_SOCKET, ADT_SOCKET, LINE_LIMIT_BYTES = terms.BED_SOCKET, terms.ADT_SOCKET, terms.LINE_LIMIT_BYTES
 
 PERFORMER_LIMIT_LETTERS = 48

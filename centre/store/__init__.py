@@ -255,6 +255,11 @@ class Store:
         with self._reading() as connection:
             return read.anchors(connection, self._of(gateway), epoch)
 
+    def associations(self, gateway: str) -> list[rows.Association]:
+        """What was said of patients, in the order it was said."""
+        with self._reading() as connection:
+            return read.associations(connection, self._of(gateway))
+
     def orders(self, gateway: str, limit_rows: int) -> list[rows.Order]:
         """Commands that people gave this gateway, the newest first."""
         with self._reading() as connection:
@@ -276,8 +281,7 @@ class Store:
             return dates.datings(connection, self._of(gateway), epoch)
 
     def _of(self, gateway: str) -> int:
-        """Its number; 0, which has no rows, where the gateway is not known."""
-        return self._numbers.get(gateway, 0)
+        return self._numbers.get(gateway, 0)  # no rows have 0
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

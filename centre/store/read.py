@@ -78,16 +78,37 @@ def _rooms(connection: Connection, gw: int) -> tuple[rows.Room, ...]:
     return tuple(rows.Room(Class(row["cls"]).word, row["received"], row["waiting"], row["seconds"]) for row in found)
 
 
+def _said_of_patients(gw: int) -> Select[*tuple[Any, ...]]:
+    a, i = schema.ASSOCIATION.c, schema.INTERVAL.c
+    same = (i.gw == a.gw, i.epoch == a.epoch, i.t == a.t, i.seq == a.seq, i.item == a.item)
+    times = (i.since_epoch, i.since_t, i.until_epoch, i.until_t, i.ended)
+    both = select(schema.ASSOCIATION, *times).outerjoin_from(schema.ASSOCIATION, schema.INTERVAL, and_(*same))
+    return both.where(a.gw == gw)
+
+
 def _association(connection: Connection, gw: int) -> tuple[str, str, str, str]:
-    """(method, status, pseudonym, bed) of the latest."""
+    """(method, status, pseudonym, bed) of what goes on: what was said last, and is not about a time that is over."""
     a = schema.ASSOCIATION.c
-    latest = select(a.method, a.status, a.pseudonym, a.bed).where(a.gw == gw)
-    row = (
-        connection.execute(latest.order_by(a.epoch.desc(), a.t.desc(), a.seq.desc(), a.item.desc()).limit(1))
-        .mappings()
-        .first()
-    )
+    latest = _said_of_patients(gw).where(schema.INTERVAL.c.until_epoch.is_(None))
+    order = (a.epoch.desc(), a.t.desc(), a.seq.desc(), a.item.desc())
+    row = connection.execute(latest.order_by(*order).limit(1)).mappings().first()
     return (row["method"], row["status"], row["pseudonym"], row["bed"]) if row else _NOTHING
+
+
+def associations(connection: Connection, gw: int) -> list[rows.Association]:
+    """All that was said of patients, in the order it was said; what was only said again is there once."""
+    a = schema.ASSOCIATION.c
+    found = connection.execute(_said_of_patients(gw).order_by(a.epoch, a.t, a.seq, a.item)).mappings()
+    said = dict.fromkeys(reversed([_statement(row) for row in found]))
+    return list(said)[::-1]
+
+
+def _statement(row: RowMapping) -> rows.Association:
+    words = (row["method"], row["status"], row["performer"], row["pseudonym"], row["bed"])
+    if row["since_epoch"] is None:
+        return rows.Association((row["epoch"], row["t"]), None, *words)
+    until = None if row["until_epoch"] is None else (row["until_epoch"], row["until_t"])
+    return rows.Association((row["since_epoch"], row["since_t"]), until, *words, row["ended"])
 
 
 def newest_catalogue(connection: Connection, gw: int) -> int | None:

@@ -268,3 +268,16 @@ ASSOCIATION = table(
     word("pseudonym"),
     word("bed"),
 )
+# Of associations that name the time they are about.
+INTERVAL = table(
+    "interval",
+    key("epoch"),
+    key("t"),
+    key("seq"),
+    key("item"),
+    number("since_epoch"),
+    number("since_t"),
+    Column("until_epoch", BigInteger),
+    Column("until_t", BigInteger),
+    word("ended"),
+)

@@ -78,8 +78,7 @@ def _record(at: Row, received: int, seq: int, item: int, record: Record) -> Spre
             lost = {"stream": record.stream, "first": record.first, "count": record.count}
             yield schema.GAP, {**here, **lost, "cause": text(record.cause)}
         case records.Association():
-            words = ("method", "status", "performer", "pseudonym", "bed")
-            yield schema.ASSOCIATION, {**here, **{word: text(getattr(record, word)) for word in words}}
+            yield from _association(here, record)
         case records.Room():
             said = {"cls": record.cls, "waiting": record.waiting, "seconds": record.seconds}
             yield schema.ROOM, {**at, "t": record.t, "received": received, **said}
@@ -93,6 +92,15 @@ def _record(at: Row, received: int, seq: int, item: int, record: Record) -> Spre
             yield schema.PAIR, {**here, "session": record.session, **_clock(record)}
         case _:
             yield schema.NOTICE, {**here, **_notice(record)}
+
+
+def _association(here: Row, said: records.Association) -> Spread:
+    words = ("method", "status", "performer", "pseudonym", "bed")
+    yield schema.ASSOCIATION, {**here, **{word: text(getattr(said, word)) for word in words}}
+    if said.since is not None:
+        since, until = said.since, said.until or (None, None)
+        times = {"since_epoch": since[0], "since_t": since[1], "until_epoch": until[0], "until_t": until[1]}
+        yield schema.INTERVAL, {**here, **times, "ended": text(said.ended)}
 
 
 def _clock(said: records.NumericAt | records.DeviceTimeAt) -> Row:

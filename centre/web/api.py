@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -13,9 +14,11 @@ from centre.boots import mapping_of
 from centre.mapping import Mapping
 from centre.pace import longest
 from centre.web import covering, models, telling
+from centre.web.patients import Asked, PatientAsked, Patients, Status, StatusAsked, span
 from centre.web.plain import plain
 from centre.web.sources import Counted, Store
 from centre.web.taken import Clocks
+from centre.whose import Chart
 
 SAMPLES_LIMIT = 200_000  # of one answer
 ROWS_LIMIT = 5_000
@@ -62,6 +65,7 @@ class Interface:
         router.add_api_route(f"{bed}/samples", self.samples, summary="A range of a wave")
         router.add_api_route(f"{bed}/pace", self.pace, summary="The measured rate of a wave")
         router.add_api_route(f"{bed}/numerics", self.numerics, summary="Readings")
+        router.add_api_route(f"{bed}/patients", self.patients, summary="Whose the data are")
         router.add_api_route(f"{bed}/notices", self.notices, summary="Alarms and states, as said by the device")
         device = "The gateway as a FHIR Device, with the quality of its time"
         router.add_api_route(f"{bed}/device", self.device, summary=device, response_model_exclude_none=True)
@@ -94,6 +98,8 @@ class Interface:
         epoch: EpochAsked = None,
         first: Annotated[Count | None, Query(description="First index; default: 10 s before `last`")] = None,
         last: Annotated[Count | None, Query(description="One past the last index; default: all there is")] = None,
+        patient: PatientAsked = "",
+        status: StatusAsked = [],  # noqa: B006  never changed
     ) -> models.WaveRange:
         """The device's integers of a wave, at most 200 000 a call, holes said with their cause."""
         row = self._wave(gateway, epoch, stream)
@@ -106,6 +112,9 @@ class Interface:
         gaps = [gap for gap in self._store.gaps(gateway, row.epoch) if gap.stream == stream]
         runs, holes = covering.cover(found, gaps, row.rate, begin, stop)
         mapping = self._mapping(gateway, row.epoch)
+        asks = self._asked(gateway, patient, status)
+        runs, others = covering.parted(runs, row.rate, asks)
+        holes = sorted([*holes, *others], key=lambda hole: hole.first)
         return models.WaveRange(
             now=self._now(),
             mapping=mapping.version,
@@ -130,7 +139,13 @@ class Interface:
         return telling.paced(self._now(), row, longest(found))
 
     def numerics(
-        self, gateway: GatewayPath, epoch: EpochAsked = None, since: SinceAsked = None, limit: LimitAsked = 1000
+        self,
+        gateway: GatewayPath,
+        epoch: EpochAsked = None,
+        since: SinceAsked = None,
+        limit: LimitAsked = 1000,
+        patient: PatientAsked = "",
+        status: StatusAsked = [],  # noqa: B006  never changed
     ) -> models.Numerics:
         """Readings as the device said them; absent ones have a reason. Without `since` the newest of each stream."""
         asked = self._epoch(gateway, epoch)
@@ -138,19 +153,35 @@ class Interface:
         found = self._store.readings(gateway, asked, since, limit)
         times = Clocks(self._store, gateway, asked, mapping).times(found)
         told = sorted(zip(found, times, strict=True), key=lambda pair: (pair[0].t, pair[0].stream))
-        said = [telling.reading(r, mapping, known) for r, known in told]
+        asks = self._asked(gateway, patient, status)
+        said = [telling.reading(r, mapping, known) for r, known in told if asks(r.epoch, r.t)]
         return models.Numerics(now=self._now(), mapping=mapping.version, epoch=asked, numerics=said)
 
     def notices(
-        self, gateway: GatewayPath, epoch: EpochAsked = None, since: SinceAsked = None, limit: LimitAsked = 1000
+        self,
+        gateway: GatewayPath,
+        epoch: EpochAsked = None,
+        since: SinceAsked = None,
+        limit: LimitAsked = 1000,
+        patient: PatientAsked = "",
+        status: StatusAsked = [],  # noqa: B006  never changed
     ) -> models.Notices:
         """What the devices announced themselves. No notice does not mean no alarm."""
         asked = self._epoch(gateway, epoch)
         mapping = self._mapping(gateway, asked)
         found = sorted(self._store.notices(gateway, asked, since, limit), key=lambda n: n.t)
+        asks = self._asked(gateway, patient, status)
+        found = [notice for notice in found if asks(notice.epoch, notice.t)]
         return models.Notices(
             now=self._now(), mapping=mapping.version, epoch=asked, notices=[telling.notice(n, mapping) for n in found]
         )
+
+    def patients(self, gateway: GatewayPath) -> Patients:
+        """Who lay in this bed, by pseudonym, and how sure that is. What was corrected is as it was corrected."""
+        self._bed(gateway)
+        dated = cache(partial(self._mapping, gateway))
+        spans = Chart(self._store.associations(gateway)).spans
+        return Patients(now=self._now(), gateway=gateway, patients=[span(one, dated) for one in spans])
 
     def device(self, gateway: GatewayPath) -> fhir.Device:
         """FHIR R4 Device with MDC_TIME_SYNC_PROTOCOL and MDC_TIME_SYNC_ACCURACY, as HL7 PHD has it of a gateway."""
@@ -196,6 +227,9 @@ class Interface:
             if bed.gateway == gateway:
                 return bed
         raise NotThereError(f"no bed has the gateway {gateway}", "see /api/beds")
+
+    def _asked(self, gateway: str, patient: str, statuses: list[Status]) -> Asked:
+        return Asked(lambda: self._store.associations(gateway), patient, statuses)
 
     def _mapping(self, gateway: str, epoch: int) -> Mapping:
         return mapping_of(epoch, self._store.datings(gateway, epoch))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -10,6 +10,7 @@ from centre import rows
 from wire.records import MarkAt
 
 NOT_RECEIVED = "not-received"  # nobody declared a loss: it may still come
+ANOTHER = "another patient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,20 @@ def cover(
         runs.append(piece)
         position = piece.first + len(piece.values)
     return runs, holes + causes(position, last, gaps)
+
+
+def parted(
+    runs: Iterable[rows.Samples], rate: Fraction, asks: Callable[[int, int, int], bool]
+) -> tuple[list[rows.Samples], list[Hole]]:
+    """Runs that are asked for, by (epoch, t of the first sample, t of the last), and holes in place of the others."""
+    kept: list[rows.Samples] = []
+    holes: list[Hole] = []
+    for run in runs:
+        if asks(run.epoch, run.t - int((len(run.values) - 1) * 1_000_000 / rate), run.t):
+            kept.append(run)
+        else:
+            holes.append(Hole(run.first, run.first + len(run.values), ANOTHER))
+    return kept, holes
 
 
 def cut(run: rows.Samples, first: int, last: int, rate: Fraction) -> rows.Samples | None:

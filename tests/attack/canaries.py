@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import clock
+from agent.binding import codes, pseudonym
 from agent.lab.line import Line
 from agent.lab.voices.contec_v7 import ContecV7Voice
 from agent.spool import read_folder
@@ -212,11 +213,12 @@ def verdict(seen: dict[str, list[bytes]], secrets: list[bytes], gateway: Gateway
     opened = gateway.opened(centre.envelopes)
     told = repr(opened.records)
     pleth = bytes(value & 127 for value in opened.heard("pleth", str(gateway.folder / "oximeter")))
+    named = pseudonym.namer(pseudonym.derived(_private(gateway), "pseudonym"))
     proven = {
         "samples": bytes(needles.SAMPLES) in pleth,
-        "patient's name": needles.NAME in told,
-        "patient's number": needles.CODE in told,
-        "wristband": needles.RECIPIENT in told,
+        "patient's number, as its pseudonym": named(codes.normalised(needles.CODE)) in told,
+        "wristband, as its pseudonym": named(codes.normalised(needles.RECIPIENT)) in told,
+        "no name, no number": not any(one in told for one in (needles.NAME, needles.CODE, needles.RECIPIENT)),
     }
     good = all(not places[place]["found"] for place in (*NEVER, DISK) if place in places) and all(proven.values())
     good = good and all(places[place]["found"] for place in CONTROL) and bool(secrets)

@@ -187,13 +187,24 @@ ROWS = (
         "descriptors are the process's, and each driver's part is bounded by contract (tests/fuzz weighs it)",
     ),
     Row(
-        26, "wristband: control characters, SQL, 4 kB, another hospital's", "a code, or nobody", PARTLY,
-        ("tests/attack/test_row_26_wristband.py", f"{UNIT}barcode_reader.py::test_no_wristband"),
-        "whose numbers a hospital takes is asked at the bedside page, which is not there yet",
+        26, "wristband: control characters, SQL, 4 kB, another hospital's", "a code of this hospital, or nobody", TRIED,
+        (
+            "tests/attack/test_row_26_wristband.py",
+            f"{UNIT}barcode_reader.py::test_no_wristband",
+            f"{UNIT}patient_codes.py",
+        ),
+        "a hospital that configures no pattern takes any number, for a person to confirm",
     ),
-    Row(27, "patient feed spoofed, wrong facility", "refused", LISTED, rest="there is no patient feed yet"),
-    Row(28, "pseudonyms linked across sites", "not linkable", LISTED,
-        rest="pseudonyms are made at the bedside page, which is not there yet"),
+    Row(
+        27, "patient feed spoofed, wrong facility", "AR, counted, in the audit log; a message only proposes", TRIED,
+        ("tests/attack/test_row_27_adt.py", f"{UNIT}adt.py"),
+        "without TLS the address of the sender is all that is known of it",
+    ),
+    Row(
+        28, "pseudonyms linked across sites", "not linkable: another key, other names", TRIED,
+        (f"{SYSTEM}bed.py::test_row_28_another_site_key_cannot_be_linked",),
+        "who has the site's key and a list of numbers can: it stays in the hospital",
+    ),
     Row(
         29, "traffic analysis", "a value shows a byte or two; a spot check and an alarm show", PARTLY,
         ("tests/attack/test_row_29_sizes.py",),

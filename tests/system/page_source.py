@@ -57,6 +57,9 @@ class Memory:
         self.past = threading.Event()  # until it is set, whoever asks for notices waits
         self.past.set()
 
+    def associations(self, gateway: str) -> list[rows.Association]:
+        return []
+
     def beds(self) -> list[rows.Bed]:
         return list(self.known.values())
 

@@ -13,7 +13,7 @@ from agent.binding.words import ADT_SOCKET, LINE_LIMIT_BYTES, Person
 from agent.spool.files import Disk
 from agent.world import World
 from tests.system.bed_rig import READING, Ward
-from wire.records import Association, PatientIdAt
+from wire.records import Association, PatientIdAt, StatusAt
 
 NUMBER, NAME, OTHER = "LK-471102", "Ouédraogo Zoé", "LK-990011"
 CANARIES = (NUMBER, OTHER, "Ouédraogo", "drao", "4711")
@@ -167,5 +167,17 @@ def test_row_28_the_sites_key_is_used_where_it_is(ward: Ward) -> None:
         (ward.ring.gateway / "site.key").write_text("nonsense")
         async with ward.runs() as gateway:
             assert "site.key cannot be used" in gateway.associating.words()
+
+    asyncio.run(story())
+
+
+def test_what_a_devices_owner_typed_stays_here(ward: Ward) -> None:
+    """A state that says a user's name leaves without it; which of the device's users it is may be said."""
+
+    async def story() -> None:
+        async with ward.runs() as gateway:
+            said = [StatusAt(0, 9, "user", "on", text) for text in ("1 ZOE", "2", "471102")]
+            hidden = gateway.associating.hear(gateway.world.now(), [*said, StatusAt(0, 9, "battery", "on", "low")])
+            assert [one.text for one in hidden if isinstance(one, StatusAt)] == ["", "2", "", "low"]
 
     asyncio.run(story())

@@ -86,7 +86,7 @@ class Spooled:
         self._streams: dict[tuple[int, int], tuple[Session, str]] = {}
         self._by_number: dict[tuple[int, int], Session] = {}
         self.sessions: list[Session] = []
-        self.patients: list[str] = []  # codes, as scanned
+        self.patients: list[str] = []  # pseudonyms of what was scanned
 
     def look(self) -> None:
         for data in self._keys.new():
