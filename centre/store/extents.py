@@ -38,7 +38,7 @@ def came(connection: Connection, gw: int, epoch: int, band: rows.Band) -> Iterat
     b = schema.BLOCK.c
     here = (b.gw == gw, b.epoch == epoch, b.stream == band.stream, b.rows == band.rows)
     wanted = select(b.first, b.count, b.t).where(*here).order_by(b.first, b.seq)
-    yield from connection.execution_options(yield_per=READ_ROWS).execute(wanted).tuples()
+    yield from connection.execution_options(yield_per=READ_ROWS).execute(wanted)
 
 
 def blocks(
@@ -47,7 +47,7 @@ def blocks(
     """Whole blocks of a band with samples of `span` (first, one past the last), by index; one is decoded at a time."""
     b = schema.BLOCK.c
     wanted = select(b.first, b.count, b.coded).where(*_near(epoch, gw, band, span)).order_by(b.first, b.seq)
-    for first, count, coded in connection.execute(wanted).tuples():
+    for first, count, coded in connection.execute(wanted):
         yield rows.Banded(first, codec.decode(bytes(coded), band.rows, count))
 
 

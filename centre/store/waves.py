@@ -64,7 +64,7 @@ def _came(connection: Connection, band: RowMapping, span_us: int) -> Iterator[ex
     here = (b.gw == band["gw"], b.epoch == band["epoch"], b.stream == band["stream"], b.rows == band["rows"])
     newest = connection.execute(select(b.t).where(*here).order_by(b.first.desc()).limit(1)).scalar() or 0
     wanted = select(b.first, b.count, b.t).where(*here, b.t >= newest - span_us).order_by(b.first, b.seq)
-    yield from connection.execution_options(yield_per=extents.READ_ROWS).execute(wanted).tuples()
+    yield from connection.execution_options(yield_per=extents.READ_ROWS).execute(wanted)
 
 
 def _bands(connection: Connection, gw: int, epoch: int, stream: int) -> list[RowMapping]:

@@ -27,11 +27,11 @@ def signal(count: int, rows: int = 3, most: int = 2000) -> np.ndarray:
     return rng.integers(-most, most, (rows, count), dtype=np.int32)
 
 
-def exported(tmp_path: Path, truth: Truth, wish: Wish = Wish()) -> Path:
+def exported(tmp_path: Path, truth: Truth) -> Path:
     url = url_of(tmp_path)
     gateway = feed(url, truth)
     with archive(url, gateway) as opened:
-        to_folder(wfdb.members(opened, plan(opened, wish)), tmp_path / "out")
+        to_folder(wfdb.members(opened, plan(opened, Wish())), tmp_path / "out")
     return tmp_path / "out"
 
 
