@@ -15,6 +15,7 @@ from centre.mapping import Mapping
 from centre.pace import Row
 from centre.store import dates, engine, extents, read, schema
 from centre.store.engine import StoreError
+from centre.web.taken import Clocks
 from wire.records import MarkAt
 
 _FILE = "sqlite:///"
@@ -43,10 +44,17 @@ class Archive:
         with self._reading() as connection:
             return read.streams(connection, self.gateway, self._gw, epoch)
 
+    def clocks(self, epoch: int, mapping: Mapping) -> Clocks:
+        """The clocks of the devices of an epoch."""
+        return Clocks(_Known(self), self.gateway, epoch, mapping)
+
     def mapping(self, epoch: int) -> Mapping:
         """`t` of an epoch to UTC, by all that is known now."""
+        return mapping_of(epoch, self.datings(epoch))
+
+    def datings(self, epoch: int) -> list[rows.Dating]:
         with self._reading() as connection:
-            return mapping_of(epoch, dates.datings(connection, self._gw, epoch))
+            return dates.datings(connection, self._gw, epoch)
 
     def bands(self, epoch: int) -> list[rows.Band]:
         with self._reading() as connection:
@@ -107,6 +115,22 @@ class Archive:
                 yield connection
         except SQLAlchemyError as error:
             raise engine.said(error) from error
+
+
+class _Known:
+    """An archive as `Clocks` asks it."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def streams(self, _gateway: str, epoch: int | None = None) -> list[rows.Stream]:
+        return self._archive.streams(epoch or 0)
+
+    def pairs(self, _gateway: str, epoch: int, session: int) -> list[rows.Paired]:
+        return self._archive.pairs(epoch, session)
+
+    def datings(self, _gateway: str, epoch: int) -> list[rows.Dating]:
+        return self._archive.datings(epoch)
 
 
 @contextmanager

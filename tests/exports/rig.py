@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from centre import rows
 from centre.counts import Counts
 from centre.export.archive import Archive, opened
 from centre.gate import Gate
@@ -87,7 +89,7 @@ def _even(held: np.ndarray, start: int, stop: int) -> Iterator[tuple[int, int, i
     """Runs of indices in which the same rows are held, and of these the rows that follow each other."""
     part = held[:, start:stop]
     edges = [0, *(np.flatnonzero((part[:, 1:] != part[:, :-1]).any(axis=0)) + 1).tolist(), stop - start]
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in itertools.pairwise(edges):
         here = np.flatnonzero(part[:, a]).tolist()
         while here:
             count = next((i for i, row in enumerate(here) if row != here[0] + i), len(here))
@@ -149,3 +151,12 @@ def archive(url: str, gateway: str) -> Iterator[Archive]:
 
 def url_of(folder: Path) -> str:
     return f"sqlite:///{folder / 'centre.db'}"
+
+
+def stream_of(said: dict) -> rows.Stream:
+    """A stream as the context beside a strip tells it."""
+    gain, offset = Fraction(*said["gain"]), Fraction(*said["offset"])
+    words = ("",) * 6
+    return rows.Stream(
+        "", 0, 0, 0, said["channel"], said["mdc"], said["unit"], Fraction(1), gain, offset, said["bits"], *words, ""
+    )
