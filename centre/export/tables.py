@@ -1,6 +1,6 @@
 """CSV and Parquet: the device's integers in columns, their scale beside, time as an interval. Gaps are absent rows.
 
-A row of a strip is one index: `t` by the count (microseconds of the gateway's clock), `utc` with `earliest` and `latest`
+A row of a strip is one index: `t` by the count (microseconds of the gateway's clock), `utc`, `earliest` and `latest`
 where they are known (microseconds since 1970 in CSV, timestamps in Parquet), then the samples; a signal that has none
 there is empty. Value in `unit` = (sample - offset) * gain: in Parquet with the fields, in both in the JSON beside.
 Readings are decimal text, as the device said them; an absent one is empty and says why.
@@ -27,7 +27,8 @@ from centre.web.plain import plain
 
 CHUNK_ROWS = 1 << 15
 _TIMES = ("utc", "earliest", "latest")
-_READINGS = ("epoch", "stream", "channel", "mdc", "unit", "t", *_TIMES, "grade", "value", "why", "said", "taken", "taken_earliest", "taken_latest")  # fmt: skip
+_TAKEN = ("said", "taken", "taken_earliest", "taken_latest")
+_READINGS = ("epoch", "stream", "channel", "mdc", "unit", "t", *_TIMES, "grade", "value", "why", *_TAKEN)
 _NOTICES = ("epoch", "session", "kind", "code", "phase", "priority", "channel", "text", "t", *_TIMES, "grade")
 _Write = Callable[[pa.Schema, Iterator[Any]], Iterator[bytes]]
 

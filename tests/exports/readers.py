@@ -135,3 +135,25 @@ def by_index(channel: str, index: np.ndarray, values: np.ndarray) -> Iterator[Pi
     for start, stop in pairwise(starts):
         if start < stop:
             yield channel, int(index[start]), values[start:stop]
+
+
+def fhir(folder: Path, package: str = "fhir.resources.R4B") -> Iterator[Piece]:
+    """By the models of fhir.resources, which check every resource; the name of an Observation says where it begins."""
+    for path in sorted(folder.glob("*.ndjson")):
+        for line in path.read_text().splitlines():
+            said = json.loads(line)
+            one = model(package, said["resourceType"]).model_validate_json(line)
+            if said["resourceType"] == "Observation" and "-w" in said["id"]:
+                first = int(said["id"].rsplit("-", 2)[1])
+                parts = one.component or [one]
+                for part in parts:
+                    data = part.valueSampledData.data
+                    yield part.code.text, first, np.array([int(word) for word in data.split()], np.int64)
+
+
+def model(package: str, kind: str):
+    return getattr(load(f"{package}.{kind.lower()}"), kind)
+
+
+def fhir_r5(folder: Path) -> Iterator[Piece]:
+    return fhir(folder, "fhir.resources")
