@@ -157,3 +157,28 @@ def model(package: str, kind: str):
 
 def fhir_r5(folder: Path) -> Iterator[Piece]:
     return fhir(folder, "fhir.resources")
+
+
+def hl7(folder: Path) -> Iterator[Piece]:
+    """By python-hl7; each message is also taken apart by hl7apy."""
+    package = load("hl7")
+    for path in sorted(folder.glob("*.hl7")):
+        for said in messages(path):
+            lines = package.parse(said)
+            for line in lines.segments("OBX"):
+                if str(line[2]) == "NA":
+                    place = str(line[4])
+                    first = next(o for o in lines.segments("OBX") if str(o[4]) == f"{place}.1")
+                    values = [int(word) for word in str(line[5]).split("^")]
+                    yield channel_of(line), int(str(first[5])), np.array(values, np.int64)
+
+
+def channel_of(line) -> str:
+    from drivers import vocabulary
+
+    said = line[3][0]
+    return str(said[0][0]) if str(said[2][0]) != "MDC" else vocabulary.channel_of(int(str(said[0][0])))
+
+
+def messages(path: Path) -> list[str]:
+    return [f"MSH|{said}" for said in path.read_bytes().decode().split("MSH|")[1:]]
