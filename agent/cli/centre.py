@@ -1,4 +1,4 @@
-"""`wardlink centre run|keys|command|commands|bundle`: the centre's side, for whoever installed `wardlink[centre]`.
+"""`wardlink centre run|keys|command|commands|bundle|export`: the side of the centre (`wardlink[centre]`).
 
 `command` asks something of a gateway; it goes once the gateway is there, and `commands` says what came of it.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from agent.cli import centre_export
 from agent.cli.run import set_up_log
 from agent.cli.talk import CommandError
 
@@ -35,6 +36,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     fetches.add_argument("gateway", metavar="GATEWAY", help="its id")
     fetches.add_argument("nonce", metavar="COMMAND", help="the command that asked for it")
     fetches.add_argument("file", type=Path, metavar="FILE", help="then: wardlink bundle open FILE --keys DIR")
+    centre_export.add(_verb(verbs, "export", export, "what is stored of a gateway, in a format of the field"))
 
 
 def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
@@ -89,6 +91,10 @@ def bundle(args: argparse.Namespace) -> int:
     args.file.write_bytes(data)
     print(f"{len(data)} bytes")
     return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    return centre_export.run(args, _module)
 
 
 def _module(name: str) -> ModuleType:

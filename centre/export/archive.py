@@ -21,6 +21,10 @@ from wire.records import MarkAt
 _FILE = "sqlite:///"
 
 
+class UnheardError(StoreError):
+    """The store has no such gateway."""
+
+
 class Archive:
     """One gateway of an open database. Raises StoreError where the database fails."""
 
@@ -31,7 +35,9 @@ class Archive:
             g = schema.GATEWAY.c
             row = connection.execute(select(g.gw, g.site).where(g.gateway == gateway)).first()
         if row is None:
-            raise StoreError(f"nothing was ever heard of a gateway {gateway}", "see /api/beds, or `gateways`")
+            raise UnheardError(
+                f"nothing was ever heard of a gateway {gateway}", "see /api/beds for those that are known"
+            )
         self._gw, self.site = row.gw, row.site
 
     def epochs(self) -> list[int]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from tempfile import TemporaryFile
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 from centre import rows
@@ -23,6 +26,10 @@ from centre.export.plan import Plan, RefusedError, Strip, patient
 from centre.export.segments import Segment
 
 WIDTHS = (16, 24, 32)
+FLAC_WIDTHS = (16, 24)
+FLAC_LIMIT_CHANNELS = 8
+FLAC_RATE_HZ = 96000  # the true one is in the header
+FILE_PIECE_BYTES = 1 << 20
 NOTE, SKIP, AUX = 22, 59, 63
 AUX_LIMIT_BYTES = 80
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,11 +37,23 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def members(archive: Archive, plan: Plan) -> Iterator[Member]:
     """Of each strip: signal files, headers, annotations `.atr`, context."""
+    return _members(archive, plan, packs=False)
+
+
+def flac(archive: Archive, plan: Plan) -> Iterator[Member]:
+    """The same with signals packed by FLAC: formats 516 and 524."""
+    return _members(archive, plan, packs=True)
+
+
+def _members(archive: Archive, plan: Plan, packs: bool) -> Iterator[Member]:
     if not plan.strips:
         raise RefusedError("no wave is there for this time", "numerics: csv, parquet, fhir or hl7")
     for strip in plan.strips:
         width = max(_width(strip, row, found) for row, found in enumerate(samples.ranges(archive, strip)))
-        yield from _whole(archive, strip, width) if strip.is_whole else _parted(archive, strip, width)
+        if packs and width not in FLAC_WIDTHS:
+            raise RefusedError(f"FLAC in WFDB has at most {FLAC_WIDTHS[-1]} bits", "wfdb without FLAC")
+        form = _Form(width, packs)
+        yield from _whole(archive, strip, form) if strip.is_whole else _parted(archive, strip, form)
         marks = samples.in_order(archive, strip)
         if marks:
             said = [(at - strip.first, f"{strip.streams[m.row].channel} {m.kind} {m.count}") for at, m in marks]
@@ -50,24 +69,24 @@ def _width(strip: Strip, row: int, found: samples.Range) -> int:
     raise RefusedError(f"{strip.streams[row].channel} has samples that WFDB takes for none", "csv or parquet")
 
 
-def _whole(archive: Archive, strip: Strip, width: int) -> Iterator[Member]:
-    tally = _Tally(strip, width, strip.segments[0])
-    yield Member(f"{strip.name}.dat", tally.signal(archive))
+def _whole(archive: Archive, strip: Strip, form: _Form) -> Iterator[Member]:
+    tally = _Tally(strip, form, strip.segments[0], strip.name)
+    yield from tally.files(archive)
     head = f"{strip.name} {len(strip.streams)} {_rate(strip)} {strip.segments[0].count}{_start(strip)}"
-    yield Member(f"{strip.name}.hea", _text([head, *tally.lines(f"{strip.name}.dat"), *_comments(strip)]))
+    yield Member(f"{strip.name}.hea", _text([head, *tally.lines(), *_comments(strip)]))
 
 
-def _parted(archive: Archive, strip: Strip, width: int) -> Iterator[Member]:
+def _parted(archive: Archive, strip: Strip, form: _Form) -> Iterator[Member]:
     """A layout, a record for each segment, and the list of them with what lacks between."""
     layout = f"{strip.name}_layout"
     parts = [f"{layout} 0"]
     at = strip.first
     for number, segment in enumerate(strip.segments):
         name = f"{strip.name}_{number:04d}"
-        tally = _Tally(strip, width, segment)
-        yield Member(f"{name}.dat", tally.signal(archive))
+        tally = _Tally(strip, form, segment, name)
+        yield from tally.files(archive)
         head = f"{name} {len(segment.rows)} {_rate(strip)} {segment.count}"
-        yield Member(f"{name}.hea", _text([head, *tally.lines(f"{name}.dat")]))
+        yield Member(f"{name}.hea", _text([head, *tally.lines()]))
         parts += [f"~ {segment.first - at}"] if segment.first > at else []
         parts.append(f"{name} {segment.count}")
         at = segment.last
@@ -78,30 +97,68 @@ def _parted(archive: Archive, strip: Strip, width: int) -> Iterator[Member]:
     yield Member(f"{strip.name}.hea", _text([head, *parts, *_comments(strip)]))
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """Bits of a sample, and whether files are packed by FLAC."""
+
+    width: int
+    packs: bool
+
+    @property
+    def number(self) -> int:
+        """WFDB's name of the format."""
+        return 500 + self.width if self.packs else self.width
+
+
 class _Tally:
-    """A segment's signal file as it is made, and the lines of its header, which are known only then."""
+    """A segment's signal files as they are made, and the lines of its header, which are known only then."""
 
-    def __init__(self, strip: Strip, width: int, segment: Segment) -> None:
-        self._strip, self._segment = strip, segment
-        self._width = width
-        self._first: NDArray[np.int32] | None = None
-        self._sums = np.zeros(len(segment.rows), np.int64)
+    def __init__(self, strip: Strip, form: _Form, segment: Segment, name: str) -> None:
+        self._strip, self._form, self._segment = strip, form, segment
+        self._first: dict[int, int] = {}
+        self._sums = dict.fromkeys(segment.rows, 0)
+        step = FLAC_LIMIT_CHANNELS if form.packs else len(segment.rows)
+        groups = [segment.rows[at : at + step] for at in range(0, len(segment.rows), step)]
+        self._files = {f"{name}_f{at}.flac" if form.packs else f"{name}.dat": rows for at, rows in enumerate(groups)}
 
-    def signal(self, archive: Archive) -> Iterator[bytes]:
-        for values in samples.chunks(archive, self._strip, self._segment):
-            self._first = values[:, 0] if self._first is None else self._first
-            self._sums += values.sum(axis=1, dtype=np.int64)
-            yield packed(values, self._width)
+    def files(self, archive: Archive) -> Iterator[Member]:
+        for file, numbers in self._files.items():
+            values = self._counted(archive, Segment(self._segment.first, self._segment.last, numbers))
+            width = self._form.width
+            yield Member(file, flacked(values, len(numbers), width) if self._form.packs else _plain(values, width))
 
-    def lines(self, file: str) -> list[str]:
-        assert self._first is not None, "the signal file comes first"
+    def _counted(self, archive: Archive, segment: Segment) -> Iterator[NDArray[np.int32]]:
+        for values in samples.chunks(archive, self._strip, segment):
+            for row, line in zip(segment.rows, values, strict=True):
+                self._first.setdefault(row, int(line[0]))
+                self._sums[row] += int(line.sum(dtype=np.int64))
+            yield values
+
+    def lines(self) -> list[str]:
         found = []
-        for place, row in enumerate(self._segment.rows):
-            stream = self._strip.streams[row]
-            total = (int(self._sums[place]) + 0x8000) % 0x10000 - 0x8000
-            text = f"{file} {self._width} {_scale(stream)} {stream.bits} 0 {self._first[place]} {total} 0"
-            found.append(_line(stream, text))
+        for file, numbers in self._files.items():
+            for row in numbers:
+                stream = self._strip.streams[row]
+                total = (self._sums[row] + 0x8000) % 0x10000 - 0x8000
+                text = f"{file} {self._form.number} {_scale(stream)} {stream.bits} 0 {self._first[row]} {total} 0"
+                found.append(_line(stream, text))
         return found
+
+
+def _plain(found: Iterator[NDArray[np.int32]], width: int) -> Iterator[bytes]:
+    return (packed(values, width) for values in found)
+
+
+def flacked(found: Iterator[NDArray[np.int32]], channels: int, width: int) -> Iterator[bytes]:
+    """A FLAC file. Its head is known at its end, so it waits on the disk."""
+    with TemporaryFile() as file:
+        shape = {"samplerate": FLAC_RATE_HZ, "channels": channels, "format": "FLAC", "subtype": f"PCM_{width}"}
+        with soundfile.SoundFile(file, "w", **shape) as sound:
+            for values in found:
+                sound.write(np.ascontiguousarray((values << 32 - width).T))
+        file.seek(0)
+        while piece := file.read(FILE_PIECE_BYTES):
+            yield piece
 
 
 def packed(values: NDArray[np.int32], width: int) -> bytes:

@@ -31,7 +31,7 @@ def wfdb(folder: Path) -> Iterator[Piece]:
     for said in contexts(folder):
         record = package.rdrecord(str(folder / said["name"]), physical=False, return_res=64)
         for row, stream in enumerate(said["streams"]):
-            none = -(1 << int(record.fmt[row]) - 1)
+            none = -(1 << int(record.fmt[row]) % 500 - 1)
             yield from runs(record.sig_name[row], said["first"], record.d_signal[:, row].astype(np.int64), none)
             assert record.sig_name[row] == stream["channel"]
 
@@ -182,3 +182,39 @@ def channel_of(line) -> str:
 
 def messages(path: Path) -> list[str]:
     return [f"MSH|{said}" for said in path.read_bytes().decode().split("MSH|")[1:]]
+
+
+def dicom(folder: Path) -> Iterator[Piece]:
+    """By pydicom; where an instance begins comes from its Acquisition DateTime."""
+    package = load("pydicom")
+    for said in contexts(folder):
+        rate = Fraction(*said["rate_hz"])
+        for path in sorted(folder.glob(f"{said['name']}-*.dcm")):
+            one = package.dcmread(path)
+            begun = datetime.strptime(one.AcquisitionDateTime, "%Y%m%d%H%M%S.%f%z")
+            micros = round((begun - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1e6) - said["start"]["utc"]
+            first = said["first"] + round(micros * rate / 1_000_000)
+            (group,) = one.WaveformSequence
+            values = np.frombuffer(group.WaveformData, "<i2").reshape(group.NumberOfWaveformSamples, -1)
+            for row, channel in enumerate(group.ChannelDefinitionSequence):
+                yield channel.ChannelLabel, first, values[:, row].astype(np.int64)
+
+
+def aecg(folder: Path) -> Iterator[Piece]:
+    """By lxml, by the structure of the implementation guide: no schema is to be had."""
+    etree = load("lxml.etree")
+    space = {"h": "urn:hl7-org:v3"}
+    for said in contexts(folder):
+        rate = Fraction(*said["rate_hz"])
+        leads = {f"MDC_ECG_LEAD_{s['channel'].partition('.')[2].upper()}": s["channel"] for s in said["streams"]}
+        leads["MDC_ECG_LEAD"] = "ecg.unspecified"
+        for path in sorted(folder.glob(f"{said['name']}-*.xml")):
+            tree = etree.parse(path, etree.XMLParser(huge_tree=True))
+            for series in tree.iterfind("h:component/h:series", space):
+                timed, *rows = series.iterfind("h:component/h:sequenceSet/h:component/h:sequence", space)
+                begun = datetime.strptime(timed.find("h:value/h:head", space).get("value"), "%Y%m%d%H%M%S.%f%z")
+                micros = round((begun - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1e6) - said["start"]["utc"]
+                first = said["first"] + round(micros * rate / 1_000_000)
+                for row in rows:
+                    digits = row.find("h:value/h:digits", space).text.split()
+                    yield leads[row.find("h:code", space).get("code")], first, np.array(digits, np.int64)

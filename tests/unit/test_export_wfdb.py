@@ -27,11 +27,11 @@ def signal(count: int, rows: int = 3, most: int = 2000) -> np.ndarray:
     return rng.integers(-most, most, (rows, count), dtype=np.int32)
 
 
-def exported(tmp_path: Path, truth: Truth) -> Path:
+def exported(tmp_path: Path, truth: Truth, form=wfdb.members) -> Path:
     url = url_of(tmp_path)
     gateway = feed(url, truth)
     with archive(url, gateway) as opened:
-        to_folder(wfdb.members(opened, plan(opened, Wish())), tmp_path / "out")
+        to_folder(form(opened, plan(opened, Wish())), tmp_path / "out")
     return tmp_path / "out"
 
 
@@ -77,3 +77,12 @@ def test_gaps_are_no_samples(tmp_path: Path) -> None:
     assert {h["cause"] for h in said["holes"]} == {"device-lost"}
     physical = package.rdrecord(str(out / said["name"])).p_signal
     assert np.array_equal(np.isnan(physical).T, ~truth.held)
+
+
+@pytest.mark.parametrize("most", [2000, 2**20])
+def test_flac_comes_back(tmp_path: Path, most: int) -> None:
+    truth = Truth("t", Fraction(360), signal(3000, 10, most), [f"lead{n}" for n in range(10)])
+    truth.held[:, 700:800] = False
+    out = exported(tmp_path, truth, wfdb.flac)
+    assert compare(truth, readers.wfdb(out)).good
+    assert not list(out.glob("*.dat"))
