@@ -54,12 +54,20 @@ def write_of(name: str) -> Write:
     return found
 
 
+def _planned(archive: Archive, wish: Wish) -> Plan:
+    found = plan(archive, wish)
+    if found.undated and not found.strips and not found.sittings:
+        epochs = ", ".join(map(str, found.undated))
+        raise RefusedError(f"no clock vouches for the time of epoch {epochs}", "ask by epoch, without a time")
+    return found
+
+
 def to_folder(url: str, gateway: str, name: str, wish: Wish, folder: Path) -> Done:
     """Export what a wish names. Raises RefusedError, StoreError; then nothing is left."""
     write = write_of(name)
     with opened(url) as engine:
         archive = Archive(engine, gateway)
-        named = plan(archive, wish)
+        named = _planned(archive, wish)
         size = deliver.to_folder(write(archive, named), folder)
     return Done(size, len(named.strips), len(named.sittings), named.undated)
 
@@ -68,4 +76,4 @@ def to_zip(engine: Engine, gateway: str, name: str, wish: Wish) -> Iterator[byte
     """The same as a zip, as it is read."""
     write = write_of(name)
     archive = Archive(engine, gateway)
-    yield from deliver.to_zip(write(archive, plan(archive, wish)))
+    yield from deliver.to_zip(write(archive, _planned(archive, wish)))

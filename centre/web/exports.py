@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from itertools import chain
-from typing import Annotated, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
@@ -44,7 +44,11 @@ class Exports:
     def router(self) -> APIRouter:
         router = APIRouter(responses=PROBLEMS)
         path = "/api/beds/{gateway}/export/{format}"
-        router.add_api_route(path, self.export, summary="An export as a zip", response_class=StreamingResponse)
+        said: dict[int | str, dict[str, Any]] = {
+            200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
+        }
+        summary = "An export as a zip"
+        router.add_api_route(path, self.export, summary=summary, response_class=StreamingResponse, responses=said)
         return router
 
     def export(
