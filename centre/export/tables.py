@@ -25,7 +25,7 @@ from centre.export.plan import Plan, RefusedError, Sitting, Strip, patient
 from centre.export.segments import Segment
 from centre.web.plain import plain
 
-CHUNK_ROWS = 1 << 15
+CHUNK_ROWS = 1 << 17
 _TIMES = ("utc", "earliest", "latest")
 _TAKEN = ("said", "taken", "taken_earliest", "taken_latest")
 _READINGS = ("epoch", "stream", "channel", "mdc", "unit", "t", *_TIMES, "grade", "value", "why", *_TAKEN)

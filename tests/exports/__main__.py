@@ -55,10 +55,11 @@ def with_gaps(truth: Truth, seed: int = 1) -> Truth:
     return truth
 
 
-def taken(folder: Path, only: str) -> Iterator[Truth]:
+def taken(folder: Path, only: str, limit_samples: int | None) -> Iterator[Truth]:
     longest = None  # of those with the most rows
     for truth in records(folder):
         if only in truth.name:
+            truth.values, truth.held = truth.values[:, :limit_samples], truth.held[:, :limit_samples]
             longest = max((longest or truth, truth), key=lambda one: one.values.shape)
             yield truth
     if longest is not None:
@@ -116,6 +117,7 @@ def main() -> int:
     parser.add_argument("--records", type=Path, default=os.environ.get("WARDLINK_RECORDS") or None)
     parser.add_argument("--only", default="", help="records whose name has this in it")
     parser.add_argument("--formats", default=",".join(READERS))
+    parser.add_argument("--samples", type=int, default=0, help="of each row, from the first on; 0: all")
     parser.add_argument("--out", type=Path, help="write the lines to this file too")
     args = parser.parse_args()
     if args.records is None:
@@ -123,7 +125,7 @@ def main() -> int:
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     lines = []
-    for truth in taken(Path(args.records), args.only):
+    for truth in taken(Path(args.records), args.only, args.samples or None):
         with tempfile.TemporaryDirectory(prefix="wardlink-exports-") as name:
             url = url_of(Path(name))
             gateway = feed(url, truth)
