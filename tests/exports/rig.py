@@ -120,7 +120,12 @@ def catalogue(truth: Truth, more: Sequence[StreamInfo] = ()) -> Catalogue:
 
 
 def feed(
-    url: str, truth: Truth, more: Sequence[Record] = (), infos: Sequence[StreamInfo] = (), anchored: bool = True
+    url: str,
+    truth: Truth,
+    more: Sequence[Record] = (),
+    infos: Sequence[StreamInfo] = (),
+    anchored: bool = True,
+    declared: bool = True,
 ) -> str:
     """Seal, open and store it; return the gateway's id."""
     bedside, counts = Bedside("export"), Counts()
@@ -129,7 +134,7 @@ def feed(
     last = arrival_t(truth.values.shape[1], truth.rate)
     said: list[Record] = [catalogue(truth, infos), Association(2, "none", "unvalidated", "", "", "bed 7")]
     said += [Anchor(3, UTC + 3, 20_000, "ntp"), Anchor(last, UTC + last, 20_000, "ntp")] if anchored else []
-    ingest.take([bedside.grant(), bedside.vital(*said, *gaps(truth), *more)])
+    ingest.take([bedside.grant(), bedside.vital(*said, *(gaps(truth) if declared else ()), *more)])
     waiting = []
     for made in blocks(truth):
         waiting += [bedside.wave(*made)] if made else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +13,16 @@ from pathlib import Path
 import pytest
 
 from centre import Subscriber, clock, inner
+from centre.bridge import Passing
 from centre.client import Update
 from centre.config import Config
-from tests.sealed import CATALOGUE, Bedside, block, reading, values
+from centre.counts import Counts
+from centre.gate import Gate as Gateways
+from centre.ingest import Ingest
+from tests.sealed import CATALOGUE, CENTRE, Bedside, block, reading, values
 from tests.system.centre_rig import ONLINE, WAIT_S, Broker, Gate, configured
-from wire.records import Anchor
+from tests.unit.test_web_interfaces import DOCUMENTED, complaints
+from wire.records import AlarmAt, Anchor, StreamGap
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
@@ -50,6 +56,30 @@ def gathered(subscriber: Subscriber, enough) -> list[Update]:
         found.append(one[0])
         subscriber._client.ack(one[1], 1)
     return found
+
+
+def test_an_update_is_what_asyncapi_describes(tmp_path: Path) -> None:
+    told: list[tuple[str, bytes, bool]] = []
+
+    class Kept:
+        def publish(self, said):
+            told.extend(said)
+
+    bedside = Bedside()
+    passing = Passing(f"sqlite:///{tmp_path / 'bridge.db'}", Kept())
+    ingest = Ingest(passing, Gateways({bedside.gateway: "north"}), (CENTRE,), Counts())
+    alarm = AlarmAt(7, 0, "196648", "low", "high", "on", "spo2")
+    ingest.take(
+        [bedside.grant(), bedside.vital(CATALOGUE, present(6), reading(5), alarm, StreamGap(8, 1, 0, 5, "parse"))]
+    )
+    ingest.take([bedside.wave(block(0))])
+    assert [name.rpartition("/")[2] for name, _, _ in told].count("streams") == 1
+    updates = [json.loads(data) for name, data, kept in told if name.endswith("update") and not kept]
+    assert [complaints(one, DOCUMENTED["components"]["schemas"]["update"]) for one in updates] == [[]] * len(updates)
+    assert sum(len(one["notices"]) + len(one["holes"]) + len(one["waves"]) for one in updates) == 4
+    assert passing.samples(bedside.gateway, 1, 1, 0, 250, 10**6) == [], "it keeps no samples"
+    assert passing.readings(bedside.gateway, 1, 0, 10) == [], "and no readings"
+    passing.close()
 
 
 def present(t: int) -> Anchor:

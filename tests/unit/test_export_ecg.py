@@ -33,10 +33,10 @@ def exported(tmp_path: Path, truth: Truth, form, anchored: bool = True) -> Path:
     return tmp_path / "out"
 
 
-def gapped(count: int = 12000) -> Truth:
+def gapped(count: int = 3000) -> Truth:
     truth = Truth("t", Fraction(500), signal(count, 12), TWELVE, filter="monitor 0.5-40 Hz, notch 50 Hz")
-    truth.held[:, 5000:5100] = False
-    truth.held[1, 7000:7010] = False
+    truth.held[:, 1000:1100] = False
+    truth.held[1, 2000:2010] = False
     return truth
 
 

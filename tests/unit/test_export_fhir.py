@@ -38,7 +38,7 @@ def exported(tmp_path: Path, truth: Truth, form, anchored: bool = True) -> Path:
 
 
 def gapped() -> Truth:
-    truth = Truth("t", Fraction(500), signal(12000), LEADS)
+    truth = Truth("t", Fraction(500), signal(7000), LEADS)
     truth.held[:, 1000:1100] = False
     truth.held[1, 2000:2001] = False
     return truth

@@ -18,7 +18,7 @@ from tests.exports.compare import compare
 from tests.exports.field import load
 from tests.exports.rig import UTC, Truth, archive, feed, url_of
 from tests.unit.test_export_wfdb import LEADS, signal
-from wire.records import AlarmAt, Association, NumericAt, StreamInfo
+from wire.records import AlarmAt, Association, NumericAt, StreamGap, StreamInfo
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 SPO2 = StreamInfo(9, "spo2", 150456, "%")
@@ -96,3 +96,30 @@ def test_a_strip_ends_where_another_person_begins(tmp_path: Path) -> None:
         ("", 0, 1500),
         ("p-1", 1500, 5000),
     ]
+
+
+def test_what_nobody_declared_is_a_hole_that_may_still_come(tmp_path: Path) -> None:
+    truth = gapped()
+    gateway = feed(url_of(tmp_path), truth, declared=False)
+    with archive(url_of(tmp_path), gateway) as opened:
+        (strip,) = plan(opened, Wish()).strips
+    assert [(row, hole.first, hole.last, hole.cause) for row, hole in strip.holes] == [
+        (0, 1000, 1100, "not-received"), (1, 1000, 1100, "not-received"), (1, 2000, 2001, "not-received"),
+        (2, 1000, 1100, "not-received"),
+    ]  # fmt: skip
+
+
+def test_a_gap_of_unknown_size_ends_a_strip(tmp_path: Path) -> None:
+    truth = Truth("t", Fraction(500), signal(3000), LEADS)
+    cuts = [StreamGap(9_000_000, stream, 1000, None, "parse") for stream in range(3)]
+    out = exported(tmp_path, truth, tables.parquet, Wish(), *cuts)
+    assert compare(truth, readers.parquet(out)).good
+    assert [(c["first"], c["last"]) for c in readers.contexts(out)] == [(0, 1000), (1000, 3000)]
+
+
+def test_a_stream_that_lost_count_is_a_strip_of_its_own(tmp_path: Path) -> None:
+    truth = Truth("t", Fraction(500), signal(3000), LEADS)
+    out = exported(tmp_path, truth, tables.parquet, Wish(), StreamGap(9_000_000, 2, 1000, None, "parse"))
+    assert compare(truth, readers.parquet(out)).good
+    said = sorted((c["streams"][0]["stream"], len(c["streams"]), c["first"], c["last"]) for c in readers.contexts(out))
+    assert said == [(0, 2, 0, 3000), (2, 1, 0, 1000), (2, 1, 1000, 3000)]
