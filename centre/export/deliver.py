@@ -35,9 +35,8 @@ def to_folder(members: Iterable[Member], folder: Path) -> int:
                 for piece in member.data:
                     total += file.write(piece)
         making.rename(folder)
-    except BaseException:
-        shutil.rmtree(making)
-        raise
+    finally:
+        shutil.rmtree(making, ignore_errors=True)  # it is there only where something failed
     return total
 
 

@@ -19,6 +19,7 @@ from centre.rows import Stream
 from centre.web.plain import plain
 
 PIECE_SECONDS = 600
+NO_LEAD = "no lead with a code"
 LEADS = ("i", "ii", "iii", "avr", "avl", "avf", "v1", "v2", "v3", "v4", "v5", "v6")
 TERMS = dict(zip(LEADS, (1, 2, 61, 62, 63, 64, 3, 4, 5, 6, 7, 8), strict=True)) | {"unspecified": 0}
 NAMES = {"avr": "aVR", "avl": "aVL", "avf": "aVF"}
@@ -76,10 +77,10 @@ def members(
     """
     taken: list[Strip] = []
     left: list[dict[str, str]] = []
-    hint = "wfdb, edf, csv or parquet"
+    why, hint = "", "wfdb, edf, csv or parquet"
     for strip in plan.strips:
         for other in (s for s in strip.streams if not lead(s)):
-            left.append({"strip": strip.name, "channel": plain(other.channel), "why": "no lead with a code"})
+            left.append({"strip": strip.name, "channel": plain(other.channel), "why": NO_LEAD})
         leads = narrowed(strip)
         try:
             if leads is not None:
@@ -87,9 +88,9 @@ def members(
                 taken.append(leads)
         except RefusedError as error:
             left.append({"strip": strip.name, "channel": "", "why": str(error)})
-            hint = error.hint
+            why, hint = str(error), error.hint
     if not taken:
-        raise RefusedError(left[0]["why"] if left else "no ECG is there for this time", hint)
+        raise RefusedError(why or (NO_LEAD if left else "no ECG is there for this time"), hint)
     for strip in taken:
         for piece in pieces(archive, strip):
             yield from write(piece)
