@@ -13,23 +13,49 @@ from fractions import Fraction
 from typing import Any
 
 from centre import rows
-from centre.export import samples
+from centre.export import readings, samples
 from centre.export.archive import Archive
 from centre.export.deliver import Member
-from centre.export.plan import Strip, patient
+from centre.export.plan import Sitting, Strip, patient
 from centre.mapping import Moment
 from centre.web.plain import plain
 
 STATEMENT = "Transfers, stores and converts device data. Not for active patient monitoring."
 _BATCH_ROWS = 1000
+TIMES = ("utc", "earliest", "latest")
+NOTICES = ("epoch", "session", "kind", "code", "phase", "priority", "channel", "text", "t", *TIMES, "grade")
 
 
-def beside(archive: Archive, strip: Strip) -> Iterator[Member]:
-    """The context and, where there are any, the marks of a strip."""
+def beside(archive: Archive, strip: Strip, announces: bool = True) -> Iterator[Member]:
+    """The context and, where there are any, the marks of a strip and what its device announced meanwhile."""
     yield Member(f"{strip.name}.json", [json.dumps(of_strip(strip), indent=1).encode() + b"\n"])
-    first = next(samples.marks(archive, strip), None)
-    if first is not None:
+    if next(samples.marks(archive, strip), None) is not None:
         yield Member(f"{strip.name}.marks.csv", _marks(archive, strip))
+    if announces and next(notices(archive, strip), None) is not None:
+        yield Member(f"{strip.name}.notices.csv", table(NOTICES, noticed(notices(archive, strip))))
+
+
+def notices(archive: Archive, strip: Strip) -> Iterator[tuple[rows.Notice, Moment]]:
+    """What the device announced while the strip lasts, by t: lead-off, alarms, states."""
+    first, last = strip.pace.sample_t(strip.first), strip.pace.sample_t(strip.last)
+    session = strip.streams[0].session
+    part = Sitting(strip.site, strip.epoch, session, strip.streams, strip.bound, first, last, strip.mapping)
+    return readings.notices(archive, part)
+
+
+def announced(archive: Archive, strip: Strip) -> list[tuple[int, str]]:
+    """The same as notes: the sample that was taken when it was said, and the device's words."""
+    return [
+        (strip.index(n.t), " ".join(filter(None, (n.kind, n.code, n.phase, n.channel, n.priority, n.text))))
+        for n, _ in notices(archive, strip)
+    ]
+
+
+def noticed(found: Iterable[tuple[rows.Notice, Moment]]) -> Iterator[tuple[object, ...]]:
+    """Rows of a table of NOTICES."""
+    for n, at in found:
+        words = (plain(n.kind), plain(n.code), plain(n.phase), plain(n.priority), plain(n.channel), plain(n.text))
+        yield (n.epoch, n.session, *words, n.t, at.utc, at.earliest, at.latest, at.grade)
 
 
 def of_strip(strip: Strip) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def _members(archive: Archive, plan: Plan, apart: bool) -> Iterator[Member]:
     for strip in plan.strips:
         limits = samples.ranges(archive, strip)
         marks = [_note(strip, at, mark.row, mark.kind, mark.count) for at, mark in samples.in_order(archive, strip)]
+        marks += [Note(index, 0, text) for index, text in context.announced(archive, strip)]
         for number, segments in enumerate(_alike(strip, apart)):
             name = strip.name if len(segments) == len(strip.segments) else f"{strip.name}-{number:04d}"
             yield from _files(archive, _Sheet(strip, name, segments, limits), marks if number == 0 else [])

@@ -80,6 +80,10 @@ class Strip:
         """One segment with all streams: no hole."""
         return len(self.segments) == 1 and len(self.segments[0].rows) == len(self.streams)
 
+    def index(self, t: int) -> int:
+        """The sample of the strip that was taken at `t`, or next."""
+        return min(max(_index(self.pace, t), self.first), self.last - 1)
+
     def moment(self, index: int) -> Moment:
         """What is known about when a sample was taken."""
         return self.mapping.at(self.pace.sample_t(index))

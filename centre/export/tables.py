@@ -26,10 +26,9 @@ from centre.export.segments import Segment
 from centre.web.plain import plain
 
 CHUNK_ROWS = 1 << 17
-_TIMES = ("utc", "earliest", "latest")
+_TIMES = context.TIMES
 _TAKEN = ("said", "taken", "taken_earliest", "taken_latest")
 _READINGS = ("epoch", "stream", "channel", "mdc", "unit", "t", *_TIMES, "grade", "value", "why", *_TAKEN)
-_NOTICES = ("epoch", "session", "kind", "code", "phase", "priority", "channel", "text", "t", *_TIMES, "grade")
 _Write = Callable[[pa.Schema, Iterator[Any]], Iterator[bytes]]
 
 
@@ -47,10 +46,13 @@ def _members(archive: Archive, plan: Plan, ending: str, write: _Write) -> Iterat
     for strip in plan.strips:
         schema = _schema(strip, is_stamped=ending == "parquet")
         yield Member(f"{strip.name}.{ending}", write(schema, _batches(archive, strip, schema)))
-        yield from context.beside(archive, strip)
+        yield from context.beside(archive, strip, announces=False)  # they are told of the sitting
     for sitting in plan.sittings:
         yield Member(f"{sitting.name}.readings.csv", context.table((*_READINGS, "patient"), _told(archive, sitting)))
-        yield Member(f"{sitting.name}.notices.csv", context.table(_NOTICES, _noticed(archive, sitting)))
+        yield Member(
+            f"{sitting.name}.notices.csv",
+            context.table(context.NOTICES, context.noticed(readings.notices(archive, sitting))),
+        )
         yield Member(f"{sitting.name}.json", [_about(sitting)])
 
 
@@ -162,12 +164,6 @@ def _told(archive: Archive, sitting: Sitting) -> Iterator[tuple[object, ...]]:
         when = (None, None, None) if taken is None else (taken.utc, taken.earliest, taken.latest)
         head = (reading.epoch, stream.stream, plain(stream.channel), stream.mdc, plain(stream.unit), reading.t)
         yield (*head, at.utc, at.earliest, at.latest, at.grade, value, plain(reading.why), plain(said), *when, who)
-
-
-def _noticed(archive: Archive, sitting: Sitting) -> Iterator[tuple[object, ...]]:
-    for n, at in readings.notices(archive, sitting):
-        words = (plain(n.kind), plain(n.code), plain(n.phase), plain(n.priority), plain(n.channel), plain(n.text))
-        yield (n.epoch, n.session, *words, n.t, at.utc, at.earliest, at.latest, at.grade)
 
 
 def _about(sitting: Sitting) -> bytes:

@@ -54,9 +54,12 @@ def _members(archive: Archive, plan: Plan, packs: bool) -> Iterator[Member]:
             raise RefusedError(f"FLAC in WFDB has at most {FLAC_WIDTHS[-1]} bits", "wfdb without FLAC")
         form = _Form(width, packs)
         yield from _whole(archive, strip, form) if strip.is_whole else _parted(archive, strip, form)
-        marks = samples.in_order(archive, strip)
-        if marks:
-            said = [(at - strip.first, f"{strip.streams[m.row].channel} {m.kind} {m.count}") for at, m in marks]
+        said = [
+            (i - strip.first, f"{strip.streams[m.row].channel} {m.kind} {m.count}")
+            for i, m in samples.in_order(archive, strip)
+        ]
+        said = sorted(said + [(i - strip.first, text) for i, text in context.announced(archive, strip)])
+        if said:
             yield Member(f"{strip.name}.atr", [noted(said)])
         yield from context.beside(archive, strip)
 

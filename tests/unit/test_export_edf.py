@@ -17,14 +17,14 @@ from tests.exports.compare import compare
 from tests.exports.field import load
 from tests.exports.rig import Truth, archive, feed, url_of
 from tests.unit.test_export_wfdb import LEADS, signal
-from wire.records import MarkAt
+from wire.records import MarkAt, StatusAt
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def exported(tmp_path: Path, truth: Truth, form=edf.members) -> Path:
     url = url_of(tmp_path)
-    gateway = feed(url, truth)
+    gateway = feed(url, truth, [StatusAt(7_500_000, 0, "ecg", "on", "lead II off", "ecg.ii")])
     with archive(url, gateway) as opened:
         to_folder(form(opened, plan(opened, Wish())), tmp_path / "out")
     return tmp_path / "out"
@@ -49,6 +49,7 @@ def test_a_whole_record_comes_back(tmp_path: Path, count: int) -> None:
     said = dict(zip(texts, zip(onsets, durations, strict=True), strict=True))
     assert said["pace@@ECG I"][0] == pytest.approx(0.006)
     assert said["lead-off@@ECG II"] == pytest.approx((0.8, 0.1))
+    assert said["status ecg on ecg.ii lead II off"][0] == pytest.approx(0.5)
     assert any("grade A" in text and "mapping 1-" in text for text in texts)
 
 

@@ -15,7 +15,7 @@ from tests.exports import readers
 from tests.exports.compare import compare
 from tests.exports.field import load
 from tests.exports.rig import Truth, archive, feed, url_of
-from wire.records import MarkAt
+from wire.records import MarkAt, StatusAt
 
 package = load("wfdb")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -29,7 +29,7 @@ def signal(count: int, rows: int = 3, most: int = 2000) -> np.ndarray:
 
 def exported(tmp_path: Path, truth: Truth, form=wfdb.members) -> Path:
     url = url_of(tmp_path)
-    gateway = feed(url, truth)
+    gateway = feed(url, truth, [StatusAt(7_500_000, 0, "ecg", "on", "lead II off", "ecg.ii")])
     with archive(url, gateway) as opened:
         to_folder(form(opened, plan(opened, Wish())), tmp_path / "out")
     return tmp_path / "out"
@@ -49,8 +49,10 @@ def test_a_whole_record_comes_back(tmp_path: Path) -> None:
     marks = package.rdann(str(out / said["name"]), "atr")
     assert list(zip(marks.sample.tolist(), marks.aux_note, strict=True)) == [
         (3, "ecg.i pace 1"),
+        (250, "status ecg on ecg.ii lead II off"),
         (2100, "ecg.ii beat 2"),
     ]
+    assert "lead II off" in (out / f"{said['name']}.notices.csv").read_text()
     assert package.rdrecord(str(out / said["name"]), physical=False).checksum == header.checksum
 
 
