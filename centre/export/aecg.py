@@ -28,6 +28,7 @@ from centre.mapping import Moment
 MDC = 'codeSystem="2.16.840.1.113883.6.24" codeSystemName="MDC"'
 ACT = 'codeSystem="2.16.840.1.113883.5.4" codeSystemName="ActCode"'
 CPT = 'codeSystem="2.16.840.1.113883.6.12" codeSystemName="CPT-4"'
+OWN = f'codeSystem="{uuid5(NAMESPACE_URL, "urn:wardlink:aecg")}" codeSystemName="wardlink"'
 PERIOD_DIGITS = 15
 LINE_SAMPLES = 4096
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -155,7 +156,7 @@ def _sequence(stream: rows.Stream, values: NDArray[np.int32]) -> Iterator[bytes]
 def _notes(piece: Piece) -> str:
     """Context in words, as annotations of the whole series."""
     said = "".join(
-        f'<component><annotation><code code="MDC_ECG_CTL_VBL_ATTR_FILTER_DESCRIPTION" {MDC}/>'
+        f'<component><annotation><code code="CONTEXT" {OWN}/>'
         f'<value xsi:type="ST">{escape(text)}</value></annotation></component>\n'
         for text in context.lines(piece.strip)
     )
