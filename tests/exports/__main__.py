@@ -44,14 +44,14 @@ READERS = {
 GAPS = 50
 
 
-def with_gaps(truth: Truth, seed: int = 1) -> Truth:
-    """Fifty gaps of 1 to 200 samples, eight of them of one row alone."""
+def with_gaps(truth: Truth, seed: int = 1, gaps: int = GAPS) -> Truth:
+    """Gaps of 1 to 200 samples, one in six of one row alone."""
     rng = np.random.default_rng(seed)
     count = truth.values.shape[1]
-    for number, at in enumerate(np.linspace(count // 60, count - count // 30, GAPS).astype(int)):
+    for number, at in enumerate(np.linspace(count // 60, count - count // 30, gaps).astype(int)):
         rows = [int(rng.integers(len(truth.held)))] if number % 6 == 5 else list(range(len(truth.held)))
         truth.held[rows, at : at + 1 + int(rng.integers(min(200, count // 120)))] = False
-    truth.name += "+50-gaps"
+    truth.name += f"+{gaps}-gaps"
     return truth
 
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::U
 
 
 def test_every_format_gives_every_sample_back(tmp_path: Path) -> None:
-    truth = with_gaps(Truth("small", Fraction(250), signal(2000), LEADS))
+    truth = with_gaps(Truth("small", Fraction(250), signal(2000), LEADS), gaps=12)
     gateway = feed(url_of(tmp_path), truth)
     said = {name: line(truth, url_of(tmp_path), gateway, name, tmp_path / name) for name in READERS}
     assert {name: one.get("good") for name, one in said.items()} == dict.fromkeys(READERS, True)
