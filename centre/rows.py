@@ -88,6 +88,7 @@ class Stream:
     model: str
     serial: str
     port: str
+    firmware: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,3 +223,43 @@ class Dating:
     boot: bytes
     anchors: tuple[Anchored, ...]
     arrived: tuple[Arrived, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Streams `stream` ... `stream + rows - 1` were coded together; no block is longer than `longest` samples."""
+
+    stream: int
+    rows: int
+    next: int
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Banded:
+    """A block of a band: `values` of shape (rows, count), the device's integers from index `first`."""
+
+    first: int
+    values: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """From `t` on: whose bed this was, as it was said. `pseudonym` is empty where nobody is bound."""
+
+    t: int
+    method: str
+    status: str
+    performer: str
+    pseudonym: str
+    bed: str
+
+    @property
+    def who(self) -> tuple[str, ...]:
+        """All but when it was said."""
+        return (self.method, self.status, self.performer, self.pseudonym, self.bed)
+
+    @property
+    def person(self) -> tuple[str, ...]:
+        """Who, and how surely."""
+        return (self.method, self.status, self.performer, self.pseudonym)

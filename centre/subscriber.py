@@ -175,11 +175,11 @@ def _client(config: Config) -> Client:
         CallbackAPIVersion.VERSION2, client_id=config.name, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
     )
     if config.tls:
-        client.tls_set_context(_tls(*tls_files(config)))
+        client.tls_set_context(tls(*tls_files(config)))
     return client
 
 
-def _tls(authority: Path, certificate: Path, private: Path) -> ssl.SSLContext:
+def tls(authority: Path, certificate: Path, private: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_verify_locations(authority)

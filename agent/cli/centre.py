@@ -1,4 +1,4 @@
-"""`wardlink centre run|keys|user|command|commands|bundle`: the centre's side, for whoever installed `wardlink[centre]`.
+"""`wardlink centre run|keys|user|command|commands|bundle|export|bridge`: the centre's side (`wardlink[centre]`).
 
 `command` asks something of a gateway; it goes once the gateway is there, and `commands` says what came of it.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from agent.cli import centre_user
+from agent.cli import centre_export, centre_user
 from agent.cli.run import set_up_log
 from agent.cli.talk import CommandError
 
@@ -37,6 +37,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     fetches.add_argument("gateway", metavar="GATEWAY", help="its id")
     fetches.add_argument("nonce", metavar="COMMAND", help="the command that asked for it")
     fetches.add_argument("file", type=Path, metavar="FILE", help="then: wardlink bundle open FILE --keys DIR")
+    centre_export.add(_verb(verbs, "export", export, "what is stored of a gateway, in a format of the field"))
+    bridges = _verb(verbs, "bridge", bridge, "republish what gateways say as JSON on a broker inside the hospital")
+    bridges.add_argument("--to", required=True, metavar="URL", help="the inner broker: mqtt://host or mqtts://host")
+    bridges.add_argument("--store", default="sqlite:////var/lib/wardlink/bridge.db", help="its own; small")
 
 
 def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
@@ -91,6 +95,20 @@ def bundle(args: argparse.Namespace) -> int:
     args.file.write_bytes(data)
     print(f"{len(data)} bytes")
     return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    return centre_export.run(args, _module)
+
+
+def bridge(args: argparse.Namespace) -> int:
+    set_up_log(False)
+    config, inner, store = _module("centre.config"), _module("centre.inner"), _module("centre.store")
+    try:
+        code: int = inner.run(config.read(Path(args.config)), args.to, args.store)
+    except store.StoreError as error:
+        raise CommandError(str(error), error.hint) from error
+    return code
 
 
 def _module(name: str) -> ModuleType:

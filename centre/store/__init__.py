@@ -10,20 +10,20 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from centre import rows
 from centre.asking import Holes
 from centre.counts import Counts
 from centre.ledger import Place, Summary
-from centre.pace import Row
-from centre.store import books, dates, orders, read, waves, write
+from centre.store import books, orders, read, waves, write
 from centre.store.drawn import Outlines
 from centre.store.engine import StoreError, open_engine, said
 from centre.store.entry import Batch, Entry, Parked
 from centre.store.orders import Order
 from centre.store.proofs import Proofs
+from centre.store.readable import Readable
 from wire.command import Wanted
 from wire.ranges import Ranges
 from wire.receipt import Held
@@ -32,7 +32,7 @@ from wire.topics import Address, Class
 __all__ = ["Batch", "Entry", "Parked", "Store", "StoreError"]
 
 
-class Store:
+class Store(Readable):
     """An open database with the ledger in memory. `counts` are the counters that pages show."""
 
     def __init__(self, url: str, counts: Counts | None = None) -> None:
@@ -48,6 +48,10 @@ class Store:
 
     def close(self) -> None:
         self._engine.dispose()
+
+    @property
+    def engine(self) -> Engine:
+        return self._engine
 
     # The writer's side: one thread.
 
@@ -206,89 +210,6 @@ class Store:
     def counters(self) -> Mapping[str, int]:
         """What happened since the centre started, refusals by reason among it."""
         return self._counts.snapshot()
-
-    def streams(self, gateway: str, epoch: int | None = None) -> list[rows.Stream]:
-        """Streams of an epoch by number; None: the newest epoch with a catalogue."""
-        number = self._numbers.get(gateway)
-        if number is None:
-            return []
-        with self._reading() as connection:
-            asked = read.newest_catalogue(connection, number) if epoch is None else epoch
-            return [] if asked is None else read.streams(connection, gateway, number, asked)
-
-    def samples(
-        self, gateway: str, epoch: int, stream: int, first: int, last: int, limit_samples: int
-    ) -> list[rows.Samples]:
-        """Whole blocks with samples of `first` up to, not with, `last`, by index; at most `limit_samples` of them."""
-        with self._reading() as connection:
-            return waves.samples(connection, self._of(gateway), epoch, stream, (first, last), limit_samples)
-
-    def arrivals(self, gateway: str, epoch: int, stream: int, span_us: int) -> list[Row]:
-        """When blocks of the newest `span_us` of a wave came, thinned; a new row behind each gap of unknown size."""
-        with self._reading() as connection:
-            return waves.arrivals(connection, self._of(gateway), epoch, stream, span_us)
-
-    def last_index(self, gateway: str, epoch: int, stream: int) -> int | None:
-        """One past the newest sample of a wave."""
-        with self._reading() as connection:
-            return waves.last_index(connection, self._of(gateway), epoch, stream)
-
-    def readings(self, gateway: str, epoch: int, since_t: int | None, limit_rows: int) -> list[rows.Reading]:
-        """By time, from `since_t` on, the first `limit_rows`; None: the newest of each stream."""
-        with self._reading() as connection:
-            return read.readings(connection, self._of(gateway), epoch, since_t, limit_rows)
-
-    def pairs(self, gateway: str, epoch: int, session: int) -> list[rows.Paired]:
-        """What the clock of a session's device said, in all sessions that are surely of the same device."""
-        with self._reading() as connection:
-            number = self._of(gateway)
-            return read.pairs(connection, number, read.sessions_of(connection, number, epoch, session))
-
-    def notices(self, gateway: str, epoch: int, since_t: int | None, limit_rows: int) -> list[rows.Notice]:
-        """By time, from `since_t` on, the first `limit_rows`; None: the newest `limit_rows`."""
-        with self._reading() as connection:
-            return read.notices(connection, self._of(gateway), epoch, since_t, limit_rows)
-
-    def gaps(self, gateway: str, epoch: int, stream: int | None = None) -> list[rows.Gap]:
-        """Declared gaps by time, of one stream or of all."""
-        with self._reading() as connection:
-            return read.gaps(connection, self._of(gateway), epoch, stream)
-
-    def associations(self, gateway: str) -> list[rows.Association]:
-        """What was said of patients, in the order it was said."""
-        with self._reading() as connection:
-            return read.associations(connection, self._of(gateway))
-
-    def orders(self, gateway: str, limit_rows: int) -> list[rows.Order]:
-        """Commands that people gave this gateway, the newest first."""
-        with self._reading() as connection:
-            return orders.listed(connection, gateway, limit_rows)
-
-    def bundle(self, gateway: str, nonce: bytes) -> bytes | None:
-        """The diagnostic bundle that a command brought, once it is whole."""
-        with self._reading() as connection:
-            return orders.bundle(connection, gateway, nonce)
-
-    def audit(self, gateway: str) -> rows.AuditLog | None:
-        """How far the gateway's audit log had come; None where it has not said."""
-        with self._reading() as connection:
-            return orders.audit(connection, self._of(gateway))
-
-    def datings(self, gateway: str, epoch: int) -> list[rows.Dating]:
-        """What dates an epoch: what is known about it, the others of its boot, and their neighbours; by epoch."""
-        with self._reading() as connection:
-            return dates.datings(connection, self._of(gateway), epoch)
-
-    def _of(self, gateway: str) -> int:
-        return self._numbers.get(gateway, 0)  # no rows have 0
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        try:
-            with self._engine.connect() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise said(error) from error
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:

@@ -121,7 +121,15 @@ def streams(connection: Connection, gateway: str, gw: int, epoch: int) -> list[r
     """Streams of an epoch by number."""
     stream, session = schema.STREAM, schema.SESSION
     same = (stream.c.gw == session.c.gw) & (stream.c.epoch == session.c.epoch) & (stream.c.session == session.c.session)
-    device = (session.c.driver, session.c.integrity, session.c.maker, session.c.model, session.c.serial, session.c.port)
+    device = (
+        session.c.driver,
+        session.c.integrity,
+        session.c.maker,
+        session.c.model,
+        session.c.serial,
+        session.c.port,
+        session.c.firmware,
+    )
     wanted = select(stream, *device).join_from(stream, session, same)
     found = connection.execute(
         wanted.where(stream.c.gw == gw, stream.c.epoch == epoch).order_by(stream.c.stream)
@@ -149,6 +157,7 @@ def _stream(gateway: str, row: RowMapping) -> rows.Stream:
         model=row["model"],
         serial=row["serial"],
         port=row["port"],
+        firmware=row["firmware"],
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -14,12 +13,11 @@ from sqlalchemy import Connection, RowMapping, select
 
 from centre import rows
 from centre.pace import Row
-from centre.store import schema
+from centre.store import extents, schema
 from wire import codec
 from wire.records import MarkAt
 
 DECODED_LIMIT_BLOCKS = 256
-READ_ROWS = 4096
 Band = RowMapping
 _MARKS = msgspec.json.Decoder(list[MarkAt])
 
@@ -56,17 +54,18 @@ def samples(
 
 def arrivals(connection: Connection, gw: int, epoch: int, stream: int, span_us: int) -> list[Row]:
     """When blocks of the newest `span_us` came, thinned; a new row behind each gap of unknown size."""
-    b, g = schema.BLOCK.c, schema.GAP.c
-    cuts = select(g.first).where(g.gw == gw, g.epoch == epoch, g.stream == stream, g.count.is_(None)).distinct()
-    found: dict[int, Row] = {}
-    for band in bands(connection, gw, epoch, stream):
-        here = (b.gw == gw, b.epoch == epoch, b.stream == band["stream"], b.rows == band["rows"])
-        newest = connection.execute(select(b.t).where(*here).order_by(b.first.desc()).limit(1)).scalar() or 0
-        starts = list(connection.execute(cuts.order_by(g.first)).scalars())
-        wanted = select(b.first, b.count, b.t).where(*here, b.t >= newest - span_us).order_by(b.first, b.seq)
-        for first, count, t in connection.execution_options(yield_per=READ_ROWS).execute(wanted):
-            found.setdefault(bisect_right(starts, first), Row()).add(first + count - 1, t)
-    return list(found.values())
+    starts = extents.cuts(connection, gw, epoch, stream)
+    came = [_came(connection, band, span_us) for band in bands(connection, gw, epoch, stream)]
+    return list(extents.parts(came, starts).values())
+
+
+def _came(connection: Connection, band: RowMapping, span_us: int) -> Iterator[extents.Came]:
+    """When blocks of the newest `span_us` of a band came, by index."""
+    b = schema.BLOCK.c
+    here = (b.gw == band["gw"], b.epoch == band["epoch"], b.stream == band["stream"], b.rows == band["rows"])
+    newest = connection.execute(select(b.t).where(*here).order_by(b.first.desc()).limit(1)).scalar() or 0
+    wanted = select(b.first, b.count, b.t).where(*here, b.t >= newest - span_us).order_by(b.first, b.seq)
+    yield from connection.execution_options(yield_per=extents.READ_ROWS).execute(wanted)
 
 
 def bands(connection: Connection, gw: int, epoch: int, stream: int) -> list[Band]:

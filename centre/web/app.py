@@ -13,11 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from centre.clock import utc_us
+from centre.export.plan import RefusedError
 from centre.store.engine import StoreError
 from centre.web.access import Access
 from centre.web.api import Interface, NotThereError
 from centre.web.deeds import Deeds, Desk
 from centre.web.door import Doorkeeper
+from centre.web.exports import Exports, Kept
 from centre.web.guard import Guard
 from centre.web.models import Problem
 from centre.web.plain import plain
@@ -55,6 +57,8 @@ def make_app(
     app.include_router(Interface(store, now).router())
     if isinstance(store, Desk):
         app.include_router(Deeds(store, now).router())
+    if isinstance(store, Kept):
+        app.include_router(Exports(store).router())
     app.router.routes.append(APIWebSocketRoute("/api/beds/{gateway}/live", Socket(store, live, now).serve))
     _add_pages(app)
     _add_problems(app)
@@ -84,6 +88,10 @@ def _add_problems(app: FastAPI) -> None:
     @app.exception_handler(NotThereError)
     def not_there(_: Request, error: NotThereError) -> JSONResponse:
         return _problem(404, str(error), error.hint)
+
+    @app.exception_handler(RefusedError)
+    def not_so(_: Request, error: RefusedError) -> JSONResponse:
+        return _problem(422, str(error), error.hint)
 
     @app.exception_handler(StoreError)
     def store_failed(_: Request, error: StoreError) -> JSONResponse:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from centre import rows
 from centre.boots import mapping_of
 from centre.device_clock import DeviceClock, Pair, moment
 from centre.mapping import Mapping, Moment
-from centre.web.sources import Store
+
+
+class Known(Protocol):
+    """What the store knows of devices' clocks."""
+
+    def streams(self, gateway: str, epoch: int | None = None) -> list[rows.Stream]: ...
+
+    def pairs(self, gateway: str, epoch: int, session: int) -> list[rows.Paired]: ...
+
+    def datings(self, gateway: str, epoch: int) -> list[rows.Dating]: ...
 
 
 class Clocks:
     """Clocks of the devices of one gateway's epoch, read from the store where a reading needs them."""
 
-    def __init__(self, store: Store, gateway: str, epoch: int, mapping: Mapping) -> None:
+    def __init__(self, store: Known, gateway: str, epoch: int, mapping: Mapping) -> None:
         self._store, self._gateway, self._epoch = store, gateway, epoch
         self._mappings = {epoch: mapping}
         self._clocks: dict[tuple[int, bool], DeviceClock] = {}

@@ -54,6 +54,7 @@ class Memory:
         self.lost: dict[str, list[rows.Gap]] = defaultdict(list)
         self.anchored: dict[str, list[rows.Anchored]] = defaultdict(list)
         self.readers: list[Callable[[Update], None]] = []
+        self.engine = None  # only a store has one
         self.past = threading.Event()  # until it is set, whoever asks for notices waits
         self.past.set()
 
