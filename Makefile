@@ -21,7 +21,7 @@ EVIDENCE := docs/evidence
 ARGS ?=
 PINS := --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
-.PHONY: demo test check bench bless figures crash sim chaos torture pages fuzz claims radio vm deb attack histories screenshot requirements clean
+.PHONY: demo test check bench bless figures crash sim chaos torture pages fuzz claims radio vm deb attack exports histories screenshot requirements clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready  ## real ECG through real programs, on this machine
@@ -90,11 +90,15 @@ attack: $(VENV)/.ready $(VENV)/.for_tests  ## thirty-five ways to attack it, and
 	$(PY) -m tests.attack
 	$(PY) -m tests.bombs --count 100000 --seed 1
 
+exports: $(VENV)/.ready $(VENV)/.for_tests  ## every record through the wire and each export, and back: equal, or refused
+	$(PY) -m tests.exports --out $(EVIDENCE)/exports.jsonl $(ARGS)
+
 histories: $(VENV)/.ready  ## a hundred thousand histories of clocks: is the truth within what is said?
 	$(PY) -m tests.histories --histories 100000 --jobs 2 --out $(EVIDENCE)/histories.jsonl
 
 screenshot: $(VENV)/.ready $(VENV)/.for_tests  ## docs/bed.png, made by the demo itself
 	$(PY) -m agent.cli.entry demo --seconds 40 --screenshot docs/bed.png
+	$(PY) -m tests.page.pictures
 
 $(VENV)/.ready: requirements/all.txt requirements/demo.txt | $(VENV)/.system
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
