@@ -21,7 +21,7 @@ from tests.sealed import CENTRE, RECEIVED, Bedside
 from wire import codec
 from wire.records import Anchor, Association, Block, Catalogue, MarkAt, Record, StreamGap, StreamInfo
 
-UTC = RECEIVED - 100 * 86_400_000_000  # at t 0; envelopes come later
+UTC = RECEIVED - 40 * 86_400_000_000  # at t 0; envelopes come later
 T_BEGUN = 7_000_000
 BATCH_ENVELOPES = 64
 

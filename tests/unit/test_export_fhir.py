@@ -73,7 +73,7 @@ def test_readings_are_told_as_they_were_said(tmp_path: Path) -> None:
     assert told[0]["interpretation"] == [{"text": "questionable"}]
     assert told[1]["dataAbsentReason"]["coding"][0]["code"] == "temp-unknown"
     assert told[1]["dataAbsentReason"]["text"] == "sensor-off"
-    assert told[0]["effectiveDateTime"] == "2026-10-07T08:00:08.000000Z"
+    assert told[0]["effectiveDateTime"] == "2026-12-06T08:00:08.000000Z"
     assert "effectiveDateTime" not in told[2], "the device's clock proves nothing"
     assert told[2]["_effectiveDateTime"]["extension"][0]["valueCode"] == "unknown"
     assert told[3]["meta"]["tag"][0]["code"] == "HTEST"

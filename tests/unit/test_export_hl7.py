@@ -60,7 +60,7 @@ def test_doubts_absence_and_time_are_said(tmp_path: Path) -> None:
     assert [str(line[5]) for line in found] == ["97.50", "", "96", "96"]
     assert [str(line[8]) for line in found] == ["QUES", "NAV~sensor-off", "", "DEMO"]
     assert [str(line[11]) for line in found] == ["R", "X", "R", "R"]
-    assert str(found[0][14]) == "20261007080008.0000+0000"
+    assert str(found[0][14]) == "20261206080008.0000+0000"
     assert str(found[2][14]) == "", "its clock proves nothing"
     assert str(found[0][6]) == "262688^^MDC^%^%^UCUM"
     assert str(found[0][18]).endswith("SN-4711^WARDLINK")

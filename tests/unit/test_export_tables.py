@@ -52,7 +52,7 @@ def test_parquet_says_scale_and_interval(tmp_path: Path) -> None:
     table = load("pyarrow.parquet").read_table(path)
     assert json.loads(table.schema.field("ecg.i").metadata[b"gain"]) == [1, 1000]
     context = json.loads(table.schema.metadata[b"wardlink"])
-    assert context["mapping"].startswith("1-")
+    assert context["mapping"].startswith("2-")
     first = table.slice(0, 1).to_pylist()[0]
     assert first["earliest"] < first["utc"] < first["latest"]
     assert round(first["utc"].timestamp() * 1e6) == UTC + 7_000_000

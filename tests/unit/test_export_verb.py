@@ -23,7 +23,7 @@ from tests.system.page_caller import ask
 from tests.unit.test_export_wfdb import LEADS, signal
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-TIMES = ("--from", "2026-10-07T08:00:00Z", "--to", "2026-10-07T09:00:00+00:00")
+TIMES = ("--from", "2026-12-06T08:00:00Z", "--to", "2026-12-06T09:00:00+00:00")
 
 
 def truth() -> Truth:
@@ -52,7 +52,7 @@ def test_the_verb_writes_a_folder_and_refuses_to_write_over_it(tmp_path: Path, c
     ("change", "code", "why"),
     [
         (("--gateway", "nobody"), 1, "nothing was ever heard"),
-        (("--from", "2026-10-07T08:00:00"), 2, "zone"),
+        (("--from", "2026-12-06T08:00:00"), 2, "zone"),
         (("--channel", "pleth"), 1, "no wave is there"),
     ],
 )

@@ -44,8 +44,8 @@ def test_a_whole_record_comes_back(tmp_path: Path) -> None:
     (said,) = readers.contexts(out)
     header = package.rdheader(str(out / said["name"]))
     assert (header.fs, header.units, header.adc_gain, header.fmt) == (500, ["mV"] * 3, [1000.0] * 3, ["16"] * 3)
-    assert header.base_datetime.isoformat() == "2026-10-07T08:00:07"
-    assert any("grade A" in line and "mapping 1-" in line for line in header.comments)
+    assert header.base_datetime.isoformat() == "2026-12-06T08:00:07"
+    assert any("grade A" in line and "mapping 2-" in line for line in header.comments)
     marks = package.rdann(str(out / said["name"]), "atr")
     assert list(zip(marks.sample.tolist(), marks.aux_note, strict=True)) == [
         (3, "ecg.i pace 1"),
