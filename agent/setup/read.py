@@ -20,10 +20,6 @@ from agent.setup.terms import KEPT, SECRETS, TEXT_LIMIT_BYTES, Ethernet, Fault, 
 _TABLES: Mapping[str, type[msgspec.Struct]] = {"ethernet": Ethernet, "wifi": Wifi, "mobile": Mobile}
 _KINDS = ("str", "int", "bool", "array", "object", "float")
 _REFUSED = {
-    "proxy": (
-        "the link to the broker goes out directly: no proxy is spoken yet",
-        "ask the hospital to let the gateway out to the broker's port, and remove the line",
-    ),
     "data_cap_mib": (
         "volume by month is not counted yet, so a cap would not be kept",
         "limit it at the provider, and remove the line",

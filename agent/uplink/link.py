@@ -12,7 +12,6 @@ import ssl
 import struct
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
@@ -24,36 +23,18 @@ from paho.mqtt.reasoncodes import ReasonCode
 from agent.uplink import tcp
 from agent.uplink.account import UNHEARD
 from agent.uplink.aliases import Aliases
+from agent.uplink.broker import Broker, Will
 from agent.uplink.library import mqtt
 from agent.uplink.pace import PACKET_LIMIT_BYTES, RECEIVE_LIMIT_COUNT, Terms
 from agent.uplink.tls import Dated, LinkError, Resuming, explain, explain_text, unanswered
 from agent.uplink.wary import TAKEN_LIMIT_BYTES, WaryClient
 from wire.relay import RELAY_LIMIT_BYTES
 
+__all__ = ["Broker", "Link", "Will"]
+
 READS_LIMIT_COUNT = 64
 _NO_SUBSCRIBER = 0x10
 _TAKEN_OVER = 0x8E
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where the broker is. `tls` None means in the clear: for tests and a broker on the same machine."""
-
-    host: str
-    port: int
-    tls: ssl.SSLContext | None
-    keepalive_s: int = 60  # shorter than most translators of addresses remember an idle flow
-    # For TCP, then for each flight of TLS: SYNs go at 0, 1, 3, 7 s, and after that too rarely.
-    dial_limit_s: float = 10.0
-    connect_limit_s: float = 30.0  # to the CONNACK: three round trips of 2.5 s, and each may be lost twice
-
-
-@dataclass(frozen=True, slots=True)
-class Will:
-    """What the broker says for us when we vanish; retained."""
-
-    topic: str
-    data: bytes
 
 
 class Link:
@@ -91,6 +72,7 @@ class Link:
         client = WaryClient(
             CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5, reconnect_on_failure=False
         )
+        client.opens = self._broker.opens
         client.max_inflight_messages = 0  # no limit: the window is ours, and paho's queue must not hide anything
         client.max_queued_messages = 0
         client.connect_timeout = min(self._broker.dial_limit_s, self._broker.connect_limit_s)
