@@ -85,6 +85,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bed: str = ""
     time: str = ""
     proxy: str = ""
+    data_cap_mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 24)] = 0  # a month; 0: no cap
     keys: str = "/etc/wardlink/keys"
     state: str = "/var/lib/wardlink"
     runtime: str = "/run/wardlink"

@@ -17,6 +17,7 @@ from agent.uplink import tcp
 from agent.uplink.account import LinkState
 from agent.uplink.dates import Known
 from agent.uplink.link import Broker
+from agent.uplink.meter import Meter
 from agent.uplink.tls import LinkError, context
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ class Trust:
         return self._renewing.status() if self._renewing else None
 
 
-def broker(config: Config, known: Callable[[], Known]) -> Broker:
+def broker(config: Config, known: Callable[[], Known], meter: Meter | None = None) -> Broker:
     """Where the broker is, with the TLS that the keys folder gives now. `known`: what certificates are held against.
+    `meter` goes on counting.
 
     Raises LinkError, ConfigError.
     """
@@ -84,7 +86,7 @@ def broker(config: Config, known: Callable[[], Known]) -> Broker:
     tls = None
     if config.broker_tls:
         tls = context(keys / "ca.crt", keys / "gateway.crt", identity.key_file(keys), known)
-    return Broker(config.broker_host, config.broker_port, tls, _opens(config))
+    return Broker(config.broker_host, config.broker_port, tls, _opens(config), meter or Meter())
 
 
 def _opens(config: Config) -> tcp.Open:

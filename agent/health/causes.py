@@ -172,6 +172,9 @@ def _signatures(status: Status) -> Iterator[Cause]:
 def _rest(status: Status) -> Iterator[Cause]:
     if status.trust and status.trust.problem:
         yield Cause(codes.ENROLMENT, f"enrolment: {status.trust.problem}", status.trust.hint)
+    if status.volume and status.volume.held:
+        what = f"{status.volume.words()} are used: {status.volume.held}"
+        yield Cause(codes.CAP, what, "nothing is lost, it waits here; a cable, or another data_cap_mib")
     for one in status.relayed:
         if one.problem:
             yield Cause(codes.RELAY, f"relay for {one.gateway}: {one.problem}", one.hint)

@@ -72,6 +72,7 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     language: Literal["en", "fr", "zh-Hans", "ru", "ky", "kk", "ar", "ka"] = "en"
     time: str = ""
     proxy: str = ""  # a secret where a password stands in it
+    data_cap_mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 24)] = 0  # a month; 0: no cap
     ntp: list[str] = []
     hostname: str = "wardlink"
     ssh_keys: list[str] = []

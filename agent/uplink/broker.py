@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.uplink import tcp
+from agent.uplink.meter import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Broker:
     port: int
     tls: ssl.SSLContext | None
     opens: tcp.Open = tcp.direct  # raises LinkError where a proxy is in the way
+    meter: Meter = field(default_factory=Meter)  # of every connection there
     keepalive_s: int = 60  # shorter than most translators of addresses remember an idle flow
     # For TCP, then for each flight of TLS: SYNs go at 0, 1, 3, 7 s, and after that too rarely.
     dial_limit_s: float = 10.0

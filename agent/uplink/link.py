@@ -25,6 +25,7 @@ from agent.uplink.account import UNHEARD
 from agent.uplink.aliases import Aliases
 from agent.uplink.broker import Broker, Will
 from agent.uplink.library import mqtt
+from agent.uplink.meter import FAILED_DIAL_BYTES
 from agent.uplink.pace import PACKET_LIMIT_BYTES, RECEIVE_LIMIT_COUNT, Terms
 from agent.uplink.tls import Dated, LinkError, Resuming, explain, explain_text, unanswered
 from agent.uplink.wary import TAKEN_LIMIT_BYTES, WaryClient
@@ -60,6 +61,7 @@ class Link:
         self._handed = 0
         self._terms: asyncio.Future[Terms] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None  # set while the socket is on the loop
+        self._sock: Any = None
         self._fd = -1
         self._writing = False
         self._abandoned = False
@@ -68,7 +70,7 @@ class Link:
         self._aliases = Aliases(0)
         self._client = self._fresh(client_id, will)
 
-    def _fresh(self, client_id: str, will: Will) -> mqtt.Client:
+    def _fresh(self, client_id: str, will: Will) -> WaryClient:
         client = WaryClient(
             CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5, reconnect_on_failure=False
         )
@@ -125,7 +127,7 @@ class Link:
         sock = self._client.socket()
         if sock is None:
             raise ConnectionResetError("closed while connecting")
-        self._loop, self._fd = loop, sock.fileno()
+        self._loop, self._sock, self._fd = loop, sock, sock.fileno()
         loop.add_reader(self._fd, self._readable)
         self.flush()
 
@@ -171,6 +173,7 @@ class Link:
         """Keepalive; call it once a second."""
         self._client.loop_misc()
         sock = self._client.socket()
+        self._broker.meter.look(self._sock)
         if isinstance(sock, Dated):
             try:
                 sock.look_again()
@@ -186,6 +189,8 @@ class Link:
 
     def drop(self) -> None:
         """Close at once. What paho still holds dies with its client."""
+        if self._client.is_there and not self._dialled and not self._abandoned:
+            self._broker.meter.add(FAILED_DIAL_BYTES)
         self._abandoned = True
         self._detach()
         self._close_socket()
@@ -197,6 +202,7 @@ class Link:
 
     def _detach(self) -> None:
         if self._loop is not None:
+            self._broker.meter.end(self._sock)
             self._loop.remove_reader(self._fd)
             self._stop_writing()
             self._loop = None

@@ -28,9 +28,12 @@ class WaryClient(mqtt.Client):
     """
 
     opens: tcp.Open = staticmethod(tcp.direct)
+    is_there = False  # somebody answered, if only TCP
 
     def _create_socket_connection(self) -> socket.socket:
-        return self.opens(self._host, self._port, self._connect_timeout)
+        made = self.opens(self._host, self._port, self._connect_timeout)
+        self.is_there = True
+        return made
 
     def _sock_recv(self, bufsize: int) -> bytes:
         command = self._in_packet["command"]

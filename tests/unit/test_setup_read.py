@@ -85,7 +85,7 @@ def test_what_a_laptop_does_to_a_file_does_no_harm(data: bytes, tmp_path) -> Non
         (GOOD + 'language = "de"\n', 3, "language: invalid enum value", "annotated"),
         (GOOD + 'proxy = "ftp://u:s3cr3t@p:1"\n', 3, "proxy: proxy is neither", "socks5://"),
         (GOOD + '[gateway]\nproxy = "http://p:1"\n', 4, "proxy: stands there twice", "above the first [table]"),
-        (GOOD + "data_cap_mib = 500\n", 3, "not counted yet", "remove the line"),
+        (GOOD + "data_cap_mib = -1\n", 3, "data_cap_mib: expected `int` >= 0", "quotes"),
         (GOOD + "bed = ward 3\n", 3, "invalid value", "double quotes"),
         (GOOD + "bed = \u201cward 3\u201d\n", 3, "typographic quotes", '"..."'),
         (GOOD + GOOD, 3, "stands there twice", "leave one"),
