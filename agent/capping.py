@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from agent.health.status import VolumeStatus
-from agent.uplink.allowance import OPEN, Shut
+from agent.uplink.shut import OPEN, Shut
 
 if TYPE_CHECKING:
     from agent.gateway import Gateway

@@ -16,7 +16,8 @@ import msgspec
 
 from agent import durable
 from agent.health.status import VolumeStatus
-from agent.uplink.allowance import Allowance, Shut, Used
+from agent.uplink.allowance import Allowance, Used
+from agent.uplink.shut import Shut
 
 if TYPE_CHECKING:
     from agent.gateway import Gateway

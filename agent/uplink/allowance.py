@@ -6,24 +6,13 @@ as they come, with every alarm, are never held back: the cap is passed for them,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 
+from agent.uplink.shut import OPEN, Shut
 from wire.topics import Class
 
-
-@dataclass(frozen=True, slots=True)
-class Shut:
-    """Classes that wait in the spool: as they come (`live`), and from there (`late`)."""
-
-    live: frozenset[Class] = frozenset()
-    late: frozenset[Class] = frozenset()
-    words: str = ""
-
-
-OPEN = Shut()
 _WAVES = frozenset({Class.WAVE})
 # From which hundredth of the cap on, the last first. 5 of them are what vitals, which nothing stops, may yet need.
 _STEPS = (

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from agent.uplink.account import UNHEARD, Account
-from agent.uplink.allowance import OPEN, Shut
 from agent.uplink.asked import Asked
 from agent.uplink.lanes import Lane, Lanes, Parcel
 from agent.uplink.limits import Limits
 from agent.uplink.pace import FETCH_LEAST_BYTES, SECOND_NS, RoundTrip, Terms, Window
 from agent.uplink.receipts import Patience
 from agent.uplink.recent import Busy, Flight, Key, Recent, busy
+from agent.uplink.shut import OPEN, Shut
 from wire.command import Wanted
 from wire.ranges import Ranges
 from wire.receipt import Held

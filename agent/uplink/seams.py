@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agent.uplink.account import LinkState
-from agent.uplink.allowance import OPEN, Shut
 from agent.uplink.link import Broker, Link, Will
+from agent.uplink.shut import OPEN, Shut
 from agent.uplink.times import Nobody, Times
 from wire.topics import Address
 

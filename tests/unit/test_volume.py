@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import ssl
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import msgspec
@@ -10,11 +14,14 @@ import pytest
 
 from agent.health import causes
 from agent.health.status import VolumeStatus
-from agent.uplink.allowance import OPEN, Allowance, Used
+from agent.uplink.allowance import Allowance, Used
 from agent.uplink.flow import Flow, Limits
 from agent.uplink.lanes import Lane, Parcel
-from agent.uplink.meter import SEGMENT_BYTES, Meter, carried_bytes
+from agent.uplink.link import Broker, Link, Will
+from agent.uplink.meter import FAILED_DIAL_BYTES, SEGMENT_BYTES, Meter, carried_bytes
 from agent.uplink.pace import SECOND_NS, Terms
+from agent.uplink.shut import OPEN
+from agent.uplink.tls import LinkError
 from agent.volume import load, store
 from agent.waiting import Waiting
 from config import codes
@@ -147,6 +154,27 @@ def test_the_kernel_counts_what_a_connection_carries() -> None:
             meter.end(link)
     meter.look(link)  # closed: nothing is counted twice, nothing is lost
     assert once <= meter.total_bytes <= once + 10 * SEGMENT_BYTES
+
+
+def test_neither_cap_nor_proxy_costs_memory_where_none_is_set() -> None:
+    unused = ("agent.volume", "agent.uplink.allowance", "agent.tunnel", "config.proxy", "socks")
+    code = f"import sys, agent.gateway; sys.exit(sum(one in sys.modules for one in {unused}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_dial_that_comes_to_nothing_is_counted_if_somebody_answered() -> None:
+    async def failed(answers: bool) -> int:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            if not answers:
+                server.close()
+            broker = Broker("127.0.0.1", port, ssl.create_default_context(), dial_limit_s=0.05)
+            with pytest.raises(LinkError):
+                await Link(broker, "gw", Will("t", b""), lambda: None, lambda *_: None).open()
+            return broker.meter.total_bytes
+
+    assert asyncio.run(failed(answers=True)) == FAILED_DIAL_BYTES
+    assert asyncio.run(failed(answers=False)) == 0
 
 
 def test_a_cap_that_holds_back_is_a_cause_with_a_number() -> None:
