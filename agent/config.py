@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -83,6 +84,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     broker: str
     bed: str = ""
     time: str = ""
+    proxy: str = ""
+    data_cap_mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 24)] = 0  # a month; 0: no cap
     keys: str = "/etc/wardlink/keys"
     state: str = "/var/lib/wardlink"
     runtime: str = "/run/wardlink"
@@ -123,7 +126,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load(path: Path) -> Config:
     """Read and check a configuration. Raises ConfigError."""
-    return judged(path, read(path, Config))
+    config = judged(path, read(path, Config))
+    if "@" in config.proxy and path.stat().st_mode & stat.S_IROTH:
+        what = f"{path}: anybody on this machine can read the proxy's password"
+        raise ConfigError(what, f"chgrp wardlink {path}; chmod 640 {path}")
+    return config
 
 
 def judged(path: Path, config: Config) -> Config:
@@ -133,6 +140,8 @@ def judged(path: Path, config: Config) -> Config:
     _check_broker(path, config.broker)
     if config.time and not _is_address(config):
         raise ConfigError(f"{path}: time {config.time!r} is no address", 'like "time.example.org:8484"')
+    if config.proxy:
+        _check_proxy(path, config.proxy)
     for port in config.port:
         _check_port(path, port)
     for driver_id in config.ask:
@@ -147,6 +156,15 @@ def judged(path: Path, config: Config) -> Config:
     if len(set(paths)) != len(paths):
         raise ConfigError(f"{path}: a port stands there twice", "one [[port]] for each device")
     return config
+
+
+def _check_proxy(path: Path, proxy: str) -> None:
+    from config.proxy import proxy_of  # noqa: PLC0415  most hospitals have none
+
+    try:
+        proxy_of(proxy)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}", error.hint) from error
 
 
 def _check_port(path: Path, port: Port) -> None:

@@ -22,6 +22,7 @@ from agent.setup import standing
 from agent.spool.check import check_folder
 from agent.spool.files import Disk, Files
 from agent.spool.terms import SpoolError
+from config.proxy import proxy_of
 from wire import diagnosis
 from wire.keys import Recipient, gateway_id
 
@@ -90,6 +91,7 @@ def _settings(config: Config) -> Any:
     plain = msgspec.to_builtins(config) | {"bed": "" if not config.bed else "left out"}
     parts = urlsplit(config.broker)
     plain["broker"] = f"{parts.scheme}://{parts.hostname}:{config.broker_port}"
+    plain["proxy"] = proxy_of(config.proxy).text if config.proxy else ""
     return _without(plain, SECRET_WORDS)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from agent import identity, memory
 from agent.associating import Associating
+from agent.capping import capped
 from agent.config import Config
 from agent.health import metrics, notify, status
 from agent.health.room import Rooms
@@ -63,7 +64,7 @@ class Gateway:
         who = identity.load(Path(config.keys), receipts=config.confirm == "receipt")
         self.config = config
         self.world = world
-        Path(config.runtime).mkdir(parents=True, exist_ok=True)
+        (runtime := Path(config.runtime)).mkdir(parents=True, exist_ok=True)
         self.address = Address(config.site, who.gateway)
         self.supervisor = Supervisor()
         self.started = world.now()
@@ -80,12 +81,15 @@ class Gateway:
         self.utc = utc_of(config, world, who)
         self.pulse = Pulse(self.ward, sealer, partial(self.utc.anchor, LATE_US), config.bed, spool.body_limit_bytes)
         self.pulse.boot = (world.boot(), self.utc.boots)
+        self.cap = capped(self)
         self.uplink = Uplink(
             Origin(self.address, spool.epoch),
             broker(config, self.utc.known),
             who.centres,
             self.relaying,
-            Seams(self._linked, self._meet, world.now, world.uniform, self.utc.passed, world.dial, self.utc),
+            Seams(
+                self._linked, self._meet, world.now, world.uniform, self.utc.passed, world.dial, self.utc, self.cap.shut
+            ),
             relayed=self.relaying.places,
         )
         self.obeying = Obeying(self, who, self.utc.surely)
@@ -97,7 +101,6 @@ class Gateway:
         self._rooms = Rooms()
         self._owed: list[Lost] = []
         self._rounds = Rounds()
-        runtime = Path(config.runtime)
         listening = Listening(self.ward, self.tapes, world, runtime, self._hurry.set, self._rounds)
         durable, once = self.keeping.was_durable, self.supervisor.once
         self.ports = [listening.port(port, durable, once) for port in config.port if port.driver]
@@ -158,6 +161,7 @@ class Gateway:
             "command": self.obeying.run,
             "patient": self.associating.run,
             **self.trust.works(),
+            **self.cap.works(),
         }
         organs["time"] = partial(self.utc.run, self.keeping.on_thread)
         organs["number"] = partial(self.numbering.run, stop)

@@ -69,6 +69,8 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
         key=gateway.trust.kept,
         trust=gateway.trust.status(),
         patient=gateway.associating.words(),
+        volume=gateway.cap.status(),
+        carried_bytes=gateway.uplink.broker.meter.total_bytes,
     )
 
 

@@ -215,7 +215,7 @@ def renewing(gateway: Gateway) -> Renewing:
         gateway.obeying.auditing.say("gateway", "enrolment", recipients=kids)
 
     def redial() -> None:
-        uplink.broker = broker(gateway.config, gateway.utc.known)
+        uplink.broker = broker(gateway.config, gateway.utc.known, uplink.broker.meter)
 
     def believe(centres: Sequence[Ed25519PublicKey]) -> None:
         uplink.believe(centres)

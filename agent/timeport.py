@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent.exchange import Exchange
+from agent.uplink.tcp import Open, direct
 from wire import moment
 from wire.records import Anchor
 
@@ -23,9 +24,18 @@ log = logging.getLogger("wardlink.time")
 
 
 class TimePort:
-    """`now` is monotonic nanoseconds."""
+    """`now` is monotonic nanoseconds. `opens` makes TCP connections; datagrams pass no proxy."""
 
-    def __init__(self, host: str, port: int, gateway: str, exchange: Exchange, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        gateway: str,
+        exchange: Exchange,
+        now: Callable[[], int],
+        opens: Open = direct,
+    ) -> None:
+        self._opens = opens
         self._place = (host, port)
         self._gateway = gateway
         self._exchange = exchange
@@ -75,7 +85,7 @@ class TimePort:
     def _by_http(self) -> Anchor | None:
         host, port = self._place
         try:
-            with socket.create_connection(self._place, timeout=HTTP_LIMIT_S) as sock:
+            with self._opens(*self._place, HTTP_LIMIT_S) as sock:
                 nonce = self._exchange.question(self._now())
                 path = f"/time/{self._gateway}/{nonce.hex()}"
                 sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode("ascii"))

@@ -12,6 +12,7 @@ from agent.enrol.places import ENROLLED_FILE
 from agent.exchange import Exchange
 from agent.identity import Identity
 from agent.past import PAST_FILE, Past
+from agent.uplink import tcp
 from agent.utc import Port, Utc
 from agent.world import World
 
@@ -27,7 +28,13 @@ def utc_of(config: Config, world: World, who: Identity) -> Utc:
 
         host, _, number = place.rpartition(":")
         signed = Exchange("signed", who.gateway, who.centres, world.entropy)
-        port = TimePort(host.strip("[]"), int(number), who.gateway, signed, world.now)
+        opens: tcp.Open = tcp.direct
+        if config.proxy:
+            from agent.tunnel import through  # noqa: PLC0415  most hospitals have none
+            from config.proxy import proxy_of  # noqa: PLC0415
+
+            opens = through(proxy_of(config.proxy))
+        port = TimePort(host.strip("[]"), int(number), who.gateway, signed, world.now, opens)
     return Utc(world, past, Path(config.runtime), mqtt, port)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,12 @@ from agent.enrol import protection
 from agent.enrol.places import ENROLLED_FILE
 from agent.health.status import TrustStatus
 from agent.obeying import RefusedError
+from agent.uplink import tcp
 from agent.uplink.account import LinkState
 from agent.uplink.dates import Known
 from agent.uplink.link import Broker
-from agent.uplink.tls import context
+from agent.uplink.meter import Meter
+from agent.uplink.tls import LinkError, context
 
 if TYPE_CHECKING:
     from agent.gateway import Gateway
@@ -73,8 +76,9 @@ class Trust:
         return self._renewing.status() if self._renewing else None
 
 
-def broker(config: Config, known: Callable[[], Known]) -> Broker:
+def broker(config: Config, known: Callable[[], Known], meter: Meter | None = None) -> Broker:
     """Where the broker is, with the TLS that the keys folder gives now. `known`: what certificates are held against.
+    `meter` goes on counting.
 
     Raises LinkError, ConfigError.
     """
@@ -82,4 +86,22 @@ def broker(config: Config, known: Callable[[], Known]) -> Broker:
     tls = None
     if config.broker_tls:
         tls = context(keys / "ca.crt", keys / "gateway.crt", identity.key_file(keys), known)
-    return Broker(config.broker_host, config.broker_port, tls)
+    return Broker(config.broker_host, config.broker_port, tls, _opens(config), meter or Meter())
+
+
+def _opens(config: Config) -> tcp.Open:
+    """What makes the uplink's connections."""
+    if not config.proxy:
+        return tcp.direct
+    from agent.tunnel import TunnelError, through  # noqa: PLC0415  most hospitals have none
+    from config.proxy import proxy_of  # noqa: PLC0415
+
+    tunnel = through(proxy_of(config.proxy))
+
+    def open_(host: str, port: int, limit_s: float) -> socket.socket:
+        try:
+            return tunnel(host, port, limit_s)
+        except TunnelError as error:
+            raise LinkError(str(error), error.hint) from error
+
+    return open_

@@ -21,7 +21,7 @@ class Meaning:
 NO_GATEWAY, SETUP, STORAGE, ROOM, ENROLMENT, STRANGER, PORT, AUDIT, BINDING = range(11, 20)
 EMPTY, WRONG, ROLLED_BACK, UNREACHED, VOUCHER, NO_VOUCHER = range(20, 26)
 NO_NETWORK, NO_ROUTE, NO_NAME, CLOSED, NO_ANSWER, NOT_TLS, FOREIGN, BROKER_DATES = range(30, 38)
-OURS, REFUSED, UNHEARD, BROKEN, FORGED, RELAY = range(38, 44)
+OURS, REFUSED, UNHEARD, BROKEN, FORGED, RELAY, PROXY, CAP = range(38, 46)
 CLOCK, CONTRADICTION = 50, 51
 UNPLUGGED, SILENT, GARBLED, RADIO, BOND = range(60, 65)
 PART = 70
@@ -72,6 +72,16 @@ _ALL = (
         "is centre.pub the centre's?",
     ),
     Meaning(RELAY, "a dead gateway's backlog cannot be delivered", "wardlink status says why"),
+    Meaning(
+        PROXY,
+        "the hospital's proxy is not reached, or does not let us through",
+        "proxy in wardlink.txt; ask that the broker's port be let through, or the centre for one at port 443",
+    ),
+    Meaning(
+        CAP,
+        "the month's volume is nearly used, and waves wait here; readings and alarms go on",
+        "nothing is lost: a cable, or another data_cap_mib; else it goes with the next month",
+    ),
     Meaning(CLOCK, "nobody confirms what time it is", "NTP (ntp in wardlink.txt), or the centre's time port"),
     Meaning(CONTRADICTION, "two clocks contradict each other", "one of them is wrong: wardlink time"),
     Meaning(UNPLUGGED, "a device's adapter is gone", "the cable, and the path in gateway.toml"),

@@ -6,6 +6,7 @@ import argparse
 import datetime
 import json
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,8 +21,10 @@ from agent.enrol.places import ROOTS_FILE
 from agent.enrol.protection import Protection, ProtectionError
 from agent.enrol.standing import Enrolled
 from agent.enrolling import Keys, board
+from agent.tunnel import TunnelError, through
 from agent.waiting import Waiting
 from config.load import ConfigError
+from config.proxy import proxy_of
 from wire import request, voucher
 from wire.voucher import Voucher, VoucherError
 
@@ -87,8 +90,9 @@ def _enrol(keys: Keys, args: argparse.Namespace) -> Facts:
     data, asked = keys.ask(given, os.urandom(request.NONCE_BYTES), clock.unix_us())
     if not given.url:
         raise RefusedError("this voucher is for a stick: it names no address", "wardlink enrol request DIR")
-    root = endpoint.root(given.url, given.root)
-    return made | _standing(keys, keys.take_answer(asked, endpoint.ask(given.url, [root], data, _known(args))))
+    opens = _opens(args)
+    root = endpoint.root(given.url, given.root, opens)
+    return made | _standing(keys, keys.take_answer(asked, endpoint.ask(given.url, [root], data, _known(args), opens)))
 
 
 def _renew(keys: Keys, args: argparse.Namespace) -> Facts:
@@ -96,7 +100,23 @@ def _renew(keys: Keys, args: argparse.Namespace) -> Facts:
     if not asked.url:
         raise RefusedError("no address to renew at is known", "ask the centre for a voucher: wardlink enrol")
     roots = ders((keys.folder / ROOTS_FILE).read_bytes())
-    return _standing(keys, keys.take_answer(asked, endpoint.ask(asked.url, roots, data, _known(args))))
+    return _standing(keys, keys.take_answer(asked, endpoint.ask(asked.url, roots, data, _known(args), _opens(args))))
+
+
+def _opens(args: argparse.Namespace) -> endpoint.Open | None:
+    """What makes connections where the configuration names a proxy."""
+    proxy = config.load(Path(args.config)).proxy
+    if not proxy:
+        return None
+    tunnel = through(proxy_of(proxy))
+
+    def open_(host: str, port: int, limit_s: float) -> socket.socket:
+        try:
+            return tunnel(host, port, limit_s)
+        except TunnelError as error:
+            raise EndpointError(str(error), f"{error.hint}; or enrol with a stick") from error
+
+    return open_
 
 
 def _request(keys: Keys, args: argparse.Namespace) -> Facts:

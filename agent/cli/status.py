@@ -80,6 +80,8 @@ def _page(now: status.Status) -> list[str]:
     for chain in now.spool.chains:
         room = status.room_words(chain.room_h)
         lines.append(f"  spool {chain.name}: {chain.waiting_envelopes} waiting ({chain.waiting_bytes} bytes), {room}")
+    if now.volume:
+        lines.append(f"  volume: {now.volume.words()}, {now.volume.held or 'all is sent'}")
     if now.policy:
         lines.append(f"  set by the centre: {now.policy}")
     for one in now.relayed:

@@ -10,7 +10,7 @@ import hashlib
 import http.client
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -29,6 +29,7 @@ _ADDRESS = "check the address that the centre gave"
 
 
 Known = tuple[int, int]
+Open = Callable[[str, int, float], socket.socket]  # (host, port, seconds for each step)
 
 
 class EndpointError(Exception):
@@ -40,29 +41,31 @@ class EndpointError(Exception):
         self.final = final
 
 
-def ask(url: str, roots: Iterable[bytes], request: bytes, known: Known | None) -> bytes:
+def ask(url: str, roots: Iterable[bytes], request: bytes, known: Known | None, opens: Open | None = None) -> bytes:
     """The answer to a request (wire/request.py). `roots`: DER. Raises EndpointError.
 
     `known`: it is surely between these, microseconds since 1970, and the certificates must hold then: the system's
-    clock may never have been set. None: nobody knows better than that clock, and OpenSSL asks it.
+    clock may never have been set. None: nobody knows better than that clock, and OpenSSL asks it. `opens` makes the
+    connection where a proxy is in the way; it raises EndpointError.
     """
     context = _context()
     if known is not None:
         context.verify_flags |= _NO_CHECK_TIME
     context.load_verify_locations(cadata="".join(map(ssl.DER_cert_to_PEM_cert, roots)))
-    data = _talk(url, "wardlink/1/request", context, to_text("REQUEST", request).encode(), TEXT_LIMIT_LETTERS, known)
+    body = to_text("REQUEST", request).encode()
+    data = _talk(url, "wardlink/1/request", context, body, TEXT_LIMIT_LETTERS, known, opens)
     try:
         return from_text("ANSWER", data.decode("ascii", "replace"))
     except RequestError as error:
         raise EndpointError(f"what {urlsplit(url).netloc} sent is no answer: {error}", _ADDRESS) from error
 
 
-def root(url: str, fingerprint: bytes) -> bytes:
-    """The root (DER) that has this SHA-256. Raises EndpointError."""
+def root(url: str, fingerprint: bytes, opens: Open | None = None) -> bytes:
+    """The root (DER) that has this SHA-256. `opens` as for `ask`. Raises EndpointError."""
     anybody = _context()
     anybody.check_hostname = False
     anybody.verify_mode = ssl.CERT_NONE  # RFC 7030, 4.1.1: what comes is public, and held against the fingerprint
-    data = _talk(url, ".well-known/est/cacerts", anybody, None, ROOTS_LIMIT_BYTES, None)
+    data = _talk(url, ".well-known/est/cacerts", anybody, None, ROOTS_LIMIT_BYTES, None, opens)
     for der in _certificates(data):
         if hashlib.sha256(der).digest() == fingerprint:
             return der
@@ -89,9 +92,16 @@ class _Link(http.client.HTTPSConnection):
     """Looks at the dates of the other side's chain before anything is said."""
 
     known: Known | None = None
+    opens: Open | None = None
+    context: ssl.SSLContext
 
     def connect(self) -> None:
-        super().connect()
+        if self.opens is None:
+            super().connect()
+        else:
+            self.sock = self.context.wrap_socket(
+                self.opens(self.host, self.port, TIME_LIMIT_S), server_hostname=self.host
+            )
         if self.known is not None:
             assert isinstance(self.sock, ssl.SSLSocket)
             _check_dates(_chain(self.sock), self.known, self.host)
@@ -116,13 +126,19 @@ def _chain(sock: ssl.SSLSocket) -> list[bytes]:
 
 
 def _talk(
-    url: str, path: str, context: ssl.SSLContext, body: bytes | None, limit_bytes: int, known: Known | None
+    url: str,
+    path: str,
+    context: ssl.SSLContext,
+    body: bytes | None,
+    limit_bytes: int,
+    known: Known | None,
+    opens: Open | None,
 ) -> bytes:
     parts = urlsplit(url)
     place = f"{parts.path.rstrip('/')}/{path}"
     try:
         link = _Link(parts.hostname or "", parts.port, timeout=TIME_LIMIT_S, context=context)
-        link.known = known
+        link.known, link.opens, link.context = known, opens, context
         try:
             link.request("GET" if body is None else "POST", place, body, _headers(body))
             answer = link.getresponse()

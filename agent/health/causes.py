@@ -24,6 +24,9 @@ class Cause(NamedTuple):
 
 # What the uplink says (agent/uplink/tls.py, link.py), and what that means. The first that fits counts.
 _LINKS = (
+    ("the proxy", codes.PROXY),
+    ("is no HTTP proxy", codes.PROXY),
+    ("is no SOCKS5 proxy", codes.PROXY),
     ("cannot be resolved", codes.NO_NAME),
     ("is no name of a host", codes.NO_NAME),
     ("refuses connections", codes.CLOSED),
@@ -40,7 +43,8 @@ _LINKS = (
     ("nobody listens", codes.UNHEARD),
 )
 _DATES = ("expired", "not valid yet", "not be valid yet")
-_NET = frozenset({codes.NO_NAME, codes.NO_ANSWER, codes.NO_ROUTE})  # what a missing network looks like from above
+# What a missing network looks like from above.
+_NET = frozenset({codes.NO_NAME, codes.NO_ANSWER, codes.NO_ROUTE, codes.PROXY})
 _UNSET = ("unsynchronised", "not set")
 
 
@@ -168,6 +172,9 @@ def _signatures(status: Status) -> Iterator[Cause]:
 def _rest(status: Status) -> Iterator[Cause]:
     if status.trust and status.trust.problem:
         yield Cause(codes.ENROLMENT, f"enrolment: {status.trust.problem}", status.trust.hint)
+    if status.volume and status.volume.held:
+        what = f"{status.volume.words()} are used: {status.volume.held}"
+        yield Cause(codes.CAP, what, "nothing is lost, it waits here; a cable, or another data_cap_mib")
     for one in status.relayed:
         if one.problem:
             yield Cause(codes.RELAY, f"relay for {one.gateway}: {one.problem}", one.hint)

@@ -31,6 +31,10 @@ def _samples(status: Status) -> Iterator[Sample]:
         yield "time_refused_total", "counter", {"reason": reason}, count
     yield from _of_ports(status)
     yield from _of_link(status.link)
+    yield "link_carried_bytes_total", "counter", {}, status.carried_bytes
+    if status.volume is not None:
+        yield "volume_used_bytes", "gauge", {"month": status.volume.month}, status.volume.used_bytes
+        yield "volume_cap_bytes", "gauge", {}, status.volume.cap_bytes
     yield from _of_spool(status.spool)
     yield from _of_relayed(status)
     if status.radio is not None:

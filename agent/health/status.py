@@ -95,6 +95,19 @@ class RadioStatus(msgspec.Struct, frozen=True):
     strangers: list[StrangerStatus]
 
 
+class VolumeStatus(msgspec.Struct, frozen=True):
+    """Of a month with a cap. `month` is empty before any time was known; `held`: what waits."""
+
+    month: str
+    used_bytes: int
+    cap_bytes: int
+    held: str
+
+    def words(self) -> str:
+        """For people."""
+        return f"{self.used_bytes >> 20} of {self.cap_bytes >> 20} MiB of {self.month or 'this month'}"
+
+
 class LinkStatus(msgspec.Struct, frozen=True):
     """The uplink. Counts are since the start of this epoch; what was refused is counted by reason."""
 
@@ -202,6 +215,8 @@ class Status(msgspec.Struct, frozen=True):
     key: str = ""  # how the gateway's key is kept: tpm, board, file
     trust: TrustStatus | None = None  # None: the keys were made by hand
     patient: str = ""  # the binding in words, and whose key makes the pseudonyms; nothing of the patient
+    volume: VolumeStatus | None = None  # where a cap is set
+    carried_bytes: int = 0  # by all links of this start, both ways, as the kernel counts them
 
 
 def pack(status: Status) -> bytes:

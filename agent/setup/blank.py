@@ -16,7 +16,7 @@ def blanked(data: bytes) -> tuple[bytes, list[str]]:
     """(the file without secrets, the places of those that were there). `data` was read once, and was right."""
     text = plain(data)
     raw = tomllib.loads(text)
-    secrets = {place: value for place in SECRETS if (value := _at(raw, place)) not in ("", None, KEPT)}
+    secrets = {place: value for place in SECRETS if _is_secret(place, value := _at(raw, place))}
     if not secrets:
         return data, []
     wanted = _without(raw, list(secrets))
@@ -27,6 +27,11 @@ def blanked(data: bytes) -> tuple[bytes, list[str]]:
         text = _HEAD + toml.written(wanted)
     end = "\r\n" if b"\r\n" in data else "\n"
     return text.replace("\n", end).encode(), list(secrets)
+
+
+def _is_secret(place: str, value: Any) -> bool:
+    """A proxy without a password stays to be read."""
+    return value not in ("", None, KEPT) and (place != "proxy" or "@" in value)
 
 
 def _line_blanked(text: str, place: str) -> str:

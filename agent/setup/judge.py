@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from agent.setup.lines import line_of
 from agent.setup.terms import FILES, KEPT, Ethernet, Fault, Setup, Wifi
+from config.load import ConfigError
+from config.proxy import proxy_of
 from wire import voucher
 from wire.topics import is_name
 
@@ -39,6 +41,7 @@ def _whole(setup: Setup) -> Found:
     yield from _voucher(setup)
     if setup.time and not _is_address(setup.time):
         yield "time", f"{setup.time!r} is no address", 'like "time.example.org:8484"'
+    yield from _proxy(setup.proxy)
     if len(setup.hostname) > 63 or not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", setup.hostname):
         yield "hostname", f"{setup.hostname!r} is none", "small letters, digits and '-'; the network sees it: no names"
     for one in setup.ntp:
@@ -49,6 +52,15 @@ def _whole(setup: Setup) -> Found:
             yield "ssh_keys", "not a public key of ssh", "the one line of id_ed25519.pub; never the private key"
     if len(set(setup.order)) != len(setup.order):
         yield "order", "a way stands there twice", 'like order = ["ethernet", "wifi", "mobile"]'
+
+
+def _proxy(text: str) -> Found:
+    if text in ("", KEPT):
+        return
+    try:
+        proxy_of(text)
+    except ConfigError as error:
+        yield "proxy", str(error), error.hint
 
 
 def _voucher(setup: Setup) -> Found:

@@ -19,16 +19,6 @@ from agent.setup.terms import KEPT, SECRETS, TEXT_LIMIT_BYTES, Ethernet, Fault, 
 
 _TABLES: Mapping[str, type[msgspec.Struct]] = {"ethernet": Ethernet, "wifi": Wifi, "mobile": Mobile}
 _KINDS = ("str", "int", "bool", "array", "object", "float")
-_REFUSED = {
-    "proxy": (
-        "the link to the broker goes out directly: no proxy is spoken yet",
-        "ask the hospital to let the gateway out to the broker's port, and remove the line",
-    ),
-    "data_cap_mib": (
-        "volume by month is not counted yet, so a cap would not be kept",
-        "limit it at the provider, and remove the line",
-    ),
-}
 Raw = dict[str, Any]
 
 
@@ -111,9 +101,7 @@ def _unknown(text: str, raw: Raw) -> list[Fault]:
         known = list(kind.__struct_fields__)
         for key in here:
             place = f"{table}.{key}" if table else key
-            if key in _REFUSED and not table:
-                faults.append(Fault(line_of(text, place), f"{key}: {_REFUSED[key][0]}", _REFUSED[key][1]))
-            elif key not in known:
+            if key not in known:
                 faults.append(Fault(line_of(text, place), f"unknown key {key!r}", _meant(table, key, known)))
     return faults
 

@@ -13,7 +13,7 @@ SOURCES = "etc/chrony/sources.d/wardlink.sources"
 SSH_KEYS = "run/wardlink-setup/ssh/authorized_keys"
 COUNTRY = "run/wardlink-setup/country"
 HOSTNAME = "etc/hostname"
-OURS = ("site", "broker", "bed", "time")  # keys of gateway.toml that have one of their own
+OURS = ("site", "broker", "bed", "time", "proxy", "data_cap_mib")  # keys of gateway.toml that have one of their own
 MARK = "# Made of wardlink.txt by `wardlink setup apply`: change it there.\n"
 
 
@@ -55,4 +55,4 @@ def gateway(setup: Setup) -> dict[str, object]:
     ours = {key: getattr(setup, key) for key in OURS}
     page = setup.gateway.get("page", {})
     spoken = {"language": setup.language} | page if isinstance(page, dict) else page
-    return {key: value for key, value in ours.items() if value} | setup.gateway | {"page": spoken}
+    return {key: value for key, value in ours.items() if value not in ("", 0, KEPT)} | setup.gateway | {"page": spoken}

@@ -11,7 +11,7 @@ PRESEED_FILE = "rpi-preseed.toml"
 TEXT_LIMIT_BYTES = 1 << 16
 FILE_LIMIT_BYTES = 1 << 16  # a certificate or a key beside it
 KEPT = "(kept on the gateway)"  # stands where a secret stood, once the gateway has it
-SECRETS = ("voucher", "wifi.password", "wifi.key_password", "mobile.password", "mobile.pin")
+SECRETS = ("voucher", "proxy", "wifi.password", "wifi.key_password", "mobile.password", "mobile.pin")
 FILES = ("wifi.ca", "wifi.certificate", "wifi.key")  # keys that name a file beside wardlink.txt
 SECRET_FILES = ("wifi.key",)
 
@@ -71,6 +71,8 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     voucher: str = ""
     language: Literal["en", "fr", "zh-Hans", "ru", "ky", "kk", "ar", "ka"] = "en"
     time: str = ""
+    proxy: str = ""  # a secret where a password stands in it
+    data_cap_mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 24)] = 0  # a month; 0: no cap
     ntp: list[str] = []
     hostname: str = "wardlink"
     ssh_keys: list[str] = []

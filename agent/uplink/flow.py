@@ -8,22 +8,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from agent.uplink.account import UNHEARD, Account
 from agent.uplink.asked import Asked
-from agent.uplink.lanes import LIVE_LIMIT_BYTES, Lane, Lanes, Parcel
+from agent.uplink.lanes import Lane, Lanes, Parcel
+from agent.uplink.limits import Limits
 from agent.uplink.pace import FETCH_LEAST_BYTES, SECOND_NS, RoundTrip, Terms, Window
-from agent.uplink.receipts import PATIENCE_LEAST_S, Patience
+from agent.uplink.receipts import Patience
 from agent.uplink.recent import Busy, Flight, Key, Recent, busy
+from agent.uplink.shut import OPEN, Shut
 from wire.command import Wanted
 from wire.ranges import Ranges
 from wire.receipt import Held
 from wire.topics import Class
 
-STALL_LEAST_S = 20.0
-LOOK_EVERY_S = 5.0
+__all__ = ["Flow", "Limits", "Stored"]
+
 PACKET_OVERHEAD_BYTES = 128  # MQTT's own bytes around an envelope: topic of 64, identifiers, lengths
 STRIKES_LIMIT_COUNT = 3
 STRUCK_LIMIT_COUNT = 1024
@@ -45,21 +46,14 @@ class Stored(Protocol):
     def data(self) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Times and sizes; the defaults are for links from 9.6 kbit/s to loopback."""
-
-    stall_least_s: float = STALL_LEAST_S
-    patience_least_s: float = PATIENCE_LEAST_S
-    look_every_s: float = LOOK_EVERY_S
-    close_limit_s: float = 3.0
-    live_limit_bytes: int = LIVE_LIMIT_BYTES
-
-
 class Flow:
-    """Lanes, flight, window and what rests, as one thing. `up` and `down` bracket each connection."""
+    """Lanes, flight, window and what rests, as one thing. `up` and `down` bracket each connection.
 
-    def __init__(self, limits: Limits) -> None:
+    `shut` says what waits in the spool for want of volume; it is asked at each decision, from any thread.
+    """
+
+    def __init__(self, limits: Limits, shut: Callable[[], Shut] = lambda: OPEN) -> None:
+        self._shut = shut
         self._limits = limits
         self._lanes = Lanes(limits.live_limit_bytes)
         self._flight = Flight()
@@ -131,7 +125,8 @@ class Flow:
             return
         if parcel.cls is Class.KEY and (parcel.epoch, parcel.hour) > self._newest:  # an hour begins with its grant
             self._opening, self._newest = parcel, (parcel.epoch, parcel.hour)
-        left = self._lanes.offer(parcel) if self.is_up and not self._stopping else [parcel]
+        goes = self.is_up and not self._stopping and parcel.cls not in self._shut().live
+        left = self._lanes.offer(parcel) if goes else [parcel]
         if left:
             self.account.live_left += len(left)
             self._look_ns = min(self._look_ns, now + SECOND_NS)  # the spool commits once a second
@@ -246,7 +241,7 @@ class Flow:
     def busy(self, now: int) -> Busy:
         """What the spool must not give us; it may be asked from any thread."""
         unheard = frozenset(cls for cls, at in self._unheard.items() if now - at < self.patience.ns)
-        return self._taken(now, unheard, self._asked.frozen())
+        return self._taken(now, unheard | self._shut().late, self._asked.frozen())
 
     def _taken(
         self, now: int, classes: frozenset[int] = frozenset(), asked: Mapping[Key, Ranges] | None = None

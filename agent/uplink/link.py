@@ -12,7 +12,6 @@ import ssl
 import struct
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
@@ -24,36 +23,19 @@ from paho.mqtt.reasoncodes import ReasonCode
 from agent.uplink import tcp
 from agent.uplink.account import UNHEARD
 from agent.uplink.aliases import Aliases
+from agent.uplink.broker import Broker, Will
 from agent.uplink.library import mqtt
+from agent.uplink.meter import FAILED_DIAL_BYTES
 from agent.uplink.pace import PACKET_LIMIT_BYTES, RECEIVE_LIMIT_COUNT, Terms
 from agent.uplink.tls import Dated, LinkError, Resuming, explain, explain_text, unanswered
 from agent.uplink.wary import TAKEN_LIMIT_BYTES, WaryClient
 from wire.relay import RELAY_LIMIT_BYTES
 
+__all__ = ["Broker", "Link", "Will"]
+
 READS_LIMIT_COUNT = 64
 _NO_SUBSCRIBER = 0x10
 _TAKEN_OVER = 0x8E
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where the broker is. `tls` None means in the clear: for tests and a broker on the same machine."""
-
-    host: str
-    port: int
-    tls: ssl.SSLContext | None
-    keepalive_s: int = 60  # shorter than most translators of addresses remember an idle flow
-    # For TCP, then for each flight of TLS: SYNs go at 0, 1, 3, 7 s, and after that too rarely.
-    dial_limit_s: float = 10.0
-    connect_limit_s: float = 30.0  # to the CONNACK: three round trips of 2.5 s, and each may be lost twice
-
-
-@dataclass(frozen=True, slots=True)
-class Will:
-    """What the broker says for us when we vanish; retained."""
-
-    topic: str
-    data: bytes
 
 
 class Link:
@@ -79,6 +61,7 @@ class Link:
         self._handed = 0
         self._terms: asyncio.Future[Terms] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None  # set while the socket is on the loop
+        self._sock: Any = None
         self._fd = -1
         self._writing = False
         self._abandoned = False
@@ -87,10 +70,11 @@ class Link:
         self._aliases = Aliases(0)
         self._client = self._fresh(client_id, will)
 
-    def _fresh(self, client_id: str, will: Will) -> mqtt.Client:
+    def _fresh(self, client_id: str, will: Will) -> WaryClient:
         client = WaryClient(
             CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5, reconnect_on_failure=False
         )
+        client.opens = self._broker.opens
         client.max_inflight_messages = 0  # no limit: the window is ours, and paho's queue must not hide anything
         client.max_queued_messages = 0
         client.connect_timeout = min(self._broker.dial_limit_s, self._broker.connect_limit_s)
@@ -143,7 +127,7 @@ class Link:
         sock = self._client.socket()
         if sock is None:
             raise ConnectionResetError("closed while connecting")
-        self._loop, self._fd = loop, sock.fileno()
+        self._loop, self._sock, self._fd = loop, sock, sock.fileno()
         loop.add_reader(self._fd, self._readable)
         self.flush()
 
@@ -189,6 +173,7 @@ class Link:
         """Keepalive; call it once a second."""
         self._client.loop_misc()
         sock = self._client.socket()
+        self._broker.meter.look(self._sock)
         if isinstance(sock, Dated):
             try:
                 sock.look_again()
@@ -204,6 +189,8 @@ class Link:
 
     def drop(self) -> None:
         """Close at once. What paho still holds dies with its client."""
+        if self._client.is_there and not self._dialled and not self._abandoned:
+            self._broker.meter.add(FAILED_DIAL_BYTES)
         self._abandoned = True
         self._detach()
         self._close_socket()
@@ -215,6 +202,7 @@ class Link:
 
     def _detach(self) -> None:
         if self._loop is not None:
+            self._broker.meter.end(self._sock)
             self._loop.remove_reader(self._fd)
             self._stop_writing()
             self._loop = None

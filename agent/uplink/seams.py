@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from agent.uplink.account import LinkState
 from agent.uplink.link import Broker, Link, Will
+from agent.uplink.shut import OPEN, Shut
 from agent.uplink.times import Nobody, Times
 from wire.topics import Address
 
@@ -18,6 +19,7 @@ class Seams:
     """Where the uplink meets the rest. `clock` is monotonic nanoseconds; `uniform(a, b)` a random number in a..b.
 
     `on_connect` is called on each connection before anything live flows: offer the catalogue there.
+    `shut` says what waits in the spool for want of volume; any thread.
     `utc` gives microseconds since 1970 that have surely passed, None where nobody knows.
     """
 
@@ -28,6 +30,7 @@ class Seams:
     utc: Callable[[], int | None] = lambda: None
     dial: Dial = Link
     times: Times = field(default_factory=Nobody)
+    shut: Callable[[], Shut] = lambda: OPEN
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +16,13 @@ USER_TIMEOUT_MS = 60_000
 # kernel has no bbr, or does not let us have it, its own choice stays.
 CONGESTION = b"bbr"
 _SIOCOUTQNSD = 0x894B  # what is in the send queue and was never sent
+
+Open = Callable[[str, int, float], socket.socket]  # (host, port, seconds for each step)
+
+
+def direct(host: str, port: int, limit_s: float) -> socket.socket:
+    """A connection without a proxy. Raises OSError."""
+    return socket.create_connection((host, port), timeout=limit_s)
 
 
 def tune(sock: Any) -> None:

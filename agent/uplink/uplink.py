@@ -59,7 +59,7 @@ class Uplink:
         self.broker = broker
         self._seams = seams
         self._limits = limits or Limits()
-        self._flow = Flow(self._limits)
+        self._flow = Flow(self._limits, seams.shut)
         self._wake = asyncio.Event()
         gateway = origin.address.gateway
         self._receipts = Receipts(centres, gateway, spool, relayed) if centres else None

@@ -7,6 +7,9 @@ ends the link before it is kept. Our limit is in the CONNECT too, so an honest b
 
 from __future__ import annotations
 
+import socket
+
+from agent.uplink import tcp
 from agent.uplink.library import mqtt
 
 TAKEN_LIMIT_BYTES = 1 << 17  # the largest that the centre says is a receipt of 64 KiB
@@ -19,7 +22,18 @@ class BoundError(OSError):
 
 
 class WaryClient(mqtt.Client):
-    """`_sock_recv` is asked for one byte, or for the rest of the packet whose length was just read."""
+    """`_sock_recv` is asked for one byte, or for the rest of the packet whose length was just read.
+
+    `opens` makes the connection: paho would look for proxies in the environment, which is nobody's here.
+    """
+
+    opens: tcp.Open = staticmethod(tcp.direct)
+    is_there = False  # somebody answered, if only TCP
+
+    def _create_socket_connection(self) -> socket.socket:
+        made = self.opens(self._host, self._port, self._connect_timeout)
+        self.is_there = True
+        return made
 
     def _sock_recv(self, bufsize: int) -> bytes:
         command = self._in_packet["command"]

@@ -85,7 +85,7 @@ def test_the_port_of_a_broker_has_a_default(broker: str, port: int) -> None:
         (GOOD + "[spool]\nvital_mb = 9", ":4: unknown key 'vital_mb'", "did you mean 'vital_mib'?"),
         (GOOD + "[spool]\nsite = 9", ":4: unknown key 'site'", "known keys: key_mib, vital_mib, wave_mib"),
         (GOOD + PORT + OTHER + "bauds = 9600", ":11: unknown key 'bauds'", "did you mean 'baud'?"),
-        (GOOD + "zzz = 1", ":3: unknown key 'zzz'", "known keys: ask, bed, broker, confirm, discover"),
+        (GOOD + "zzz = 1", ":3: unknown key 'zzz'", "known keys: ask, bed, broker, confirm, data_cap_mib"),
         (GOOD + "interval_s = 99", ":3: Expected `float` <= 10.0", "annotated"),
         (GOOD + 'interval_s = "1"', ":3: Expected `float`, got `str`", "annotated"),
         (GOOD + 'confirm = "maybe"', ":3: Invalid enum value 'maybe'", "annotated"),

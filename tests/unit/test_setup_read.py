@@ -12,6 +12,7 @@ from agent.judging import judged
 from agent.setup import preseed
 from agent.setup.blank import blanked
 from agent.setup.read import SetupError
+from agent.setup.render import rendered
 from agent.setup.terms import KEPT, SECRETS, Ethernet, Mobile, Setup, Whole, Wifi
 from wire.voucher import Voucher
 
@@ -82,8 +83,9 @@ def test_what_a_laptop_does_to_a_file_does_no_harm(data: bytes, tmp_path) -> Non
         (GOOD + WIFI + 'bed = "3"\n', 7, "unknown key 'bed'", "above the first [table]"),
         (GOOD + 'apn = "x"\n', 3, "unknown key 'apn'", "belongs into [mobile]"),
         (GOOD + 'language = "de"\n', 3, "language: invalid enum value", "annotated"),
-        (GOOD + 'proxy = "http://p:1"\n', 3, "no proxy is spoken", "remove the line"),
-        (GOOD + "data_cap_mib = 500\n", 3, "not counted yet", "remove the line"),
+        (GOOD + 'proxy = "ftp://u:s3cr3t@p:1"\n', 3, "proxy: proxy is neither", "socks5://"),
+        (GOOD + '[gateway]\nproxy = "http://p:1"\n', 4, "proxy: stands there twice", "above the first [table]"),
+        (GOOD + "data_cap_mib = -1\n", 3, "data_cap_mib: expected `int` >= 0", "quotes"),
         (GOOD + "bed = ward 3\n", 3, "invalid value", "double quotes"),
         (GOOD + "bed = \u201cward 3\u201d\n", 3, "typographic quotes", '"..."'),
         (GOOD + GOOD, 3, "stands there twice", "leave one"),
@@ -145,6 +147,18 @@ def test_secrets_that_were_taken_over_stay_what_they_were(said, tmp_path) -> Non
     assert judged(left, tmp_path, laptop=True).setup.wifi.password == KEPT
     other = judged(GOOD.encode(), tmp_path)
     assert said(left, before=other)
+
+
+def test_a_proxy_is_a_secret_where_it_has_a_password(tmp_path) -> None:
+    open_, shut = (GOOD + f'proxy = "http://{who}10.0.0.1:3128"\n' for who in ("", "ward:s3cr3t@"))
+    assert blanked(open_.encode()) == (open_.encode(), [])
+    first = judged(shut.encode(), tmp_path)
+    left, places = blanked(shut.encode())
+    assert (places, b"s3cr3t" in left) == (["proxy"], False)
+    assert judged(left, tmp_path, before=first) == first
+    assert judged(left, tmp_path, laptop=True).setup.proxy == KEPT
+    assert "s3cr3t" in rendered(first)[0].data.decode()
+    assert rendered(first)[0].mode == 0o640
 
 
 @pytest.mark.parametrize(
