@@ -19,6 +19,7 @@ from centre.web.api import Interface, NotThereError
 from centre.web.deeds import Deeds, Desk
 from centre.web.door import Doorkeeper
 from centre.web.guard import Guard
+from centre.web.history import Drawn, History
 from centre.web.models import Problem
 from centre.web.plain import plain
 from centre.web.sources import Live, Store
@@ -53,6 +54,8 @@ def make_app(
         swagger_ui_oauth2_redirect_url=None,
     )
     app.include_router(Interface(store, now).router())
+    if isinstance(store, Drawn):
+        app.include_router(History(store, now).router())
     if isinstance(store, Desk):
         app.include_router(Deeds(store, now).router())
     app.router.routes.append(APIWebSocketRoute("/api/beds/{gateway}/live", Socket(store, live, now).serve))

@@ -104,6 +104,7 @@ def test_what_is_open_shows_nothing(tmp_path: Path) -> None:
         ("/api/beds", "li anna otto"),
         ("/api/beds/gw-a1/numerics", "li anna"),
         ("/api/beds/gw-a1/samples", "li anna"),
+        ("/api/beds/gw-a1/history", "li anna"),
         ("/api/beds/gw-a1/notices", "li anna"),
         ("/api/beds/gw-a1/streams", "li anna otto"),
         ("/api/beds/gw-a1/ledger", "li otto"),
