@@ -67,6 +67,19 @@ class Outlines:
         with self._reading() as connection:
             return trends.trends(connection, self._number(gateway), epoch, (first, last), count)
 
+    def bound(self, gateway: str, epoch: int, first: int, last: int) -> list[tuple[str, str, str, str]]:
+        """Whose bed it was from `first` to `last` (t) as the gateway said: (method, status, pseudonym, bed), in order.
+
+        The latest before counts; none where the epoch had said nothing yet.
+        """
+        a = schema.ASSOCIATION.c
+        with self._reading() as connection:
+            here = (a.gw == self._number(gateway), a.epoch == epoch, a.t <= last)
+            wanted = select(a.t, a.method, a.status, a.pseudonym, a.bed).where(*here)
+            found = [tuple(row) for row in connection.execute(wanted.order_by(a.t, a.seq, a.item))]
+        before = [row for row in found if row[0] <= first][-1:]
+        return [row[1:] for row in (*before, *(row for row in found if row[0] > first))]
+
 
 def _ends(connection: Connection, band: waves.Band, rate: Fraction, first: int, last: int) -> Times | None:
     b = schema.BLOCK.c

@@ -68,7 +68,7 @@ def waves_of(
     gaps: dict[int, list[rows.Gap]] = {}
     for gap in store.gaps(*place):
         gaps.setdefault(gap.stream, []).append(gap)
-    seen = _Seen(outlines, place, span, int(window.width))
+    seen = Seen(outlines, place, span, int(window.width))
     found = []
     for row in streams:
         mine = sorted(gaps.get(row.stream, []), key=lambda gap: gap.first)
@@ -80,7 +80,7 @@ def waves_of(
     return found
 
 
-class _Seen:
+class Seen:
     """Which samples of a stream are in the span; asked once of streams that were coded together."""
 
     def __init__(self, outlines: Outlines, place: tuple[str, int], span: tuple[int, int], width_us: int) -> None:
@@ -153,10 +153,8 @@ class _Wave:
 
     def _jump(self, left: int, right: int, index: int) -> past.PastHole:
         """Between two pieces: a gap of unknown size."""
-        cause = next((gap.cause for gap in self._gaps if gap.first == index and gap.count is None), "")
-        return past.PastHole(
-            left=left, right=right, first=index, last=None, cause=plain(cause or covering.NOT_RECEIVED)
-        )
+        cause = cause_between(self._gaps, index)
+        return past.PastHole(left=left, right=right, first=index, last=None, cause=cause)
 
     def _holes(self, piece: past.PastPiece, ends: Ends) -> list[past.PastHole]:
         """Empty columns, each with its causes; and losses that no column shows."""
@@ -189,6 +187,12 @@ class _Wave:
         right = left if last is None else piece.left + (min(last, piece.last) - piece.first) * columns // size
         hole = past.PastHole(left=left, right=max(left, right), first=first, last=last, cause=plain(cause))
         found.setdefault((hole.left, hole.right, hole.cause), hole)
+
+
+def cause_between(gaps: Sequence[rows.Gap], index: int) -> str:
+    """Why the time jumps before sample `index`."""
+    found = next((gap.cause for gap in gaps if gap.first == index and gap.count is None), covering.NOT_RECEIVED)
+    return plain(found)
 
 
 def _listed(values: np.ndarray, there: np.ndarray) -> list[int | None]:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable
-from typing import Annotated, NamedTuple, Protocol, cast, runtime_checkable
+from typing import Annotated, Protocol, cast, runtime_checkable
 
 from fastapi import APIRouter, Query
 
 from centre import placing
-from centre.boots import mapping_of
-from centre.mapping import Mapping
-from centre.rows import Dating
 from centre.store.drawn import Outlines
 from centre.web import past, telling
 from centre.web.api import PROBLEMS, GatewayPath, NotThereError
 from centre.web.drawing import Window, dated, waves_of
+from centre.web.epochs import Dated, within
 from centre.web.sources import Store
 from wire.grades import grade
 
 WINDOW_LEAST_US = 2_000_000
 WINDOW_LIMIT_US = 72 * 3_600_000_000
 COLUMNS_LIMIT = 4000
-EPOCHS_LIMIT_COUNT = 48
 _UTC_LIMIT = 2**53 - 1
 
 From = Annotated[int, Query(alias="from", ge=0, le=_UTC_LIMIT, description="UTC, microseconds since 1970")]
@@ -37,19 +33,6 @@ class Drawn(Protocol):
 
     @property
     def outlines(self) -> Outlines: ...
-
-
-class _Dated(NamedTuple):
-    """What is known about when an epoch was, of `first` to `last` of its t; None: nothing came of it."""
-
-    epoch: int
-    mapping: Mapping
-    first: int
-    last: int
-
-    @property
-    def is_dated(self) -> bool:
-        return self.mapping.at(self.first).utc is not None and self.mapping.at(self.last).utc is not None
 
 
 class History:
@@ -72,7 +55,7 @@ class History:
             raise NotThereError(f"no bed has the gateway {gateway}", "see /api/beds")
         stop = min(max(last, first + WINDOW_LEAST_US), first + WINDOW_LIMIT_US)
         window = Window(first, stop, columns)
-        known, left_out = self._epochs(gateway, window)
+        known, left_out = within(self._store, gateway, window)
         return past.Past(
             now=self._now(),
             gateway=gateway,
@@ -85,40 +68,7 @@ class History:
             left_out=left_out,
         )
 
-    def _epochs(self, gateway: str, window: Window) -> tuple[list[_Dated], int]:
-        """Epochs that lie in the window, or may; and how many were not looked at. Numbers grow with time."""
-        held = sorted(self._store.epochs(gateway))
-        begin = bisect_left(held, window.first, key=lambda epoch: self._end(gateway, epoch))
-        found: list[_Dated] = []
-        for at, epoch in enumerate(held[begin:], begin):
-            if len(found) == EPOCHS_LIMIT_COUNT:
-                return found, len(held) - at
-            one = self._dated(gateway, epoch)
-            if one is None:
-                continue
-            starts, ends = one.mapping.at(one.first).earliest, one.mapping.at(one.last).latest
-            if starts is not None and starts > window.last:
-                if one.is_dated:
-                    break
-                continue
-            if ends is None or ends >= window.first:
-                found.append(one)
-        return found, 0
-
-    def _end(self, gateway: str, epoch: int) -> int:
-        one = self._dated(gateway, epoch)
-        latest = None if one is None else one.mapping.at(one.last).latest
-        return 0 if one is None else _UTC_LIMIT if latest is None else latest
-
-    def _dated(self, gateway: str, epoch: int) -> _Dated | None:
-        known = self._store.datings(gateway, epoch)
-        own: list[Dating] = [one for one in known if one.epoch == epoch and one.arrived]
-        if not own:
-            return None
-        first, last = min(a.first for a in own[0].arrived), max(a.last for a in own[0].arrived)
-        return _Dated(epoch, mapping_of(epoch, known), first, last)
-
-    def _epoch(self, gateway: str, one: _Dated, window: Window, numerics: bool) -> past.PastEpoch:
+    def _epoch(self, gateway: str, one: Dated, window: Window, numerics: bool) -> past.PastEpoch:
         outlines = cast(Drawn, self._store).outlines
         begin = placing.t_of(one.mapping, window.first, one.first, one.last)
         end = placing.t_of(one.mapping, window.last, one.first, one.last)
@@ -150,7 +100,7 @@ class History:
             ],
         )
 
-    def _undated(self, gateway: str, one: _Dated) -> past.PastUndated:
+    def _undated(self, gateway: str, one: Dated) -> past.PastUndated:
         begin, end = one.mapping.at(one.first), one.mapping.at(one.last)
         return past.PastUndated(
             epoch=one.epoch,
