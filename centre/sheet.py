@@ -134,7 +134,7 @@ class _Page:
         if not is_hole and part.words == "pace":
             self._line(left, middle + 8, left, middle + 12)
             return
-        top = middle + ROW_MM / 2 - 9
+        top = middle - ROW_MM / 2 + 2
         if is_hole:
             for at in range(int(left), int(right) + 1, 2):
                 if left <= at and at + 2 <= right:
