@@ -5,11 +5,10 @@ What a device kept in its memory was not taken when it was told: it is no part o
 
 from __future__ import annotations
 
-from collections import defaultdict
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Double, Select, and_, cast, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Double, Select, and_, case, cast, exists, func, select
 
 from centre.store import schema
 
@@ -23,26 +22,35 @@ class Trend(NamedTuple):
 
 
 def trends(connection: Connection, gw: int, epoch: int, span: tuple[int, int], count: int) -> list[Trend]:
-    """Of `span` (first and last t, microseconds)."""
+    """Of `span` (first and last t, microseconds). Each stream is read once, along its key."""
+    s = schema.STREAM.c
+    numbers = select(s.stream).where(s.gw == gw, s.epoch == epoch, s.rate == "0/1").order_by(s.stream)
+    found = (_trend(connection, (gw, epoch, stream), span, count) for stream in connection.scalars(numbers).all())
+    return [one for one in found if one.columns or one.absent]
+
+
+def _trend(connection: Connection, place: tuple[int, int, int], span: tuple[int, int], count: int) -> Trend:
     n = schema.NUMERIC.c
+    gw, epoch, stream = place
     width = max(1, -(-(span[1] - span[0] + 1) // count))
-    column = (n.t - span[0]) // width
-    here = select(n.stream, column.label("at")).where(n.gw == gw, n.epoch == epoch, n.t.between(*span))
-    here = _untaken(connection, here, gw, epoch)
-    found: dict[int, dict[int, tuple[float, float]]] = defaultdict(dict)
-    number = cast(n.value, Double)
-    plain = here.where(n.value.is_not(None), ~_is_odd()).add_columns(func.min(number), func.max(number))
-    for stream, at, least, greatest in connection.execute(plain.group_by(n.stream, "at")):
-        found[stream][at] = (least, greatest)
-    for stream, at, text in connection.execute(here.where(_is_odd()).add_columns(n.value)):
-        _enter(found[stream], at, float(Decimal(text)))
-    absent: dict[int, list[int]] = defaultdict(list)
-    for stream, at in connection.execute(here.where(n.value.is_(None)).group_by(n.stream, "at")):
-        absent[stream].append(at)
-    return [
-        Trend(stream, [(at, *ends) for at, ends in sorted(found[stream].items())], sorted(absent[stream]))
-        for stream in sorted({*found, *absent})
-    ]
+    column = ((n.t - span[0]) // width).label("at")
+    here = select(column).where(n.gw == gw, n.epoch == epoch, n.stream == stream, n.t.between(*span))
+    here = _untaken(connection, here, place)
+    number = case((_is_odd(), None), else_=cast(n.value, Double))
+    told = here.add_columns(
+        func.min(number), func.max(number), func.sum(_one(n.value.is_(None))), func.sum(_one(_is_odd()))
+    )
+    rows = connection.execute(told.group_by("at")).all()
+    columns = {at: (least, greatest) for at, least, greatest, _, _ in rows if least is not None}
+    if any(odd for *_, odd in rows):
+        for at, text in connection.execute(here.where(_is_odd()).add_columns(n.value)):
+            _enter(columns, at, float(Decimal(text)))
+    absent = sorted(at for at, _, _, none, _ in rows if none)
+    return Trend(stream, [(at, *ends) for at, ends in sorted(columns.items())], absent)
+
+
+def _one(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return case((condition, 1), else_=0)
 
 
 def _is_odd() -> ColumnElement[bool]:
@@ -51,9 +59,10 @@ def _is_odd() -> ColumnElement[bool]:
     return value.like("%e%") | value.like("%n%")
 
 
-def _untaken(connection: Connection, wanted: Select[Any], gw: int, epoch: int) -> Select[Any]:
+def _untaken(connection: Connection, wanted: Select[Any], place: tuple[int, int, int]) -> Select[Any]:
     n, k = schema.NUMERIC.c, schema.TAKEN.c
-    if connection.execute(select(k.t).where(k.gw == gw, k.epoch == epoch).limit(1)).first() is None:  # mostly
+    here = (k.gw == place[0], k.epoch == place[1], k.stream == place[2])
+    if connection.execute(select(k.t).where(*here).limit(1)).first() is None:  # mostly
         return wanted
     same = and_(k.gw == n.gw, k.epoch == n.epoch, k.stream == n.stream, k.t == n.t, k.seq == n.seq, k.item == n.item)
     return wanted.where(~exists().where(same))

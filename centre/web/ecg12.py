@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple, cast
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
@@ -95,10 +95,10 @@ class Ecg12:
         router = APIRouter(responses=PROBLEMS)
         bed = "/api/beds/{gateway}"
         router.add_api_route(f"{bed}/ecg", self.ecg, summary="Ten seconds of twelve leads")
-        paper = {200: {"content": {PDF: {}}, "description": "A4, 25 mm/s, 10 mm/mV"}}
+        paper: dict[int | str, dict[str, Any]] = {200: {"content": {PDF: {}}, "description": "A4, 25 mm/s, 10 mm/mV"}}
         summary = "The same as a PDF, true to scale"
         router.add_api_route(
-            f"{bed}/export/ecg12.pdf", self.pdf, summary=summary, response_class=Response, responses={**paper}
+            f"{bed}/export/ecg12.pdf", self.pdf, summary=summary, response_class=Response, responses=paper
         )
         return router
 

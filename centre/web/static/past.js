@@ -27,11 +27,17 @@ export class Past {
     if (window === null) return this.#drop([]);
     const mine = this.asked;
     put(this.at("past-state"), "Reading …");
+    this.at("lanes").classList.add("before");
     try {
-      const said = await ask(`${this.path}/history?from=${window.first}&to=${window.last}&columns=${this.#columns()}`);
-      if (mine !== this.asked) return;
-      clock.hear(said.now);
-      this.#take(said);
+      const path = `${this.path}/history?from=${window.first}&to=${window.last}&columns=${this.#columns()}`;
+      // Waves are there at once; the readings of days are counted through.
+      for (const more of ["false", "true"]) {
+        const said = await ask(`${path}&numerics=${more}`);
+        if (mine !== this.asked) return;
+        clock.hear(said.now);
+        this.at("lanes").classList.remove("before");
+        this.#take(said, more === "true");
+      }
       if (window.last - window.first < RAW_US) await this.#samples(mine);
     } catch (error) {
       if (mine !== this.asked) return;
@@ -44,13 +50,13 @@ export class Past {
     return Math.max(100, Math.min(COLUMNS_LIMIT, Math.floor(this.at("lanes").clientWidth || 1000)));
   }
 
-  #take(said) {
+  #take(said, isWhole) {
     const found = new Map();
     for (const epoch of said.epochs) {
       for (const one of epoch.waves) this.#enter(found, one.wave, { wave: one, epoch });
       for (const one of epoch.numerics) this.#enter(found, one.numeric, { numeric: one, epoch });
     }
-    this.#drop(found);
+    this.#drop(found); // what is not told again would stand under another time
     for (const [key, { stream, parts }] of found) {
       if (!this.lanes.has(key)) {
         const lane = new Lane(stream);
@@ -59,7 +65,7 @@ export class Past {
       }
       this.lanes.get(key).take(said, parts);
     }
-    this.#tell(said, found.size);
+    this.#tell(said, found.size, isWhole);
   }
 
   #enter(found, stream, part) {
@@ -77,8 +83,8 @@ export class Past {
     }
   }
 
-  #tell(said, count) {
-    const none = count ? "" : " Nothing is held of this time that can be dated.";
+  #tell(said, count, isWhole) {
+    const none = count ? "" : !isWhole ? " Reading …" : " Nothing is held of this time that can be dated.";
     const more = said.left_out ? ` ${said.left_out} starts of the gateway are left out here: look at less time.` : "";
     put(this.at("past-state"), `History, not live. Not to scale: measure in the 12-lead ECG.${none}${more}`);
     refill(this.at("past-undated"), said.undated.map((one) => el("li", "", undated(one))));
