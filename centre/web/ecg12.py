@@ -51,9 +51,9 @@ class LeadSaid(Answer):
     name: str = Field(description="I, II, III, aVR, aVL, aVF, V1 to V6")
     sent: bool = Field(description="False: the device did not send it, and it stays empty")
     centre: float = Field(description="Millivolts at the middle of its strip")
-    runs: list[RunSaid]
-    holes: list[PartSaid]
-    marks: list[PartSaid]
+    runs: list[RunSaid] = Field(description="In the order of time")
+    holes: list[PartSaid] = Field(description="What is missing, with its cause")
+    marks: list[PartSaid] = Field(description="What the device says about samples: pace, beat, lead-off ...")
 
 
 class Ecg(Answer):

@@ -110,7 +110,7 @@ class Memory:
         if not spans or not anchors:
             return [rows.Dating(epoch, b"", anchors, ())]
         first, last = min(first for first, _ in spans), max(last for _, last in spans)
-        came = max(a.utc - a.t + last for a in anchors) + 1_000_000
+        came = max(a.utc - a.t + last for a in anchors) + 86_400_000_000
         return [rows.Dating(epoch, b"", anchors, (rows.Arrived(epoch, first, last, last, came),))]
 
     def orders(self, gateway: str, limit_rows: int) -> list[rows.Order]:
