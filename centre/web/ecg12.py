@@ -137,7 +137,9 @@ class Ecg12:
             printed=f"printed {_when(self._now())} UTC",
         )
         name = f"ecg12-{gateway}-{at}.pdf"
-        return Response(sheet.pdf(said), media_type=PDF, headers={"Content-Disposition": f'inline; filename="{name}"'})
+        return Response(
+            sheet.pdf(said), media_type=PDF, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        )
 
     def _bed(self, gateway: str) -> rows.Bed:
         for bed in self._store.beds():

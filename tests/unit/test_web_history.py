@@ -41,8 +41,8 @@ STREAMS = [
 class Kept:
     """A store that is told what came, second by second."""
 
-    def __init__(self, folder: Path) -> None:
-        self.store = Store(f"sqlite:///{folder / 'centre.db'}")
+    def __init__(self, url: str) -> None:
+        self.store = Store(url)
         self.seq = 0
 
     def say(
@@ -76,7 +76,7 @@ class Kept:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Kept:
-    return Kept(tmp_path)
+    return Kept(f"sqlite:///{tmp_path / 'centre.db'}")
 
 
 ANCHOR = records.Anchor(0, UTC, 20_000, "ntp")
