@@ -246,7 +246,7 @@ def _patient(bound: Sequence[tuple[str, str, str, str]]) -> str:
     if len({one[2] for one in bound}) > 1:
         return "patient: the binding changed within these ten seconds"
     if not bound or not bound[-1][2]:
-        return "patient: nobody was bound"
+        return "patient: nobody was bound, as far as the gateway had said"
     method, status, pseudonym, _ = bound[-1]
     return f"patient {plain(pseudonym)} · bound by {plain(method)}, {plain(status)}"
 

@@ -92,6 +92,18 @@ def test_a_window_of_the_past_is_said_to_be_one_and_live_returns(page: Page, war
     assert page.errors == []
 
 
+def test_what_nobody_can_date_stands_above_and_in_no_picture(page: Page, ward: Ward) -> None:
+    opened(page, ward)
+    told = {"epoch": 5, "mapping": "2-x", "earliest": None, "latest": BOOT_UTC, "grade": "D", "streams": [0]}
+    page.ask("(() => { const real = fetch; window.fetch = async (path, more) => {"
+             " const answer = await real(path, more); if (!path.includes('/history')) return answer; const body = await answer.json();"
+             f" body.undated = [{json.dumps(told)}]; return new Response(JSON.stringify(body)); }}; }})()")  # fmt: skip
+    windowed(page, 600)
+    page.until("document.getElementById('past-undated').innerText.includes('no clock vouches')")
+    assert "epoch 5, before 2027-01-15" in page.ask("document.getElementById('past-undated').innerText")
+    assert page.ask("document.querySelectorAll('#lanes .strip').length") == 2
+
+
 def test_keys_zoom_and_pan_down_to_samples(page: Page, ward: Ward) -> None:
     opened(page, ward)
     page.ask("window.asked = []; (() => { const real = fetch; window.fetch = (path, more) => {"

@@ -71,6 +71,12 @@ def printed(store: Store, at: int = UTC) -> pypdf.PageObject:
     return page
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> pypdf.PageObject:
+    """The page of a recording without gaps."""
+    return printed(kept(tmp_path_factory.mktemp("plain")))
+
+
 def paths(page: pypdf.PageObject) -> list[list[tuple[float, float]]]:
     """Points of every path of the page, millimetres; a line of the grid is one of two points."""
     content = page.get_contents()
@@ -88,8 +94,8 @@ def steps(trace: list[tuple[float, float]]) -> list[float]:
     return [b[0] for a, b in pairwise(trace) if b[1] - a[1] > 5]
 
 
-def test_a_second_is_25_mm_and_a_millivolt_10(tmp_path: Path) -> None:
-    page = printed(kept(tmp_path))
+def test_a_second_is_25_mm_and_a_millivolt_10(plain: pypdf.PageObject) -> None:
+    page = plain
     assert (float(page.mediabox.width) / MM, float(page.mediabox.height) / MM) == pytest.approx((297, 210), abs=0.1)
     traces = [path for path in paths(page) if len(path) > 100]
     assert len(traces) == len(SENT) + 1  # eight leads, and the rhythm
@@ -104,8 +110,8 @@ def test_a_second_is_25_mm_and_a_millivolt_10(tmp_path: Path) -> None:
     assert rhythm[0][0] == pytest.approx(30, abs=0.1)
 
 
-def test_the_pulse_in_front_of_each_row_is_a_millivolt_for_200_ms(tmp_path: Path) -> None:
-    pulses = [path for path in paths(printed(kept(tmp_path))) if len(path) == 6]
+def test_the_pulse_in_front_of_each_row_is_a_millivolt_for_200_ms(plain: pypdf.PageObject) -> None:
+    pulses = [path for path in paths(plain) if len(path) == 6]
     assert len(pulses) == 4
     for pulse in pulses:
         (_, low), (left, high) = pulse[1], pulse[2]
@@ -113,14 +119,14 @@ def test_the_pulse_in_front_of_each_row_is_a_millivolt_for_200_ms(tmp_path: Path
         assert pulse[3][0] - left == pytest.approx(5, abs=0.01)
 
 
-def test_the_grid_is_of_millimetres(tmp_path: Path) -> None:
-    upright = sorted({round(path[0][0], 2) for path in paths(printed(kept(tmp_path))) if len(path) == 2
+def test_the_grid_is_of_millimetres(plain: pypdf.PageObject) -> None:
+    upright = sorted({round(path[0][0], 2) for path in paths(plain) if len(path) == 2
                       and path[0][0] == path[1][0] and path[0][1] - path[1][1] < -100})  # fmt: skip
     assert upright == [20 + at for at in range(261)]
 
 
-def test_the_sheet_says_who_where_when_how_well_and_what_it_is_not(tmp_path: Path) -> None:
-    text = " ".join(printed(kept(tmp_path)).extract_text().split())
+def test_the_sheet_says_who_where_when_how_well_and_what_it_is_not(plain: pypdf.PageObject) -> None:
+    text = " ".join(plain.extract_text().split())
     for words in (
         "7f3ac0", "scan, validated", "Кровать 4", "lokossa", "gateway gw-a1", "2027-01-15 08:00:00.000 UTC", "grade A",
         "Edan M3, serial SN17", "monitor band: not for ST", "25 mm/s 10 mm/mV", "III, aVR, aVL, aVF",
@@ -153,6 +159,22 @@ def test_what_ends_within_the_window_says_so(tmp_path: Path) -> None:
     assert (hole["begin"], hole["end"], hole["words"]) == (pytest.approx(5e6, abs=1e4), 10e6, "nothing recorded")
     assert [one["name"] for one in said["leads"] if not one["sent"]] == ["III", "aVR", "aVL", "aVF"]
     assert (said["grade"], said["band"]) == ("A", "monitor band: not for ST")
+
+
+def test_a_patient_is_never_guessed(tmp_path: Path) -> None:
+    """Who is bound today was not bound then; whoever changes within the ten seconds is named by nobody."""
+    store = kept(tmp_path)
+    later = [records.Association(12 * SECOND, "scan", "validated", "nurse", "a8b1", "Bed 9")]
+    header = Header(3, Class.VITAL, 1, 0)
+    entry = Entry(ADDRESS, header, UTC + 60 * SECOND, 100, bytes([1]) * 32, bytes(8), records=later)
+    store.write(Batch(entries=[entry], heard={ADDRESS: UTC}))
+
+    def patient(second: int) -> str:
+        return str(answered(store, f"/api/beds/gw-a1/ecg?at={UTC + second * SECOND}").json()["patient"])
+
+    assert patient(0) == "patient 7f3ac0 · bound by scan, validated"
+    assert patient(5) == "patient: the binding changed within these ten seconds"
+    assert patient(13) == "patient a8b1 · bound by scan, validated"
 
 
 def test_without_an_ecg_there_is_no_sheet(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ export class Axis {
     const acts = {
       ArrowLeft: () => this.pan(-PAN), ArrowRight: () => this.pan(PAN), PageUp: () => this.pan(-1), PageDown: () => this.pan(1),
       "+": () => this.zoom(1 / ZOOM), "=": () => this.zoom(1 / ZOOM), "-": () => this.zoom(ZOOM),
-      Home: () => this.span(MOST_US / 1), End: () => this.live(), Escape: () => this.live(),
+      Home: () => this.span(MOST_US), End: () => this.live(), Escape: () => this.live(),
     };
     if (event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(acts, event.key)) return;
     event.preventDefault();
