@@ -96,7 +96,8 @@ def test_what_nobody_can_date_stands_above_and_in_no_picture(page: Page, ward: W
     opened(page, ward)
     told = {"epoch": 5, "mapping": "2-x", "earliest": None, "latest": BOOT_UTC, "grade": "D", "streams": [0]}
     page.ask("(() => { const real = fetch; window.fetch = async (path, more) => {"
-             " const answer = await real(path, more); if (!path.includes('/history')) return answer; const body = await answer.json();"
+             " const answer = await real(path, more); if (!path.includes('/history')) return answer;"
+             " const body = await answer.json();"
              f" body.undated = [{json.dumps(told)}]; return new Response(JSON.stringify(body)); }}; }})()")  # fmt: skip
     windowed(page, 600)
     page.until("document.getElementById('past-undated').innerText.includes('no clock vouches')")
