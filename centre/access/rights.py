@@ -3,8 +3,8 @@
 | | doctor | nurse | engineer |
 |---|---|---|---|
 | list of beds, pages, interface descriptions | yes | yes | yes, without pseudonyms |
-| readings, waves, alarms, live | yes | yes | no |
-| exports | yes | no | no |
+| readings, waves, history, alarms, live | yes | yes | no |
+| exports, prints | yes | no | no |
 | ledger, streams, device, pace, commands, audit logs of gateways, counters | yes | no | yes |
 """
 
@@ -27,9 +27,9 @@ class Kind(Enum):
 
 
 _OPEN = re.compile(r"/(login|logout|healthz|static/[a-z0-9_./-]+|oidc/(start|back))")
-_LIST = re.compile(r"/(|beds/[a-z0-9-]{1,24}|api/beds|openapi\.json|asyncapi\.yaml)")
+_LIST = re.compile(r"/(|beds/[a-z0-9-]{1,24}(/ecg12)?|api/beds|openapi\.json|asyncapi\.yaml)")
 _OF_A_BED = re.compile(r"/api/beds/([a-z0-9-]{1,24})/([a-z-]+)(/.*)?")
-_CLINICAL = frozenset({"samples", "numerics", "notices", "live", "patient", "envelope"})
+_CLINICAL = frozenset({"samples", "history", "ecg", "numerics", "notices", "live", "patient", "envelope"})
 _BOTH = frozenset({"streams"})
 _TECHNICAL = frozenset({"ledger", "device", "pace", "commands", "audit"})
 _MAY = {

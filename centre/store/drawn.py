@@ -5,11 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from fractions import Fraction
 
 from sqlalchemy import Connection, select
 
 from centre.outline import Ends
-from centre.store import outlines, schema, waves
+from centre.placing import Ends as Times
+from centre.store import outlines, schema, trends, waves
+from centre.store.trends import Trend
 
 DRAFT_LIMIT_ROWS = 96  # of one transaction
 _Opens = Callable[[], AbstractContextManager[Connection]]
@@ -44,6 +47,55 @@ class Outlines:
         with self._reading() as connection:
             line = _Line(connection, (self._number(gateway), epoch, stream), t)
             return first + bisect_left(range(first, last), 1, key=line.is_later)
+
+    def ends(self, gateway: str, epoch: int, stream: int, rate: Fraction, first: int, last: int) -> Times | None:
+        """When the first and last stored sample of `first` up to, not with, `last` arrived."""
+        with self._reading() as connection:
+            found = waves.bands(connection, self._number(gateway), epoch, stream)
+            told = [one for band in found if (one := _ends(connection, band, rate, first, last)) is not None]
+        if not told:
+            return None
+        return Times(min(one.begin for one in told), max(one.end for one in told))
+
+    def kin(self, gateway: str, epoch: int) -> dict[int, tuple[tuple[int, int], ...]]:
+        """By stream what it was coded with; streams of which this is the same have their samples at the same times."""
+        with self._reading() as connection:
+            return outlines.kin(connection, self._number(gateway), epoch)
+
+    def trends(self, gateway: str, epoch: int, first: int, last: int, count: int) -> list[Trend]:
+        """Least and greatest reading of `count` columns from `first` to `last`, microseconds of t."""
+        with self._reading() as connection:
+            return trends.trends(connection, self._number(gateway), epoch, (first, last), count)
+
+    def bound(self, gateway: str, epoch: int, first: int, last: int) -> list[tuple[str, str, str, str]]:
+        """Whose bed it was from `first` to `last` (t) as the gateway said: (method, status, pseudonym, bed), in order.
+
+        The latest before counts; none where the epoch had said nothing yet.
+        """
+        a = schema.ASSOCIATION.c
+        with self._reading() as connection:
+            here = (a.gw == self._number(gateway), a.epoch == epoch, a.t <= last)
+            wanted = select(a.t, a.method, a.status, a.pseudonym, a.bed).where(*here)
+            found = [tuple(row) for row in connection.execute(wanted.order_by(a.t, a.seq, a.item))]
+        before = [row for row in found if row[0] <= first][-1:]
+        return [row[1:] for row in (*before, *(row for row in found if row[0] > first))]
+
+
+def _ends(connection: Connection, band: waves.Band, rate: Fraction, first: int, last: int) -> Times | None:
+    b = schema.BLOCK.c
+    here = (b.gw == band["gw"], b.epoch == band["epoch"], b.stream == band["stream"], b.rows == band["rows"])
+    near = (b.first > first - band["longest"], b.first < last, b.first + b.count > first)
+    wanted = select(b.first, b.count, b.t).where(*here, *near)
+    begin = connection.execute(wanted.order_by(b.first, b.seq).limit(1)).first()
+    end = connection.execute(wanted.order_by(b.first.desc(), b.seq).limit(1)).first()
+    if begin is None or end is None:
+        return None
+    (left, there, told), (right, also, later) = begin, end
+    at, to = max(first, left), min(last, right + also) - 1
+    return Times(
+        (at, told - int((left + there - 1 - at) * 1_000_000 / rate)),
+        (to, later - int((right + also - 1 - to) * 1_000_000 / rate)),
+    )
 
 
 class _Line:

@@ -163,6 +163,18 @@ def _put(connection: Connection, one: Changed, level: int, stretch: int, ends: E
     connection.execute(statement, values | {"data": outline.packed(ends)})
 
 
+def kin(connection: Connection, gw: int, epoch: int) -> dict[int, tuple[tuple[int, int], ...]]:
+    """By stream the bands that it is in: (first stream, how many)."""
+    b = schema.BAND.c
+    found: dict[int, tuple[tuple[int, int], ...]] = {}
+    for first, count in connection.execute(
+        select(b.stream, b.rows).where(b.gw == gw, b.epoch == epoch).order_by(b.stream, b.rows)
+    ):
+        for stream in range(first, first + count):
+            found[stream] = (*found.get(stream, ()), (first, count))
+    return found
+
+
 def waiting(connection: Connection) -> int:
     """Stretches that are to be drafted."""
     return int(connection.execute(select(func.count()).select_from(schema.CHANGED)).scalar_one())

@@ -19,8 +19,10 @@ from centre.web.access import Access
 from centre.web.api import Interface, NotThereError
 from centre.web.deeds import Deeds, Desk
 from centre.web.door import Doorkeeper
+from centre.web.ecg12 import Ecg12
 from centre.web.exports import Exports, Kept
 from centre.web.guard import Guard
+from centre.web.history import Drawn, History
 from centre.web.models import Problem
 from centre.web.plain import plain
 from centre.web.sources import Live, Store
@@ -55,6 +57,9 @@ def make_app(
         swagger_ui_oauth2_redirect_url=None,
     )
     app.include_router(Interface(store, now).router())
+    if isinstance(store, Drawn):
+        app.include_router(History(store, now).router())
+        app.include_router(Ecg12(store, now).router())
     if isinstance(store, Desk):
         app.include_router(Deeds(store, now).router())
     if isinstance(store, Kept):
@@ -75,6 +80,7 @@ def _add_pages(app: FastAPI) -> None:
 
     app.add_api_route("/", page("beds.html"), include_in_schema=False, response_class=FileResponse)
     app.add_api_route("/beds/{gateway}", page("bed.html"), include_in_schema=False, response_class=FileResponse)
+    app.add_api_route("/beds/{gateway}/ecg12", page("ecg12.html"), include_in_schema=False, response_class=FileResponse)
     app.add_api_route(
         "/asyncapi.yaml",
         lambda: FileResponse(ASYNCAPI, media_type="application/yaml"),

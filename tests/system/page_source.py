@@ -24,6 +24,7 @@ from centre.clock import utc_us
 from centre.pace import Row
 from centre.web.app import make_app
 from centre.web.sources import Update
+from tests.system.page_outlines import Plain
 from wire import records
 
 EPOCH = 7
@@ -57,6 +58,7 @@ class Memory:
         self.engine = None  # only a store has one
         self.past = threading.Event()  # until it is set, whoever asks for notices waits
         self.past.set()
+        self.outlines = Plain(lambda *place: self.runs[place], lambda gateway, _: self.told[gateway])
 
     def associations(self, gateway: str) -> list[rows.Association]:
         return []
@@ -102,7 +104,18 @@ class Memory:
         return [g for g in self.lost[gateway] if g.epoch == epoch]
 
     def datings(self, gateway: str, epoch: int) -> list[rows.Dating]:
-        return [rows.Dating(epoch, b"", tuple(a for a in self.anchored[gateway] if a.epoch == epoch), ())]
+        anchors = tuple(a for a in self.anchored[gateway] if a.epoch == epoch)
+        spans = [
+            (run.t - int(len(run.values) * 1_000_000 / one.rate), run.t)
+            for one in self.catalogue
+            for run in self.runs[gateway, epoch, one.stream]
+            if one.rate > 0
+        ]
+        if not spans or not anchors:
+            return [rows.Dating(epoch, b"", anchors, ())]
+        first, last = min(first for first, _ in spans), max(last for _, last in spans)
+        came = max(a.utc - a.t + last for a in anchors) + 86_400_000_000
+        return [rows.Dating(epoch, b"", anchors, (rows.Arrived(epoch, first, last, last, came),))]
 
     def orders(self, gateway: str, limit_rows: int) -> list[rows.Order]:
         return []

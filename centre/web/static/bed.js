@@ -1,10 +1,12 @@
 // One bed: listens to its socket and gives each part of the page what it needs to know.
 
+import { Axis } from "./axis.js";
 import * as clock from "./clock.js";
 import { ask, chip, put, refill } from "./dom.js";
 import { devices, ledger } from "./facts.js";
 import { binding, patient } from "./labels.js";
 import { Tiles } from "./numerics.js";
+import { Past } from "./past.js";
 import { roomOf } from "./room.js";
 import { listen } from "./socket.js";
 import { Strips } from "./strips.js";
@@ -17,6 +19,8 @@ const at = (id) => document.getElementById(id);
 const gateway = location.pathname.split("/")[2] ?? ""; // [a-z0-9-]: nothing to decode
 const path = `/api/beds/${encodeURIComponent(gateway)}`;
 
+const axis = new Axis(at, gateway, showWindow);
+const past = new Past(at, path, axis);
 const strips = new Strips(at("waves"), at("waves-apart"));
 const tiles = new Tiles(at("tiles"), at("tiles-apart"));
 const notices = new Notices(at("notices"), at("notices-state"));
@@ -52,6 +56,14 @@ async function readPast() {
   if (said.epoch !== state.epoch) return;
   notices.hear(said.notices);
   dated.hear(measured.numerics);
+}
+
+// Live, or a window of the past: never both in one picture.
+function showWindow(window) {
+  at("live").hidden = window !== null;
+  at("past").hidden = window === null;
+  at("waves-note").hidden = window !== null;
+  past.show(window);
 }
 
 let reading = null;
@@ -129,6 +141,7 @@ function chips(bed) {
 
 function paint() {
   clock.show(at("clock"));
+  axis.tick();
   const warning = warningOf();
   put(at("warning"), warning);
   at("warning").hidden = warning === "";

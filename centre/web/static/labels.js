@@ -58,7 +58,8 @@ export function reason(why) {
 const CAUSES = {
   "power": "gateway had no power", "device": "device was silent", "parse": "damaged on the line",
   "overflow": "buffer overflow", "storage": "storage failed", "policy": "left out by policy",
-  "not-received": "not received, may still come",
+  "device-lost": "the device's count jumped", "device-silent": "device was silent",
+  "device-restarted": "device was started again", "not-received": "not received, may still come",
 };
 
 export function cause(word) {
