@@ -32,7 +32,7 @@ static int set_flag(void)
 
 	node = rpi_firmware_find_node();
 	if (!node)
-		return 0;
+		return -ENODEV;
 
 	firmware = rpi_firmware_get(node);
 	of_node_put(node);
@@ -52,6 +52,8 @@ static int at_reboot(struct notifier_block *block, unsigned long action, void *c
 		return NOTIFY_DONE;
 
 	ret = set_flag();
+	if (ret == -ENODEV)
+		return NOTIFY_DONE;
 	if (ret)
 		pr_err("the firmware did not take the tryboot flag: %d\n", ret);
 	else
