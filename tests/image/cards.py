@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.image.disk import SECTOR_BYTES, fat, partitions
+from tests.image.disk import SECTOR_BYTES, Fat, partitions
 
 MIB = 1 << 20
 AUTOBOOT = b"[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n"
@@ -23,12 +23,25 @@ def card(path: Path) -> Path:
     script = "label: gpt\n" + "".join(f"size=4MiB, name={name}\n" for name in ("fw", "boot_a", "boot_b"))
     subprocess.run(["sfdisk", "-q", str(path)], input=script.encode(), check=True, capture_output=True)
     for number, part in partitions(path).items():
-        words = ["mformat", "-i", f"{path}@@{part.at}", "-T", str(part.size // SECTOR_BYTES), "-h", "1", "-s", "1"]
-        subprocess.run([*words, "-v", part.name, "::"], check=True, capture_output=True)
-        files = _first() if number == 1 else _boot(part.name)
-        for name, data in files.items():
-            fat(path, number).write(name, data)
+        formatted(Fat(path, part.at), part.size, part.name, _first() if number == 1 else _boot(part.name))
     return path
+
+
+def first_partition(path: Path, *, fat32: bool = False) -> Path:
+    """The first partition alone."""
+    size = 40 * MIB if fat32 else MIB
+    with path.open("wb") as file:
+        file.truncate(size)
+    formatted(Fat(path), size, "fw", _first(), *(("-F", "-c", "1") if fat32 else ()))
+    return path
+
+
+def formatted(place: Fat, size_bytes: int, label: str, files: dict[str, bytes], *kind: str) -> None:
+    geometry = ("-T", str(size_bytes // SECTOR_BYTES), "-h", "1", "-s", "1")
+    words = ["mformat", "-i", f"{place.image}@@{place.at}", *geometry, *kind, "-v", label, "::"]
+    subprocess.run(words, check=True, capture_output=True)
+    for name, data in files.items():
+        place.write(name, data)
 
 
 def _first() -> dict[str, bytes]:
