@@ -64,6 +64,17 @@ def test_a_power_cut_during_the_trial_counts_as_failed(gateway) -> None:
     assert gateway.start() == "the trial of B failed: A runs again"
 
 
+def test_a_power_cut_between_the_two_sectors_does_not_lose_a_good_update(gateway) -> None:
+    gateway.install()
+    gateway.reboot()
+    gateway.power.fails_at = gateway.power.writes + 1
+    with pytest.raises(PowerCutError):
+        gateway.gate()
+    gateway.power.fails_at = None
+    gateway.start()
+    assert gateway.slot == "B"
+
+
 def test_nothing_is_installed_over_what_a_trial_falls_back_on(gateway) -> None:
     gateway.install()
     gateway.reboot()
