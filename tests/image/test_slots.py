@@ -172,3 +172,14 @@ def recovered(gateway: Gateway, deeds: tuple[str, ...]) -> None:
     gateway.gate()
     assert gateway.start() == f"{gateway.slot} runs", deeds
     assert gateway.slot != settled, deeds
+
+
+def test_only_what_is_tried_is_on_trial(gateway) -> None:
+    with pytest.raises(gateway.program.NotOnTrialError):
+        gateway.says("on-trial")
+    gateway.install()
+    gateway.reboot()
+    gateway.says("on-trial")
+    gateway.gate()
+    with pytest.raises(gateway.program.NotOnTrialError):
+        gateway.says("on-trial")
