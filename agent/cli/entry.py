@@ -28,6 +28,8 @@ VERBS = (
     "time",
     "enrol",
     "wipe",
+    "setup",
+    "led",
     "verify",
     "centre",
     "fleet",
