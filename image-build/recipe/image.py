@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipe import builder, disk, finish, initramfs, lists, packages, release, rootfs, sbom, slot
+from recipe import builder, disk, finish, initramfs, lists, module, packages, release, rootfs, sbom, slot
 from recipe.debian import BuildError, said
 from recipe.packages import Archive, Package, digest
 
@@ -87,7 +87,8 @@ def make(bench: Bench) -> release.Image:
     tar, made = system(bench), bench.builder()
     root = bench.work / "root"
     bench.tell("root")
-    finish.finish(made, tar, [bench.here / "overlay", *bench.overlays], bench.debs, root)
+    ours = module.make(made, bench.archive(), bench.locked(), bench.here / "tryboot", bench.cache / "module")
+    finish.finish(made, tar, [bench.here / "overlay", *bench.overlays], bench.debs, ours, root)
     (root / "usr/lib/wardlink-image").write_text(f"{bench.version}\n", encoding="utf-8")
     bench.tell("bill of materials")
     bill = sbom.merged(sbom.debian(made, root), sbom.wheels(root), "wardlink-image", bench.version)

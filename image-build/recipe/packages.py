@@ -108,6 +108,12 @@ class Archive:
         modules = [line.split()[1] for line in said.splitlines() if "Depends: linux-modules-" in line]
         return [name.replace("linux-modules-", "linux-binary-") for name in modules]
 
+    def download(self, names: list[str], folder: Path) -> None:
+        """The .debs of `names` (name=version) into `folder`, judged by the lists' signatures."""
+        script = 'cd /there && exec apt-get download -qq "$@"'
+        words = ["env", "APT_CONFIG=/here/apt.conf", "sh", "-c", script, "sh", *names]
+        inside.run(self._builder, words, self._folder, {folder: "/there"})
+
     def fetch(self, rows: list[Package]) -> Path:
         """The folder of the .debs, each with its locked bytes. Raises BuildError where the mirror has moved on."""
         debs = self._folder / "debs"
@@ -115,9 +121,8 @@ class Archive:
         missing = [row for row in rows if not (debs / row.file).is_file()]
         if missing:
             self.refresh()
-            script = 'cd /here/debs && exec apt-get download -qq "$@"'
             try:
-                self._apt("sh", "-c", script, "sh", *(f"{row.name}={row.version}" for row in missing))
+                self.download([f"{row.name}={row.version}" for row in missing], debs)
             except BuildError as error:
                 raise BuildError(
                     f"packages.lock names what the mirror no longer has: {error}",
