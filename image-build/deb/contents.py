@@ -7,6 +7,8 @@ import hashlib
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path, PurePosixPath
 
 import wheels
@@ -17,7 +19,7 @@ UNITS = PurePosixPath("usr/lib/systemd/system")
 OURS = ("agent", "config", "discipline", "drivers", "wire")
 OF_CENTRE = ("wardlink-centre.service", "wardlink-fleet.service")
 PAGES = ("operate.md", "enrolment.md", "keys.md", "devices.md", "cables.md", "radio.md", "formats.md", "broker.md")
-LEFT_OUT = ("__pycache__", ".pyi")
+WHO = "The wardlink authors <packages@wardlink.invalid>"
 MACHINE = PurePosixPath("usr/share/wardlink/machine")  # drop-ins for a machine that is a gateway and nothing else
 
 
@@ -31,12 +33,20 @@ class Put:
     link: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Release:
+    """`epoch`: seconds since 1970, the date of everything in it."""
+
+    version: str
+    epoch: int
+
+
 def version(tree: Path) -> str:
     project = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8"))
     return str(project["project"]["version"])
 
 
-def gateway(tree: Path, found: Iterable[Path]) -> list[Put]:
+def gateway(tree: Path, found: Iterable[Path], release: Release) -> list[Put]:
     """`found`: the wheels."""
     units = tree / "systemd"
     return [
@@ -59,18 +69,19 @@ def gateway(tree: Path, found: Iterable[Path]) -> list[Put]:
         Put(PurePosixPath("usr/lib/tmpfiles.d/wardlink.conf"), (units / "tmpfiles.conf").read_bytes()),
         *(Put(DOC / "wardlink" / name, (tree / "docs" / name).read_bytes()) for name in PAGES),
         Put(DOC / "wardlink/examples/gateway.toml", (tree / "config" / "gateway.toml").read_bytes()),
-        *papers(tree, "wardlink"),
+        *papers(tree, "wardlink", release),
     ]
 
 
-def centre(tree: Path) -> list[Put]:
+def centre(tree: Path, release: Release) -> list[Put]:
     units = tree / "systemd"
     return [
         *library(tree / "centre"),
         *(Put(UNITS / name, (units / name).read_bytes()) for name in OF_CENTRE),
         Put(PurePosixPath("usr/lib/sysusers.d/wardlink-centre.conf"), (units / "sysusers-centre.conf").read_bytes()),
+        Put(PurePosixPath("usr/lib/tmpfiles.d/wardlink-centre.conf"), (units / "tmpfiles-centre.conf").read_bytes()),
         Put(DOC / "wardlink-centre/examples/centre.toml", (tree / "config" / "centre.toml").read_bytes()),
-        *papers(tree, "wardlink-centre"),
+        *papers(tree, "wardlink-centre", release),
     ]
 
 
@@ -98,11 +109,17 @@ def starter(tree: Path) -> bytes:
     return (tree / "image-build" / "deb" / "wardlink" / "wardlink.py").read_bytes()
 
 
-def papers(tree: Path, package: str) -> Iterator[Put]:
+def packed(data: bytes) -> bytes:
+    return gzip.compress(data, 9, mtime=0)
+
+
+def papers(tree: Path, package: str, release: Release) -> Iterator[Put]:
     """Licence and changes, where Debian wants them."""
     yield Put(DOC / package / "copyright", (tree / "image-build/deb/wardlink/copyright").read_bytes())
-    changes = (tree / "CHANGELOG.md").read_bytes()
-    yield Put(DOC / package / "changelog.gz", gzip.compress(changes, 9, mtime=0))
+    yield Put(DOC / package / "NEWS.gz", packed((tree / "CHANGELOG.md").read_bytes()))
+    when = format_datetime(datetime.fromtimestamp(release.epoch, UTC))
+    entry = f"{package} ({release.version}) trixie; urgency=medium\n\n  * As NEWS.gz says.\n\n -- {WHO}  {when}\n"
+    yield Put(DOC / package / "changelog.gz", packed(entry.encode()))
     overrides = tree / "image-build" / "deb" / package / "lintian-overrides"
     yield Put(PurePosixPath("usr/share/lintian/overrides") / package, overrides.read_bytes())
 
@@ -125,7 +142,9 @@ def control(folder: Path, version: str, arch: str, root: Path) -> dict[str, str]
     files = [path for path in sorted(root.rglob("*")) if path.is_file() and not path.is_symlink()]
     kib = sum(-(-path.stat().st_size // 1024) for path in files)
     template = (folder / "control").read_text(encoding="utf-8")
-    filled = template.replace("@VERSION@", version).replace("@ARCH@", arch).replace("@KIB@", str(kib))
+    filled = (
+        template.replace("@VERSION@", version).replace("@ARCH@", arch).replace("@KIB@", str(kib)).replace("@WHO@", WHO)
+    )
     sums = (f"{hashlib.md5(path.read_bytes()).hexdigest()}  {path.relative_to(root)}\n" for path in files)  # noqa: S324
     scripts = {
         name: (folder / name).read_text(encoding="utf-8")

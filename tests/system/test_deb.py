@@ -44,7 +44,8 @@ def wheel(tmp_path) -> Path:
 def built(builder: Any, wheel: Path, folder: Path, package: str = "wardlink") -> Path:
     contents, archive = builder("contents"), builder("archive")
     root = folder / "root"
-    put = contents.gateway(TREE, [wheel]) if package == "wardlink" else contents.centre(TREE)
+    release = contents.Release("0.1.0", int(EPOCH))
+    put = contents.gateway(TREE, [wheel], release) if package == "wardlink" else contents.centre(TREE, release)
     contents.lay(put, root)
     control = contents.control(DEB / package, "0.1.0", "arm64", root)
     return archive.pack(root, control, folder / "made.deb", int(EPOCH), level=0)

@@ -10,9 +10,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent import window
+from agent import clock, window
 from agent.cli import time as verb
 from agent.cli.entry import main
+from agent.past import PAST_FILE, Past
+from agent.spool.files import Disk
 
 
 @contextmanager
@@ -74,3 +76,39 @@ def test_what_is_no_time_is_refused_here(tmp_path: Path, words: list[str]) -> No
 
 def test_without_a_gateway_there_is_nobody_to_tell(tmp_path: Path) -> None:
     assert main(["time", "set", "2026-11-22 12:30", "--runtime", str(tmp_path / "none")]) == 1
+
+
+@pytest.fixture
+def moved(monkeypatch) -> list[int]:
+    """Where the machine's clock was set to."""
+    found: list[int] = []
+    monkeypatch.setattr(clock, "set_unix_us", found.append)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("here", "kept", "set_to"),
+    [
+        (0, 0, [clock.FLOOR_UTC_US]),
+        (0, clock.FLOOR_UTC_US + 5, [clock.FLOOR_UTC_US + 5]),
+        (clock.FLOOR_UTC_US + 4, clock.FLOOR_UTC_US + 5, [clock.FLOOR_UTC_US + 5]),
+        (clock.FLOOR_UTC_US + 6, clock.FLOOR_UTC_US + 5, []),
+        (clock.FLOOR_UTC_US, 0, []),
+    ],
+)
+def test_the_machines_clock_is_raised_to_the_floor_and_never_set_back(
+    tmp_path, monkeypatch, moved, here, kept, set_to
+) -> None:
+    monkeypatch.setattr(clock, "unix_us", lambda: here)
+    if kept:
+        Past(Disk(), tmp_path / PAST_FILE, bytes(16)).save(kept)
+    assert main(["time", "floor", "--state", str(tmp_path)]) == 0
+    assert moved == set_to
+
+
+def test_a_state_that_is_not_there_or_is_torn_leaves_the_release(tmp_path, monkeypatch, moved) -> None:
+    monkeypatch.setattr(clock, "unix_us", lambda: 0)
+    (tmp_path / PAST_FILE).write_bytes(b"\0\0\0\x09{")
+    assert main(["time", "floor", "--state", str(tmp_path)]) == 0
+    assert main(["time", "floor", "--state", str(tmp_path / "none")]) == 0
+    assert moved == [clock.FLOOR_UTC_US] * 2

@@ -17,7 +17,7 @@ GUEST = Path(__file__).with_name("guest")
 REQUIREMENTS = Path(__file__).parents[2] / "requirements" / "all.txt"
 PACKAGES = (
     *("systemd", "systemd-sysv", "udev", "dbus", "bluez", "kmod", "procps", "iproute2", "e2fsprogs"),
-    *("python3", "python3-venv", "python3-systemd", "python3-numpy", "python3-serial"),
+    *("python3", "python3-venv", "python3-systemd", "python3-numpy", "python3-serial", "python3-jinja2"),
     *(
         "python3-fastapi",
         "python3-psycopg",
