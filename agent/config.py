@@ -95,7 +95,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load(path: Path) -> Config:
     """Read and check a configuration. Raises ConfigError."""
-    config = read(path, Config)
+    return judged(path, read(path, Config))
+
+
+def judged(path: Path, config: Config) -> Config:
+    """The same, if it holds beyond its types. `path`: what errors name. Raises ConfigError."""
     if not is_name(config.site):
         raise ConfigError(f"{path}: site {config.site!r} is not a name", "1 to 24 of a-z, 0-9 and '-'")
     _check_broker(path, config.broker)

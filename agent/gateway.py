@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from agent.discovery import Discovery
     from agent.radio import Radio
 
-PICTURE_S = 5.0
+PICTURE_S = 2.0  # a nurse shall see within ten seconds that the link is gone
 LOOK_AGAIN_S = 60.0
 LATE_US = int(GATHER_S * 1_000_000)
 PATIENCE_S = 0.25  # how long live waits for the disk: a live envelope that is durable is never sent twice

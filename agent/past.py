@@ -29,6 +29,18 @@ class Said(msgspec.Struct, frozen=True):
     rtc_error: int = 0
 
 
+def read(files: Files, file: Path) -> Said:
+    """What is no such file is said, and counts for nothing."""
+    try:
+        data = durable.read(files, file)
+        return msgspec.json.decode(data, type=Said) if data else Said()
+    except FileNotFoundError:
+        return Said()
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        log.warning("time cannot be read why=%r", str(error))
+        return Said()
+
+
 class Past:
     """Reads and begins the boot on construction. `save` blocks: call it on the spool's thread."""
 
@@ -36,7 +48,7 @@ class Past:
         self._files = files
         self._file = file
         self.problem = ""
-        self.said = self._read()
+        self.said = read(files, file)
         if boot.hex() != self.said.boot:
             self.said = msgspec.structs.replace(self.said, boot=boot.hex(), boots=self.said.boots + 1)
             self._write()
@@ -48,17 +60,6 @@ class Past:
         if said != self.said:
             self.said = said
             self._write()
-
-    def _read(self) -> Said:
-        """What is no such file is said, and counts for nothing."""
-        try:
-            data = durable.read(self._files, self._file)
-            return msgspec.json.decode(data, type=Said) if data else Said()
-        except FileNotFoundError:
-            return Said()
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            log.warning("time cannot be read why=%r", str(error))
-            return Said()
 
     def _write(self) -> None:
         try:

@@ -54,7 +54,7 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
         uptime_s=(now - gateway.started) / 1e9,
         clock=anchor.source if anchor else "not set",
         ports=_ports(gateway, now),
-        link=_link(gateway.uplink.stat()),
+        link=_link(gateway.uplink.stat(), now),
         spool=_spool(spool, gateway.keeping.problem, rooms),
         tasks=[TaskStatus(task.name, task.failures, task.last_error) for task in gateway.supervisor.watched],
         relayed=relayed,
@@ -65,6 +65,7 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
         time_refused=dict(gateway.utc.refused),
         policy=policy.words(gateway.obeying.policy),
         audit_problem=gateway.obeying.auditing.problem,
+        written_ns=now,
         key=gateway.trust.kept,
         trust=gateway.trust.status(),
     )
@@ -136,7 +137,8 @@ def _chain(cls: int, chain: ClassStat, room_s: int | None) -> ChainStatus:
     )
 
 
-def _link(stat: LinkStat) -> LinkStatus:
+def _link(stat: LinkStat, now: int) -> LinkStatus:
+    away, oldest = stat.state.away_ns, stat.oldest_ns
     return LinkStatus(
         connected=stat.state.connected,
         problem=stat.state.message,
@@ -154,4 +156,6 @@ def _link(stat: LinkStat) -> LinkStatus:
         commands_refused=dict(stat.commands_refused),
         sent_again_envelopes=stat.sent_again,
         absent_envelopes=stat.absent,
+        away_s=None if away is None else (now - away) / 1e9,
+        unanswered_s=None if oldest is None else (now - oldest) / 1e9,
     )

@@ -16,7 +16,7 @@ import cbor2
 import msgspec
 
 from wire import cbor
-from wire.records import Block, NumericAt, Record
+from wire.records import Association, Block, NumericAt, Record
 
 BUNDLE_LIMIT_BYTES = 1 << 20
 CHANNELS_LIMIT = 64
@@ -42,9 +42,10 @@ def pack_wave(blocks: Sequence[Block]) -> bytes:
 
 
 def _record(record: Record) -> list[Any]:
-    """Most readings are of now: what says when they were taken is left out."""
+    """Most readings, and who nobody is, are of now: what says of when they are is left out."""
     row: list[Any] = msgspec.to_builtins(record, builtin_types=_KEPT)
-    return row[:-3] if isinstance(record, NumericAt) and not record.is_dated else row
+    of_now = isinstance(record, NumericAt) and not record.is_dated
+    return row[:-3] if of_now or (isinstance(record, Association) and record.since is None) else row
 
 
 def _block(block: Block) -> list[Any]:

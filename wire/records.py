@@ -131,7 +131,11 @@ class EnvelopeGap(msgspec.Struct, frozen=True, array_like=True, tag=7):
 
 
 class Association(msgspec.Struct, frozen=True, array_like=True, tag=8):
-    """Whose bed this is: appended, never rewritten. `pseudonym` is empty where nobody is bound."""
+    """Whose data these are, from `since` until before `until`, (epoch, t) each: appended, never rewritten.
+
+    A later one goes before earlier ones for the time it names. `since` None: from its own (epoch, t) on; `until` None:
+    it goes on. `pseudonym` is empty where nobody is bound. `wrong`: this was not the patient. `ended`: why it ended.
+    """
 
     t: int
     method: str
@@ -139,6 +143,9 @@ class Association(msgspec.Struct, frozen=True, array_like=True, tag=8):
     performer: str
     pseudonym: str
     bed: str
+    since: tuple[int, int] | None = None
+    until: tuple[int, int] | None = None
+    ended: str = ""
 
 
 class SessionAt(msgspec.Struct, frozen=True, array_like=True, tag=9):

@@ -29,6 +29,8 @@ VERBS = (
     "update",
     "enrol",
     "wipe",
+    "setup",
+    "led",
     "verify",
     "centre",
     "fleet",

@@ -13,13 +13,14 @@ from pathlib import Path
 import msgspec
 
 from agent.cli.talk import CommandError, plain
-from agent.health import status
+from agent.health import causes, net, status
 from wire.grades import grade
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("status", help="how the gateway is", description=__doc__)
     parser.add_argument("--runtime", default="/run/wardlink", metavar="FOLDER", help="default /run/wardlink")
+    parser.add_argument("--keys", default="/etc/wardlink/keys", metavar="FOLDER", help="default /etc/wardlink/keys")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.set_defaults(run=run)
 
@@ -35,15 +36,38 @@ def last(runtime: str) -> status.Status:
 
 
 def run(args: argparse.Namespace) -> int:
-    now = last(args.runtime)
-    wrong = status.problems(now, time.time() - now.written_unix_s)
+    runtime = Path(args.runtime)
+    now = last(args.runtime) if (runtime / status.STATUS_FILE).exists() else None
+    wrong = setup_causes(runtime, Path(args.keys), now is not None)
+    if now is None and not wrong:
+        last(args.runtime)
+    if now is not None:
+        found = causes.of(now, time.time() - now.written_unix_s, net.look())
+        wrong += [cause for cause in found if cause.code not in {one.code for one in wrong}]
     if args.json:
-        problems = [{"problem": problem, "next": step} for problem, step in wrong]
+        problems = [{"code": code, "problem": problem, "next": step} for code, problem, step in wrong]
         print(msgspec.json.encode({"status": now, "problems": problems}).decode())
     else:
-        said = [line for problem, step in wrong for line in (f"problem: {problem}", f"   next: {step}")]
-        print("\n".join(map(plain, [*_page(now), *said])))
+        said = [line for _, problem, step in wrong for line in (f"problem: {problem}", f"   next: {step}")]
+        codes_said = [f"   code: {wrong[0].code}, of {len(wrong)}"] if wrong else []
+        print("\n".join(map(plain, [*(_page(now) if now else []), *said[:2], *codes_said, *said[2:]])))
     return 1 if wrong else 0
+
+
+def setup_causes(runtime: Path, keys: Path, has_status: bool) -> list[causes.Cause]:
+    """What went wrong before the gateway could run: the setup, the enrolment."""
+    from agent.setup import standing
+    from config import codes
+
+    found = []
+    said = standing.read(runtime)
+    if said is not None and said.state == "failed":
+        found.append(causes.Cause(said.code, f"setup: {said.cause}", said.next))
+    if not has_status and not found and keys.is_dir() and not (keys / "gateway.crt").exists():
+        meaning = codes.MEANINGS[codes.NO_VOUCHER]
+        step = "`wardlink enrol` with a voucher, or voucher in wardlink.txt (docs/enrolment.md)"
+        found.append(causes.Cause(meaning.code, meaning.cause, step))
+    return found
 
 
 def _page(now: status.Status) -> list[str]:

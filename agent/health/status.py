@@ -114,6 +114,8 @@ class LinkStatus(msgspec.Struct, frozen=True):
     commands_refused: dict[str, int]
     sent_again_envelopes: int
     absent_envelopes: int
+    away_s: float | None = None  # since when nothing gets through; None: it does
+    unanswered_s: float | None = None  # how long the oldest that was sent waits for its answer
 
 
 class ChainStatus(msgspec.Struct, frozen=True):
@@ -195,6 +197,7 @@ class Status(msgspec.Struct, frozen=True):
     time_refused: dict[str, int] = {}
     policy: str = ""  # what the centre has set
     audit_problem: str = ""
+    written_ns: int = 0  # monotonic since boot: the wall clock may step, this does not
     key: str = ""  # how the gateway's key is kept: tpm, board, file
     trust: TrustStatus | None = None  # None: the keys were made by hand
 
@@ -208,87 +211,15 @@ def read(runtime: Path) -> Status:
     return msgspec.json.decode((runtime / STATUS_FILE).read_bytes(), type=Status)
 
 
-def problems(status: Status, age_s: float) -> list[tuple[str, str]]:
-    """What is wrong, worst first, as (what, what to do): the first line an engineer needs."""
-    found: list[tuple[str, str]] = []
-    if age_s > STALE_S:
-        found.append((f"the daemon has not written for {age_s:.0f} s", "systemctl status wardlink"))
-    if status.spool.problem:
-        found.append((f"storage: {status.spool.problem}", "live data still goes out; replace the card soon"))
-    if status.audit_problem:
-        found.append((status.audit_problem, "what happens is kept in memory until it can be; look at the card"))
-    if status.spool.unread_files:
-        what = f"storage: {status.spool.unread_files} files of the spool could not be read when it was opened"
-        found.append((what, "once they can be, wardlink starts again by itself; replace the card soon"))
-    for port in status.ports:
-        if not port.driver and port.state != "listening":
-            hint = "is it on, and set to send? `wardlink drivers` says who is understood, and how to wire and set them"
-            found.append((f"{port.path}: {port.state}", hint))
-        elif port.state != "open":
-            found.append((f"{port.path}: {port.state}", "check the cable and the path; `ls -l /dev/serial/by-id`"))
-        elif port.heard_s is None and port.frames == 0:
-            what = "bytes come but no frame" if port.skipped_bytes else "nothing is heard"
-            found.append(
-                (f"{port.path}: {what}", f"`wardlink drivers {port.driver}` says how to wire and set the device")
-            )
-    found += _radio_problems(status.radio) if status.radio else []
-    if not status.link.connected:
-        found.append(
-            (f"no link: {status.link.problem or 'not connected'}", status.link.hint or "data is being stored here")
-        )
-    forged = status.link.receipts_refused.get("signature", 0) + status.link.commands_refused.get("signature", 0)
-    if forged:
-        what = f"{forged} receipts or commands have no signature of the centre"
-        found.append((what, "is centre.pub the centre's key? if it is, somebody else writes to the broker"))
-    if status.trust and status.trust.problem:
-        found.append((f"enrolment: {status.trust.problem}", status.trust.hint))
-    found += _time_problems(status)
-    found += [(f"relay for {one.gateway}: {one.problem}", one.hint) for one in status.relayed if one.problem]
-    found += [
-        (f"{task.name} failed {task.failures} times: {task.last_error}", "send the log")
-        for task in status.tasks
-        if task.failures
-    ]
-    return found
-
-
-def _time_problems(status: Status) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    if status.clock in ("unsynchronised", "not set"):
-        found.append((f"clock: {status.clock}", "times go out as uncertain until NTP or the centre answers"))
-    for pair in status.clocks_contradict:
-        what = f"clocks contradict each other: {pair.replace(' ', ' and ')}"
-        found.append((what, f"one of them is wrong; {status.clock} counts. Is somebody playing with NTP?"))
-    if status.time_refused.get("signature"):
-        what = f"{status.time_refused['signature']} answers about the time have no signature of the centre"
-        found.append((what, "is centre.pub the centre's key? if it is, somebody else answers"))
-    return found
-
-
-def _radio_problems(radio: RadioStatus) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    if radio.state != "listening":
-        found.append((f"radio: {radio.state}", "`bluetoothctl show` says whether there is an adapter, and it is on"))
-    for one in radio.devices:
-        what = f"{one.name or one.driver} at {one.address}"
-        if one.is_refused:
-            found.append((f"{what} {one.state}", "at the bed, with the device at hand: `wardlink bond`"))
-        elif not one.is_open and one.failures and one.state not in ("waiting", "connecting"):
-            found.append((f"{what}: {one.state}", f"`wardlink drivers {one.driver}` says how to set the device"))
-        if one.dropped_notes:
-            found.append((f"{what}: {one.dropped_notes} notifications came faster than they are heard", "send the log"))
-    return found
-
-
 def summary(status: Status) -> str:
     """One line for the service manager and a glance."""
     near = [one for one in status.radio.devices if one.is_open] if status.radio else []
-    ages = [*(port.heard_s for port in status.ports), *(one.heard_s for one in near)]
-    heard = sum(1 for age in ages if age is not None and age < STALE_S)
+    ages = [one.heard_s for group in (status.ports, near) for one in group]
+    heard = sum(age is not None and age < STALE_S for age in ages)
     waiting = sum(chain.waiting_envelopes for chain in status.spool.chains)
     link = "sending" if status.link.connected else "storing here"
-    room = room_words(room_h(status))
-    return f"{heard} of {len(ages)} devices heard, {link}, {waiting} envelopes not yet held, {room}"
+    left = f"{waiting} envelopes not yet held, {room_words(room_h(status))}"
+    return f"{heard} of {len(ages)} devices heard, {link}, {left}"
 
 
 def room_h(status: Status) -> float | None:

@@ -28,6 +28,7 @@ class LinkState:
     since_ns: int
     message: str = ""
     hint: str = ""
+    away_ns: int | None = None  # since when nothing gets through, whatever was said about it meanwhile; None: it does
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Stat:
 
     state: LinkState
     last_ack_ns: int | None
+    oldest_ns: int | None  # since when the oldest that is outstanding is
     sent: Mapping[tuple[Class, Lane], Tally]  # handed to the broker, once for each time
     acked: Mapping[tuple[Class, Lane], Tally]  # PUBACK
     held: Mapping[Class, int]  # newly held, as the spool counted them

@@ -226,12 +226,16 @@ class Flow:
         """A packet put aside was acknowledged."""
         return mid not in self._aside
 
+    def oldest_ns(self) -> int | None:
+        """Since when what is outstanding longest is; None where nothing is."""
+        waiting = (self._flight.oldest_ns(), next(iter(self._aside.values()), None))
+        return min((at for at in waiting if at is not None), default=None)
+
     def stalled(self, now: int) -> bool:
         """Something is outstanding and the broker has been silent for too long: the link is half-open."""
-        waiting = [at for at in (self._flight.oldest_ns(), next(iter(self._aside.values()), None)) if at is not None]
-        if not waiting:
+        oldest = self.oldest_ns()
+        if oldest is None:
             return False
-        oldest = min(waiting)
         least = int(self._limits.stall_least_s * SECOND_NS)
         return now - max(oldest, self._progress_ns) >= self.trip.stall_ns(least, self._flight.largest_bytes())
 

@@ -70,7 +70,7 @@ class Uplink:
         self.replies = Replies(self._wake.set)
         self._backoff = Backoff(seams.uniform)
         self._topics = {cls: origin.address.topic(cls.word) for cls in Class}
-        self._state = LinkState(False, seams.clock(), "not connected yet", "")
+        self._state = LinkState(False, seams.clock(), "not connected yet", "", seams.clock())
         self._link: Link | None = None
         self._stop = asyncio.Event()
         self._ended = asyncio.Event()
@@ -129,6 +129,7 @@ class Uplink:
         return Stat(
             state=self._state,
             last_ack_ns=account.last_ack_ns,
+            oldest_ns=flow.oldest_ns(),
             sent=sent,
             acked=acked,
             held=dict(account.held),
@@ -289,7 +290,9 @@ class Uplink:
         """A change of state: one line, one call."""
         if (connected, message) == (self._state.connected, self._state.message):
             return
-        self._state = LinkState(connected, self._seams.clock(), message, hint)
+        now = self._seams.clock()
+        away = None if connected and not message else now if self._state.away_ns is None else self._state.away_ns
+        self._state = LinkState(connected, now, message, hint, away)
         level = logging.WARNING if message else logging.INFO
         word = "connected" if connected else "disconnected"
         where = f"{self.broker.host}:{self.broker.port}"

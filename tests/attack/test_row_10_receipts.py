@@ -113,9 +113,9 @@ def test_nobody_but_the_centre_frees_anything_and_what_is_retained_poisons_nothi
 
 
 def problems_of(seen) -> list[tuple[str, str]]:
-    from agent.health.status import problems
+    from agent.health import causes
 
-    return problems(seen, 0.0)
+    return [(what, step) for _, what, step in causes.of(seen, 0.0)]
 
 
 @long

@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from agent.health import status
+from agent.health import causes
 from agent.lab import keyring
 from agent.spool import check_folder
 from tests.system.bell import Bell
@@ -153,7 +153,7 @@ def test_a_disk_that_refuses_does_not_silence_live_and_is_shown(tmp_path) -> Non
             await Bell().until(
                 lambda: len(gateway.opened(centre.envelopes).heard("pleth", port_of(oximeter))) > before + 60
             )
-            assert status.problems(gateway.status(), 0)[0][0].startswith("storage: the disk refused")
+            assert causes.of(gateway.status(), 0)[0].what.startswith("storage: the disk refused")
             resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, sizes)
             await oximeter.fall_silent()
             await Bell().until(lambda: not gateway.status().spool.problem)

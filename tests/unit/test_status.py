@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from agent.cli.entry import main
-from agent.health import metrics, status
+from agent.health import causes, metrics, status
 from agent.health.status import ChainStatus, LinkStatus, PortStatus, SpoolStatus, Status, TaskStatus
 
 PORT = PortStatus("/dev/ttyUSB0", "contec_v7", "open", 0.5, 60, 0, 0)
@@ -27,7 +27,7 @@ def port(**given) -> Status:
 
 
 def test_nothing_is_wrong_with_what_is_well() -> None:
-    assert status.problems(WELL, 1.0) == []
+    assert causes.of(WELL, 1.0) == []
     assert status.summary(WELL) == "1 of 1 devices heard, sending, 5 envelopes not yet held, room for 12 h"
 
 
@@ -55,14 +55,14 @@ def test_nothing_is_wrong_with_what_is_well() -> None:
     ],
 )
 def test_each_thing_that_is_wrong_is_named_with_what_to_do(now: Status, problem: str, step: str) -> None:
-    ((what, next_step),) = status.problems(now, 1.0)
+    ((_, what, next_step),) = causes.of(now, 1.0)
     assert problem in what
     assert step in next_step
 
 
 def test_a_device_that_is_silent_by_nature_is_no_problem() -> None:
-    assert status.problems(port(heard_s=900.0), 1.0) == []
-    assert status.problems(port(heard_s=None, frames=5), 1.0) == []
+    assert causes.of(port(heard_s=900.0), 1.0) == []
+    assert causes.of(port(heard_s=None, frames=5), 1.0) == []
     assert status.summary(port(heard_s=900.0)).startswith("0 of 1 devices heard")
 
 
@@ -72,7 +72,7 @@ def test_the_worst_comes_first() -> None:
         link=msgspec.structs.replace(LINK, connected=False),
         spool=msgspec.structs.replace(WELL.spool, problem="disk full"),
     )
-    found = [what.split()[0] for what, _ in status.problems(bad, status.STALE_S + 1)]
+    found = [what.split()[0] for _, what, _ in causes.of(bad, status.STALE_S + 1)]
     assert found == ["the", "storage:", "no", "clock:"]
 
 

@@ -301,3 +301,16 @@ def test_another_connection_asks_anew_whether_somebody_listens(bench):
     bench.flow.down(0)
     bench.flow.up(Terms(), 0)
     assert not bench.skips(1, Class.WAVE)
+
+
+def test_how_long_the_oldest_waits_for_its_answer(bench):
+    assert bench.flow.oldest_ns() is None
+    bench.flow.offer(live(1), bench.now)
+    bench.step(2 * S)
+    bench.flow.offer(live(2), bench.now)
+    bench.step(3 * S)
+    assert bench.flow.oldest_ns() == 2 * S
+    bench.answer(1)
+    assert bench.flow.oldest_ns() == 5 * S
+    bench.answer(2)
+    assert bench.flow.oldest_ns() is None

@@ -1,4 +1,4 @@
-"""A gateway in the guest: the very unit of systemd/, with its own user, its spool, and its commands."""
+"""A gateway in the guest, of its package: the unit with its own user, its spool, and its commands."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 
 from agent.lab import keyring
 from tests.system.bell import until
+from tests.vm import package
 from tests.vm.spooled import Spooled
 from tests.vm.talk import Player
 from wire import keys
 
-OURS = Path(__file__).parents[2] / "systemd"
-UNIT = Path("/etc/systemd/system/wardlink.service")
+UNIT = Path("/usr/lib/systemd/system/wardlink.service")
 CONFIG = Path("/etc/wardlink/gateway.toml")
 STATE, RUNTIME = Path("/var/lib/wardlink"), Path("/run/wardlink")
 BONDS = Path("/var/lib/bluetooth")
 STARTING_S, ENDING_S = 60.0, 30.0
-MORE = "[Service]\nEnvironment=PYTHONPATH=/wardlink PYTHONPYCACHEPREFIX=/var/cache/wardlink\nCacheDirectory=wardlink\n"
+ADDED = Path(f"/etc/systemd/system/{UNIT.name}.d/guest.conf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,15 @@ class Worth:
 
 
 class Bedside:
-    """One gateway, installed and started by systemd; `more` and `tables` are added to its configuration,
+    """One gateway, installed and started as at a bed; `more` and `tables` are added to its configuration,
     `groups` to its user's."""
 
     def __init__(self, folder: Path, more: str = "", tables: str = "", groups: str = "") -> None:
+        package.install()
         for path in (STATE, RUNTIME, CONFIG.parent):
             shutil.rmtree(path, ignore_errors=True)
         ring = keyring.make(folder / "keys")
-        shutil.copytree(ring.gateway, CONFIG.parent / "keys")
+        shutil.copytree(ring.gateway, CONFIG.parent / "keys")  # makes the parent, too
         CONFIG.write_text(
             f'site = "north"\nbroker = "mqtt://127.0.0.1:1"\nconfirm = "broker"\n{more}\n'
             f"[spool]\nkey_mib = 64\nvital_mib = 512\nwave_mib = 512\n{tables}",
@@ -49,10 +50,8 @@ class Bedside:
         )
         do("chown", "-R", "wardlink:wardlink", str(CONFIG.parent))
         CONFIG.parent.chmod(0o750)
-        shutil.copy(OURS / UNIT.name, UNIT)
-        added = Path(f"{UNIT}.d")
-        added.mkdir(exist_ok=True)
-        (added / "guest.conf").write_text(f"{MORE}SupplementaryGroups={groups}\n" if groups else MORE, encoding="utf-8")
+        ADDED.parent.mkdir(exist_ok=True)
+        ADDED.write_text(f"[Service]\nSupplementaryGroups={groups}\n", encoding="utf-8")
         do("systemctl", "daemon-reload")
         secret = keys.recipient_secret((ring.centre / "recipient.key").read_text())
         self.spooled = Spooled(STATE / "spool", ring.gateway_id, secret)

@@ -17,10 +17,18 @@ GUEST = Path(__file__).with_name("guest")
 REQUIREMENTS = Path(__file__).parents[2] / "requirements" / "all.txt"
 PACKAGES = (
     *("systemd", "systemd-sysv", "udev", "dbus", "bluez", "kmod", "procps", "iproute2", "e2fsprogs"),
-    *("python3", "python3-venv", "python3-systemd"),
+    *("python3", "python3-venv", "python3-systemd", "python3-numpy", "python3-serial"),
+    *(
+        "python3-fastapi",
+        "python3-psycopg",
+        "python3-segno",
+        "python3-sqlalchemy",
+        "python3-uvicorn",
+        "python3-websockets",
+    ),
 )
-WHEELS = (  # of requirements/all.txt; systemd-python is Debian's in the guest, it has no wheels
-    *("cbor2", "cffi", "cryptography", "msgspec", "numpy", "paho-mqtt", "pycparser", "pyserial", "typing-extensions"),
+WHEELS = (  # of requirements/all.txt, for the tests; what Debian has new enough is Debian's, as our packages want it
+    *("cbor2", "cffi", "cryptography", "msgspec", "paho-mqtt", "pycparser", "typing-extensions"),
     *("bleak", "bumble", "dbus-fast", "platformdirs", "pyee"),
     *("iniconfig", "packaging", "pluggy", "pygments", "pytest"),
 )

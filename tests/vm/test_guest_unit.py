@@ -35,7 +35,7 @@ def epoch() -> int:
 
 
 def test_systemd_finds_no_fault_and_little_that_is_open(bedside) -> None:
-    do("systemd-analyze", "verify", f"/etc/systemd/system/{UNIT.name}")
+    do("systemd-analyze", "verify", str(UNIT))
     said = do("systemd-analyze", "security", "--no-pager", UNIT.name)
     exposure = float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)[1])
     print(f"exposure {exposure}\n{said}")
@@ -68,7 +68,7 @@ def test_what_it_must_not_do_is_refused(bedside, words) -> None:
     CAGE.write_text(f"try:\n    {words}\nexcept OSError as error:\n    print('refused', error.errno)\n")
     added = Path(f"/run/systemd/system/{UNIT.name}.d")
     added.mkdir(parents=True, exist_ok=True)
-    python = f"/opt/wardlink/bin/python {CAGE}"
+    python = f"/usr/bin/python3 {CAGE}"
     (added / "cage.conf").write_text(
         f"[Service]\nType=oneshot\nWatchdogSec=0\nRestart=no\nExecStartPre=\nExecStart=\nExecStart={python}\n"
     )

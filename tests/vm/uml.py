@@ -13,8 +13,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tests.vm.talk import tell
 
@@ -25,10 +27,12 @@ CONSOLE_LINES = 30
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a guest is made of."""
+    """What a guest is made of. With a `layer` what it changes of its disk is kept there, else thrown away."""
 
     kernel: Path
     image: Path
+    layer: Path | None = None
+    disk: Path | None = None  # another one, written as it is: ubdb
 
     def run(self, errand: list[str], share: Path, limit_s: float) -> int:
         """The errand's exit code; 124 if it was not done in time, 125 if the guest ended by itself."""
@@ -41,17 +45,9 @@ class Machine:
         ours, theirs = os.pipe()
         console = folder / "console.log"
         with console.open("wb") as log, os.fdopen(ours, "rb", buffering=0) as said:
-            guest = subprocess.Popen(
-                self._words(folder, share, theirs),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "HOME": str(folder), "TMPDIR": _memory()},
-                pass_fds=[theirs],
-                start_new_session=True,
-            )
+            guest = self.start(folder, log, [theirs], f"ssl0=null,fd:{theirs}", f"guest.share={share}")
             os.close(theirs)
-            timer = threading.Timer(limit_s, _kill, [guest])
+            timer = threading.Timer(limit_s, cut_power, [guest])
             timer.start()
             try:
                 while data := said.read(4096):
@@ -61,22 +57,33 @@ class Machine:
             finally:
                 in_time = timer.is_alive()
                 timer.cancel()
-                _kill(guest)
+                cut_power(guest)
                 guest.wait()
         return _verdict(share / "code", console, in_time)
 
-    def _words(self, folder: Path, share: Path, output: int) -> list[str]:
-        return [
+    def start(self, folder: Path, console: IO[bytes], passed: Sequence[int], *more: str) -> subprocess.Popen[bytes]:
+        """Its process. `folder` is for its sockets, `more` for its command line, which names what is `passed`."""
+        layer = self.layer or folder / "layer"
+        words = [
             str(self.kernel),
             f"mem={MEMORY}",
-            f"ubd0={folder / 'layer'},{self.image}",
+            f"ubd0={layer},{self.image}",
+            *([f"ubd1={self.disk}"] if self.disk else []),
             *("root=/dev/ubda", "rw", "rootfstype=ext4", "panic=-1", "seccomp=auto"),
-            *("con=null", "con0=null,fd:1", "console=tty0"),
-            *("ssl=null", f"ssl0=null,fd:{output}"),
-            f"umid=wardlink-{os.getpid()}",
-            f"guest.share={share}",
+            *("con=null", "con0=null,fd:1", "console=tty0", "ssl=null"),
+            f"umid={folder.name}",
             f"guest.tree={TREE}",
+            *more,
         ]
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            env={**os.environ, "HOME": str(folder), "TMPDIR": _memory()},
+            pass_fds=passed,
+            start_new_session=True,
+        )
 
 
 def _memory() -> str:
@@ -84,7 +91,7 @@ def _memory() -> str:
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()
 
 
-def _kill(guest: subprocess.Popen[bytes]) -> None:
+def cut_power(guest: subprocess.Popen[bytes]) -> None:
     """The kernel and the processes in which its own live; also what is left of them after an orderly end."""
     try:
         os.killpg(guest.pid, signal.SIGKILL)
