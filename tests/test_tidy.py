@@ -13,6 +13,7 @@ PACKAGES = ("drivers", "wire", "agent", "centre", "config", "discipline")
 FILE_LIMIT_LINES = 300
 FUNCTION_LIMIT_LINES = 50
 ORGANS = ("ports", "sessions", "spool", "uplink", "health", "page", "enrol", "update", "lab", "binding", "setup")
+CONTRACTS = ("agent.health.status", "agent.binding.words")  # what a process tells others: pure, and theirs to read
 PURE = ("drivers", "wire", "agent/sessions", "agent/pulse.py", "agent/lab/voice", "centre/ledger", "centre/timeline")
 OUTSIDE = {"os", "socket", "serial", "time", "threading", "asyncio", "subprocess", "sqlite3", "random", "logging"}
 ALLOWED_OUTSIDE: set[tuple[str, str]] = set()
