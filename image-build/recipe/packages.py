@@ -130,6 +130,14 @@ class Archive:
                 raise BuildError(f"{row.file} has other bytes than packages.lock says", "it is removed: build again")
         return debs
 
+    def also(self, *wanted: str) -> Path:
+        """The folder in which these packages (`name=version`) lie, too; they are for the build and not installed."""
+        debs = self._folder / "debs"
+        debs.mkdir(parents=True, exist_ok=True)
+        self.refresh()
+        self._apt("sh", "-c", 'cd /here/debs && exec apt-get download -qq "$@"', "sh", *wanted)
+        return debs
+
 
 def _resolved(line: str) -> Package:
     uri, file, size, hashed = line.split()
