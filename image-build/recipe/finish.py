@@ -11,28 +11,44 @@ from recipe import inside, lists
 from recipe.debian import BuildError
 
 
-def finish(builder: Path, tar: Path, overlays: Iterable[Path], debs: Iterable[Path], root: Path) -> None:
+def finish(builder: Path, tar: Path, overlays: list[Path], debs: Iterable[Path], root: Path) -> None:
     """`root`, made anew: Debian's part, our packages, our files. Raises BuildError."""
     work = root.parent
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     words = ["tar", "-C", f"/here/{root.name}", "--numeric-owner", "-xf", f"/tars/{tar.name}"]
     inside.run(builder, words, work, {tar.parent: "/tars"})
-    _install(builder, debs, root)
     for overlay in overlays:
-        words = ["cp", "-a", "--no-preserve=ownership,timestamps", "/over/.", f"/here/{root.name}/"]
-        inside.run(builder, words, work, {overlay: "/over"})
+        _lay(builder, overlay, root)
+    _install(builder, debs, root)
+    # What wardlink's package offers to a machine that is a gateway and nothing else; and ours again over its own.
+    shutil.copytree(root / "usr/share/wardlink/machine", root / "usr/lib", dirs_exist_ok=True)
+    for overlay in overlays:
+        _lay(builder, overlay, root)
     _leave_out(root)
     _native(builder, root)
     _places(root)
     _sane(root)
 
 
+def _lay(builder: Path, overlay: Path, root: Path) -> None:
+    words = ["cp", "-a", "--no-preserve=ownership,timestamps", "/over/.", f"/here/{root.name}/"]
+    inside.run(builder, words, root.parent, {overlay: "/over"})
+
+
+INSTALL = """set -e
+systemd-sysusers --root="$1" "$1/usr/lib/sysusers.d/00-wardlink-image.conf"
+mount -t proc proc "$1/proc"
+mount --bind "$1/usr/bin/true" "$1/usr/bin/py3compile"
+exec chroot "$1" dpkg --install /own.deb
+"""
+
+
 def _install(builder: Path, debs: Iterable[Path], root: Path) -> None:
     """Our own packages, by their own scripts, under emulation; what they need must be there already."""
     for deb in debs:
         shutil.copyfile(deb, root / "own.deb")
-        inside.run(builder, ["chroot", f"/here/{root.name}", "dpkg", "--install", "/own.deb"], root.parent)
+        inside.run(builder, ["sh", "-c", INSTALL, "sh", f"/here/{root.name}"], root.parent)
         (root / "own.deb").unlink()
 
 
