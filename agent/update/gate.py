@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 DURABLE_S = 300.0
 LIMIT_S = 900.0
+SILENT_S = 300.0  # by then every board has loaded the program
 STARTS_LIMIT_COUNT = 5
 GROWTH_S = 120.0  # a manifest is sealed each minute, whether or not a device is heard
 
@@ -47,7 +48,9 @@ class Gate:
             self._since_s = None
         if len(self._epochs) > STARTS_LIMIT_COUNT:
             return f"the gateway started {len(self._epochs)} times"
-        return self._why(seen) if now_s - self._began_s >= self._limit_s else ""
+        waited_s = now_s - self._began_s
+        silent = seen is None and waited_s >= SILENT_S
+        return self._why(seen) if silent or waited_s >= self._limit_s else ""
 
     def _is_good(self, seen: Seen, now_s: float) -> bool:
         last, self._last = self._last, seen

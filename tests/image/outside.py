@@ -122,7 +122,8 @@ class Outside:
 
     def _centre(self) -> Path:
         text = f'broker = "mqtts://localhost:{self.broker}"\nkeys = "{self._at("keys")}"\n'
-        text += f'store = "sqlite:///{self._at("centre.db")}"\nlisten = "127.0.0.1:{self.page}"\nfleet = "{self._at("fleet")}"\n'
+        text += f'store = "sqlite:///{self._at("centre.db")}"\nlisten = "127.0.0.1:{self.page}"\n'
+        text += f'fleet = "{self._at("fleet")}"\n'
         path = self.folder / "centre.toml"
         path.write_text(text, encoding="utf-8")
         return path

@@ -50,7 +50,7 @@ def test_who_starts_again_and_again_is_not_well() -> None:
 
 
 def test_silence_is_not_well() -> None:
-    assert looked(Gate(0), None, 0, 899) == ""
-    assert looked(Gate(0), None, 900) == "the gateway says nothing"
+    assert looked(Gate(0), None, 0, 299) == ""
+    assert looked(Gate(0), None, 300) == "the gateway says nothing"
     stopped = Seen(7, 1, 1, 1, is_fresh=False)
     assert looked(Gate(0), stopped, 0, 900) == "the gateway has stopped"
