@@ -26,6 +26,7 @@ VERBS = (
     "spool",
     "status",
     "time",
+    "update",
     "enrol",
     "wipe",
     "setup",

@@ -11,7 +11,7 @@ from recipe import inside, lists
 from recipe.debian import BuildError
 
 
-def finish(builder: Path, tar: Path, overlays: list[Path], debs: Iterable[Path], module: Path, root: Path) -> None:
+def finish(builder: Path, tar: Path, overlays: list[Path], debs: Iterable[Path], root: Path) -> None:
     """`root`, made anew: Debian's part, our packages, our files. Raises BuildError."""
     work = root.parent
     shutil.rmtree(root, ignore_errors=True)
@@ -26,9 +26,6 @@ def finish(builder: Path, tar: Path, overlays: list[Path], debs: Iterable[Path],
     for overlay in overlays:
         _lay(builder, overlay, root)
     _leave_out(root)
-    (modules,) = (root / "usr/lib/modules").iterdir()
-    (modules / "extra").mkdir()
-    shutil.copyfile(module, modules / "extra" / module.name.partition("-")[2])
     _native(builder, root)
     _places(root)
     _sane(root)

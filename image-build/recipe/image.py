@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipe import builder, disk, finish, initramfs, lists, module, packages, release, rootfs, sbom, slot
+from recipe import builder, disk, finish, initramfs, lists, module, packages, release, rootfs, sbom, signing, slot
 from recipe.debian import BuildError, said
 from recipe.packages import Archive, Package, digest
 
@@ -87,8 +87,7 @@ def make(bench: Bench) -> release.Image:
     tar, made = system(bench), bench.builder()
     root = bench.work / "root"
     bench.tell("root")
-    ours = module.make(made, bench.archive(), bench.locked(), bench.here / "tryboot", bench.cache / "module")
-    finish.finish(made, tar, [bench.here / "overlay", *bench.overlays], bench.debs, ours, root)
+    finish.finish(made, tar, [bench.here / "overlay", *_made_overlays(bench), *bench.overlays], bench.debs, root)
     (root / "usr/lib/wardlink-image").write_text(f"{bench.version}\n", encoding="utf-8")
     bench.tell("bill of materials")
     bill = sbom.merged(sbom.debian(made, root), sbom.wheels(root), "wardlink-image", bench.version)
@@ -102,6 +101,13 @@ def make(bench: Bench) -> release.Image:
     (bench.out / f"{image.disk.stem}.cdx.json").write_text(release.written(bill), encoding="utf-8")
     _publish(bench, image)
     return image
+
+
+def _made_overlays(bench: Bench) -> list[Path]:
+    """What is laid over the root and is made here: whose updates are believed, and our kernel module."""
+    sources = bench.here / "tryboot"
+    built = module.overlay(bench.builder(), bench.archive(), bench.locked(), sources, bench.cache)
+    return [signing.overlay(signing.keys(bench.cache / "keys" / "updates")), built]
 
 
 def _first_files(bench: Bench) -> dict[str, bytes]:

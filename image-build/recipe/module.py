@@ -1,9 +1,11 @@
-"""The module that asks the Pi's firmware (image-build/tryboot), made for the kernel of the lock, cross-compiled."""
+"""Our kernel module, built against the headers of the kernel that is locked; as a folder to lay over the root."""
 
 from __future__ import annotations
 
-import hashlib
+import re
 import shutil
+import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from recipe import inside
@@ -13,35 +15,40 @@ from recipe.packages import Archive, Package
 NAME = "wardlink_tryboot.ko"
 
 
-def make(builder: Path, archive: Archive, rows: list[Package], source: Path, folder: Path) -> Path:
-    """The module, made once for each kernel and source. Raises BuildError."""
-    (kernel,) = (row for row in rows if row.name.startswith("linux-modules-") and row.name != "linux-modules-arm64")
-    release = kernel.name.removeprefix("linux-modules-")
-    sources = b"".join(path.read_bytes() for path in sorted(source.iterdir()) if path.is_file())
-    mark = hashlib.sha256(str(kernel).encode() + sources).hexdigest()[:12]
-    made = folder / f"{mark}-{NAME}"
-    if made.is_file():
-        return made
-    headers = folder / f"headers-{kernel.version.replace(':', '%3a')}"
-    if not headers.is_dir():
-        _fetch(builder, archive, release, kernel.version, headers)
-    words = ["sh", "/source/build", "/headers", "/here/made"]
-    inside.run(builder, words, folder, {source: "/source", headers: "/headers"})
-    shutil.move(folder / "made" / NAME, made)
-    shutil.rmtree(folder / "made")
-    return made
+def overlay(builder: Path, archive: Archive, rows: Iterable[Package], sources: Path, cache: Path) -> Path:
+    """Raises BuildError."""
+    kernel, version = _kernel(rows)
+    folder = cache / f"module-{version}"
+    folder.mkdir(parents=True, exist_ok=True)
+    _headers(builder, archive, kernel, version, folder)
+    binds = {sources: "/src"}
+    inside.run(builder, ["sh", "/src/build", "/here/headers", "/here/out"], folder, binds)
+    made = folder / "overlay" / "usr/lib/modules" / kernel / "updates"
+    made.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / "out" / NAME, made / NAME)
+    return folder / "overlay"
 
 
-def _fetch(builder: Path, archive: Archive, release: str, version: str, headers: Path) -> None:
-    """The kernel's headers; the programs that come with them are of the builder's own kind."""
-    common = release.rsplit("-", 1)[0]
-    new = headers.with_name("headers.new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    archive.download([f"linux-headers-{release}={version}", f"linux-headers-{common}-common={version}"], new)
-    fetch = f"cd /here; apt-get download -qq linux-kbuild-{common}={version}"
-    unpack = "for deb in *.deb; do dpkg-deb -x $deb .; rm $deb; done"
-    inside.run(builder, ["sh", "-c", f"set -e; {fetch}; {unpack}"], new)
-    if not list(new.glob("usr/src/linux-headers-*-arm64")):
-        raise BuildError(f"the headers of {release} are not what they were")
-    new.rename(headers)
+def _kernel(rows: Iterable[Package]) -> tuple[str, str]:
+    """(the kernel's own name, the package's version)."""
+    for row in rows:
+        if found := re.match(r"linux-modules-(\d.*-arm64)$", row.name):
+            return found[1], row.version
+    raise BuildError("packages.lock names no kernel")
+
+
+def _headers(builder: Path, archive: Archive, kernel: str, version: str, folder: Path) -> None:
+    """Unpacked once. The programs of kbuild are of the builder's kind."""
+    if (folder / "headers").exists():
+        return
+    release = kernel.removesuffix("-arm64")
+    debs = archive.also(f"linux-headers-{kernel}={version}", f"linux-headers-{release}-common={version}")
+    words = ["sh", "-c", 'cd /here && apt-get update -qq && apt-get download -qq "$1"', "sh"]
+    inside.run(builder, [*words, f"linux-kbuild-{release}={version}"], folder)
+    fresh = folder / "headers.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    quoted = version.replace(":", "%3a")
+    found = [*debs.glob(f"linux-headers-{release}*_{quoted}_*.deb"), *folder.glob(f"linux-kbuild-{release}_*.deb")]
+    for deb in found:
+        subprocess.run(["dpkg-deb", "-x", deb, fresh], check=True)
+    fresh.rename(folder / "headers")

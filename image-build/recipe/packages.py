@@ -108,12 +108,6 @@ class Archive:
         modules = [line.split()[1] for line in said.splitlines() if "Depends: linux-modules-" in line]
         return [name.replace("linux-modules-", "linux-binary-") for name in modules]
 
-    def download(self, names: list[str], folder: Path) -> None:
-        """The .debs of `names` (name=version) into `folder`, judged by the lists' signatures."""
-        script = 'cd /there && exec apt-get download -qq "$@"'
-        words = ["env", "APT_CONFIG=/here/apt.conf", "sh", "-c", script, "sh", *names]
-        inside.run(self._builder, words, self._folder, {folder: "/there"})
-
     def fetch(self, rows: list[Package]) -> Path:
         """The folder of the .debs, each with its locked bytes. Raises BuildError where the mirror has moved on."""
         debs = self._folder / "debs"
@@ -121,8 +115,9 @@ class Archive:
         missing = [row for row in rows if not (debs / row.file).is_file()]
         if missing:
             self.refresh()
+            script = 'cd /here/debs && exec apt-get download -qq "$@"'
             try:
-                self.download([f"{row.name}={row.version}" for row in missing], debs)
+                self._apt("sh", "-c", script, "sh", *(f"{row.name}={row.version}" for row in missing))
             except BuildError as error:
                 raise BuildError(
                     f"packages.lock names what the mirror no longer has: {error}",
@@ -133,6 +128,14 @@ class Archive:
             if digest(debs / row.file) != row.sha256:
                 (debs / row.file).unlink()
                 raise BuildError(f"{row.file} has other bytes than packages.lock says", "it is removed: build again")
+        return debs
+
+    def also(self, *wanted: str) -> Path:
+        """The folder in which these packages (`name=version`) lie, too; they are for the build and not installed."""
+        debs = self._folder / "debs"
+        debs.mkdir(parents=True, exist_ok=True)
+        self.refresh()
+        self._apt("sh", "-c", 'cd /here/debs && exec apt-get download -qq "$@"', "sh", *wanted)
         return debs
 
 

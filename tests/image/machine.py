@@ -96,6 +96,10 @@ class Machine:
         """The far end of the USB serial adapter's cable."""
         return self.folder / "serial.sock"
 
+    @property
+    def is_on(self) -> bool:
+        return self._process is not None
+
     def __enter__(self) -> Machine:
         return self
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.image.backend import Gateway, PowerCutError
-from tests.image.cards import first_partition, sector
+from tests.image.cards import STATE, first_partition, sector
 from tests.image.disk import Fat
 
 pytestmark = pytest.mark.skipif(not all(map(shutil.which, ("mformat", "sfdisk"))), reason="needs mtools and fdisk")
@@ -96,7 +96,12 @@ def test_one_sector_is_written_and_nothing_else_of_the_card(gateway) -> None:
 
 
 def test_fat32_is_read_too_and_the_firmware_reads_what_was_written(tmp_path) -> None:
-    gateway = Gateway(first_partition(tmp_path / "fw", fat32=True))
+    fw = Fat(first_partition(tmp_path / "fw", fat32=True))
+    fw.remove("wl-state")
+    for number in range(20):  # one cluster of the folder has room for 16
+        fw.write(f"note{number}.txt", b"of a person")
+    fw.write("wl-state", sector(STATE))
+    gateway = Gateway(tmp_path / "fw")
     gateway.install()
     gateway.reboot()
     gateway.gate()
