@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+from agent.binding import codes
 from agent.lines import is_network, is_serial, line_of, place_of
+from agent.page.choices import Page
 from config.load import ConfigError, read
 from drivers import registry
 from drivers.contract import Ble, Driver, Serial
@@ -42,6 +45,29 @@ class Radio(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     options: dict[str, str] = {}
 
 
+class AdtFeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where `wardlink adt` hears the hospital's system (HL7 v2 over MLLP), and of whom it takes what."""
+
+    listen: str  # address:port
+    peers: list[str]  # who may connect: addresses or networks
+    facility: str  # MSH-4 of our hospital
+    place: str = ""  # PV1-3 of this bed, "ward^room^bed"; empty: its bed must be `bed`
+    id_type: str = ""  # PID-3.5 of the number on the wristband, like MR; empty: the first number
+    certificate: str = ""  # PEM files: TLS, and only who has a certificate of `ca` may connect
+    key: str = ""
+    ca: str = ""
+
+
+class Patient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may be proposed as the patient (docs/patients.md). Nobody is bound but by a person."""
+
+    location: bool = True
+    wristbands: list[str] = []
+    check: codes.Check = ""
+    badges: list[str] = []
+    adt: AdtFeed | None = None
+
+
 class SpoolSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much of the disk each class may have, in MiB: by default 35 days of keys and vitals, 72 hours of waves."""
 
@@ -66,7 +92,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ask: list[str] = []
     port: list[Port] = []
     radio: list[Radio] = []
+    patient: Patient = Patient()
     spool: SpoolSizes = SpoolSizes()
+    page: Page = Page()
 
     @property
     def quotas(self) -> dict[int, int]:
@@ -111,6 +139,7 @@ def judged(path: Path, config: Config) -> Config:
         _check_askable(f"{path}: ask", driver_id)
     for radio in config.radio:
         _check_radio(f"{path}: radio {radio.address}", radio)
+    _check_patient(f"{path}: patient", config.patient)
     addresses = [radio.address for radio in config.radio]
     if len(set(addresses)) != len(addresses):
         raise ConfigError(f"{path}: a radio address stands there twice", "one [[radio]] for each device")
@@ -159,6 +188,28 @@ def _check_radio(where: str, radio: Radio) -> None:
         raise ConfigError(f"{where}: not an address", 'like "C0:11:22:33:44:55", in capitals')
     if not re.fullmatch(r"([0-9]{6})?", radio.passkey):
         raise ConfigError(f"{where}: a passkey has six digits", "leave it away where the device has none")
+
+
+def _check_patient(where: str, patient: Patient) -> None:
+    for pattern in (*patient.wristbands, *patient.badges):
+        if codes.problem(pattern):
+            raise ConfigError(f"{where}: {pattern!r} is no pattern", codes.problem(pattern))
+    adt = patient.adt
+    if adt is None:
+        return
+    if not adt.peers or not adt.facility:
+        raise ConfigError(f"{where}.adt: peers and facility say whom to believe", "there is no default")
+    try:
+        for peer in adt.peers:
+            ip_network(peer)
+        host, _, port = adt.listen.rpartition(":")
+        ip_address(host.strip("[]"))
+        if not 0 < int(port) < 65536:
+            raise ValueError(f"port {port}")
+    except ValueError as error:
+        raise ConfigError(f"{where}.adt: {error}", 'like listen = "10.1.0.5:2575", peers = ["10.1.0.9"]') from error
+    if any((adt.certificate, adt.key, adt.ca)) and not all((adt.certificate, adt.key, adt.ca)):
+        raise ConfigError(f"{where}.adt: certificate, key and ca go together", "all three, or none")
 
 
 def _check_askable(where: str, driver_id: str) -> None:

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent import VERSION, audit, history
 from agent.config import Config
-from agent.health import status
+from agent.health import status, wear
+from agent.setup import standing
 from agent.spool.check import check_folder
 from agent.spool.files import Disk, Files
 from agent.spool.terms import SpoolError
@@ -57,6 +58,8 @@ def gathered(config: Config, gateway: str, files: Files) -> dict[str, bytes]:
         "config.json": _json(_settings(config)),
         "status.json": _json(_status(runtime)),
         "spool.json": _json(_spool(state / "spool", files)),
+        "storage.json": _json(wear.look()),
+        "setup.json": _json(_setup(runtime)),
         "link.json": _json(told.link if told else []),
         "clock.json": _json(told.anchors if told else []),
         "log.txt": "\n".join(told.log if told else ()).encode("utf-8", "backslashreplace"),
@@ -74,6 +77,12 @@ def _about(config: Config, gateway: str, state: Path) -> dict[str, Any]:
         "system": f"{machine.system} {machine.release} {machine.machine}",
         "state": sorted(path.name for path in state.iterdir()) if state.is_dir() else [],
     }
+
+
+def _setup(runtime: Path) -> Any:
+    """Without its words: they quote what an engineer wrote."""
+    found = standing.read(runtime)
+    return {"state": found.state, "code": found.code, "inforce": found.inforce} if found else {"state": "none"}
 
 
 def _settings(config: Config) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import identity, memory
+from agent.associating import Associating
 from agent.config import Config
 from agent.health import metrics, notify, status
 from agent.health.room import Rooms
@@ -88,6 +89,7 @@ class Gateway:
         self._hurry = asyncio.Event()
         self._beating = asyncio.Lock()
         self._is_over = False  # the last beat was made; a later one would seal what nobody waits for
+        self.associating = self.pulse.who = Associating(self, who, self._hurry.set)
         self._rooms = Rooms()
         self._owed: list[Lost] = []
         self._rounds = Rounds()
@@ -150,6 +152,7 @@ class Gateway:
             "uplink": self.uplink.run,
             "status": self._show,
             "command": self.obeying.run,
+            "patient": self.associating.run,
             **self.trust.works(),
         }
         organs["time"] = partial(self.utc.run, self.keeping.on_thread)
@@ -223,6 +226,7 @@ class Gateway:
         kept = await keeping
         if kept.durable:
             self.tapes.durable()
+            self.associating.durable()
             if self.radio is not None:
                 self.radio.marks.durable()
         else:

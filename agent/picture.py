@@ -68,6 +68,7 @@ def picture(gateway: Gateway, spool: Stat, rooms: Rooms, relayed: list[RelayStat
         written_ns=now,
         key=gateway.trust.kept,
         trust=gateway.trust.status(),
+        patient=gateway.associating.words(),
     )
 
 

@@ -6,7 +6,7 @@ It also says what is due by time: a new data key each hour, a manifest each minu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from agent.clock import STEP_LIMIT_US, stepped
 from agent.sessions.ward import Ward
@@ -31,6 +31,31 @@ Envelope = tuple[Header, bytes]
 T = TypeVar("T")
 
 
+class Who(Protocol):
+    """Whose data these are."""
+
+    def current(self, t: int) -> Association:
+        """What stands, for a reader who just came; `t` in microseconds."""
+        ...
+
+    def hear(self, now: int, records: list[Record]) -> list[Record]:
+        """The records without names, and what was said of the patient since; `now` in nanoseconds."""
+        ...
+
+
+class Nobody:
+    """Says that nobody knows."""
+
+    def __init__(self, bed: str) -> None:
+        self._bed = bed
+
+    def current(self, t: int) -> Association:
+        return Association(t, "none", "unvalidated", "", "", self._bed)
+
+    def hear(self, now: int, records: list[Record]) -> list[Record]:
+        return records
+
+
 class Pulse:
     """Turns a ward into envelopes. `now` is monotonic nanoseconds; `anchor` reads the clocks."""
 
@@ -46,7 +71,7 @@ class Pulse:
         self._ward = ward
         self._sealer = sealer
         self._read_anchor = anchor
-        self._bed = bed
+        self.who: Who = Nobody(bed)
         self._goal_bytes = min(BUNDLE_GOAL_BYTES, limit_bytes - SEALED_BYTES)
         self._hour_at = self._manifest_at = self._anchor_at = self._lines_at = self._room_at = 0
         self._introduce = True
@@ -99,7 +124,7 @@ class Pulse:
             self._restate = False
             made += self.ended(self._tails, self._recovered)
         records, blocks = self._ward.take(t)
-        records = self._due(now, last) + records
+        records = self._due(now, last) + self.who.hear(now, records)
         made += [self._sealer.seal(Class.VITAL, bundle) for bundle in self._bundles(records, pack_vital)]
         for part in _parts(blocks):
             made += [self._sealer.seal(Class.WAVE, bundle) for bundle in self._bundles(part, pack_wave)]
@@ -127,7 +152,7 @@ class Pulse:
             self._introduce = False
             records.append(Boot(t, *self.boot))
             records += self._ward.catalogues(t)
-            records.append(Association(t, "none", "unvalidated", "", "", self._bed))
+            records.append(self.who.current(t))
         if self._audit and now >= self._audit_at:
             self._audit_at = now + HOUR_NS
             records.append(AuditHead(t, *self._audit))

@@ -88,6 +88,9 @@ class Watch:
         now = self._status()
         found = causes.of(now, 0.0) if now else []
         links = [cause for cause in found if codes.NO_NETWORK <= cause.code <= codes.CONTRADICTION]
+        if not found and now is None:
+            meaning = codes.MEANINGS[codes.NO_VOUCHER]
+            return causes.Cause(meaning.code, meaning.cause, meaning.next)
         return (links or found or [causes.Cause(codes.UNREACHED, "", "")])[0]
 
     def _status(self) -> status.Status | None:
@@ -100,6 +103,7 @@ class Watch:
 def by_command(folder: Path) -> Enrolled:
     """`wardlink enrol`, in a process of its own: certificates cost memory, and this one waits for minutes."""
     words = [sys.executable, "-m", "agent.cli.entry", "enrol", "--json", "--stick", str(folder)]
+    words += ["--config", str(folder / "gateway.toml")]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=ENROL_LIMIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from agent import applying, clock, durable, enrolling, identity, imported
 from agent.audit import FOLDER, Audit
+from agent.binding.kept import BED_FILE
 from agent.enrol import farewell, places, protection
 from agent.enrol.farewell import Wiped
 from agent.marks import MARKS_FILE
@@ -27,7 +28,7 @@ from wire.topics import Class
 
 FILES = applying.Owned()
 LAST_LIMIT_COUNT = 1  # of a class: what a clean end seals and sends last is confirmed when nobody is there to hear it
-KEYS = (places.SEALED_FILE, places.KEY_FILE)
+KEYS = (places.SEALED_FILE, places.KEY_FILE, places.SITE_KEY_FILE)
 _ASIDE = ("", ".new")
 _SIDE_FILES = (
     places.CERTIFICATE_FILE,
@@ -153,6 +154,6 @@ def _destroy(place: Place) -> None:
     for folder in (place.keys / "recipients", place.state / "imported", place.state / "spool", place.runtime):
         if folder.is_dir():
             shutil.rmtree(folder, ignore_errors=folder == place.runtime)  # the system owns that one: only its contents
-    for name in (MARKS_FILE, ADOPTED_FILE):
+    for name in (MARKS_FILE, ADOPTED_FILE, BED_FILE):
         (place.state / name).unlink(missing_ok=True)
     FILES.sync_folder(place.keys)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import clock, memory, sources
+from agent.bed_doors import Doors
 from agent.health import notify
 from agent.ports.line import Cable, open_line
 from agent.ports.plugs import Bell, Plug, Plugs
@@ -73,6 +74,7 @@ class World:
     open_line: Callable[[str, Serial], Cable] = open_line
     air: Callable[[], Air] = bluez
     dial: Dial = Link
+    doors: type[Doors] = Doors
     files: Callable[[], Files] = Disk
     room: Callable[[Path], int | None] = disk_bytes
     limits: Callable[[], Limits] = Limits

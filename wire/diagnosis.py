@@ -28,7 +28,10 @@ DIAGNOSIS_LIMIT_BYTES = 5_000_000
 PLAIN_LIMIT_BYTES = 32 << 20
 SECRET_BYTES = 32
 SHARES_LIMIT_COUNT = 16
-NAMES = ("about.json", "config.json", "status.json", "spool.json", "link.json", "clock.json", "log.txt", "audit.jsonl")
+NAMES = (
+    "about.json", "config.json", "status.json", "spool.json", "storage.json", "setup.json", "link.json", "clock.json",
+    "log.txt", "audit.jsonl",
+)  # fmt: skip
 _MAGIC = b"WLdg\x01"
 _LABEL = b"wardlink diagnosis 1"
 _NONCE = bytes(12)

@@ -11,14 +11,14 @@ annex B), `mod11` (ISO/IEC 7064, MOD 11-2: 0 to 9 and X), over the digits of the
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from agent.binding.words import NAME_LIMIT_LETTERS
+from agent.binding.terms import NAME_LIMIT_LETTERS, Person
 
 ID_LIMIT_LETTERS = 48
 BED_PREFIX = "WLBED:"  # a bed label: WLBED:<site>:<bed>
+BLANKS = {0xA0: " ", 0x3000: " "}
 JOINERS = "\u200c\u200d"  # Arabic script needs them within words
 DIGITS = frozenset("0123456789")
 LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -32,19 +32,25 @@ class RefusedError(Exception):
 
 def normalised(code: str) -> str:
     """A number as it is compared: NFC, ASCII letters upper, no blanks around it; "" where it is none."""
-    text = unicodedata.normalize("NFC", code[: 4 * ID_LIMIT_LETTERS]).strip()
+    text = _composed(code[: 4 * ID_LIMIT_LETTERS]).strip()
     good = 0 < len(text) <= ID_LIMIT_LETTERS and text.isprintable() and text[0].isalnum()
     return "".join(letter.upper() if letter.isascii() else letter for letter in text) if good else ""
 
 
 def cleaned(text: str) -> str:
     """A name as written: NFC, without control letters, overrides of direction and line ends, of a limited length."""
-    kept = [letter for letter in text[: 2 * NAME_LIMIT_LETTERS] if letter in JOINERS or not _is_hidden(letter)]
-    return unicodedata.normalize("NFC", "".join(kept)).strip()[:NAME_LIMIT_LETTERS]
+    plain = text[: 2 * NAME_LIMIT_LETTERS].translate(BLANKS)
+    kept = [one for one in plain if one.isprintable() or one in JOINERS]
+    return _composed("".join(kept)).strip()[:NAME_LIMIT_LETTERS]
 
 
-def _is_hidden(letter: str) -> bool:
-    return unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+def _composed(text: str) -> str:
+    """NFC. The tables of Unicode are not loaded for plain ASCII: they take 0.6 MiB."""
+    if text.isascii():
+        return text
+    import unicodedata  # noqa: PLC0415  most beds never need it
+
+    return unicodedata.normalize("NFC", text)
 
 
 def born(text: str) -> str:
@@ -55,6 +61,11 @@ def born(text: str) -> str:
     parts = [digits[:4], digits[4:6], digits[6:8]]
     good = 1 <= int(parts[1] or 1) <= 12 and 1 <= int(parts[2] or 1) <= 31
     return "-".join(part for part in parts if part) if good else ""
+
+
+def person(said: Person) -> Person:
+    """What somebody says of a person, in our form; without an id where it is none."""
+    return Person(normalised(said.id), cleaned(said.name), born(said.born))
 
 
 def wristband(code: str, patterns: Sequence[str], check: Check) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from agent.binding import codes, words
 from agent.binding.kept import Course, Side
 from agent.binding.state import BOUND, CORRECT_LIMIT_NS, TRANSPORT_LIMIT_NS, Binding
-from agent.binding.words import PERFORMER_LIMIT_LETTERS, Person, Refusal, Said
+from agent.binding.terms import Person, Status
+from agent.binding.words import PERFORMER_LIMIT_LETTERS, Refusal, Said
 
 UNNAMED = "location"  # the key of "whoever lies in this bed"
 
@@ -107,7 +108,7 @@ def _bind_late(binding: Binding, said: words.BindLate, now: int) -> None:
     _correct(binding, course, side, performer, now, "corrected")
 
 
-def _correct(binding: Binding, course: Course, side: Side, performer: str, now: int, status: words.Status) -> None:
+def _correct(binding: Binding, course: Course, side: Side, performer: str, now: int, status: Status) -> None:
     """An episode that is over gets its patient: appended, the samples stay as they are."""
     course.method, course.status, course.performer = side.source, status, performer
     course.person, course.pseudonym = side.person, binding.name(side.person.id)
@@ -136,9 +137,9 @@ def _stand(binding: Binding, said: words.Performer, now: int) -> None:
 
 
 def _typed(binding: Binding, said: words.Typed, now: int) -> None:
-    number = codes.normalised(said.id)
-    _must(bool(number), "form")
-    binding.hears("location", Person(number, codes.cleaned(said.name), codes.born(said.born)), now)
+    person = codes.person(Person(said.id, said.name, said.born))
+    _must(bool(person.id), "form")
+    binding.hears("location", person, now)
 
 
 def _dismiss(binding: Binding, said: words.Dismiss, now: int) -> None:

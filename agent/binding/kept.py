@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import msgspec
 
-from agent.binding.words import Ended, Method, Person, Source, Status
+from agent.binding.terms import Ended, Method, Person, Source, Status
 from wire.records import Association
 
+BED_FILE = "bed.sealed"  # in the state folder
 Moment = tuple[int, int]
 
 

@@ -13,7 +13,8 @@ from agent.binding.state import (
     UNPLUGGED_LIMIT_NS,
     Binding,
 )
-from agent.binding.words import AdtState, Bed, Episode, Person, Proposal
+from agent.binding.terms import Person
+from agent.binding.words import AdtState, Bed, Episode, Proposal
 
 
 def bed(

@@ -8,10 +8,14 @@ or wrong; only a person validates).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from agent.binding.kept import Course, Kept, Moment, Rules, Side, shift
-from agent.binding.words import Adt, Ended, Method, Person, Source, Status
+from agent.binding.terms import Ended, Method, Person, Source, Status
 from wire.records import Association
+
+if TYPE_CHECKING:
+    from agent.binding.words import Adt
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS

@@ -20,32 +20,13 @@ from typing import Literal
 
 import msgspec
 
-BED_SOCKET = "bed.sock"  # in the runtime folder
-ADT_SOCKET = "adt.sock"
-LINE_LIMIT_BYTES = 16_384
-PERFORMER_LIMIT_LETTERS = 48
-NAME_LIMIT_LETTERS = 200
+from agent.binding import terms
+from agent.binding.terms import Ended, Method, Person, Source, Status
 
-Source = Literal["scan", "adt", "location", "device"]
-Method = Literal["none", "location", "scan", "adt", "device"]
-Status = Literal["unvalidated", "validated", "conflict", "corrected", "wrong"]
-Ended = Literal[
-    "",  # it goes on
-    "unbound",  # a person said so
-    "wrong",  # a person said that it was somebody else
-    "another",  # a person confirmed another patient
-    "bound",  # nobody was bound, and a person confirmed who it is
-    "unplugged",  # no device for more than 5 minutes
-    "power",  # without power for more than 15 minutes, or nobody knows for how long
-    "transferred",  # A02 for this bed
-    "discharged",  # A03 for this bed
-    "cancelled",  # A11: the admission was none
-    "merged",  # A40: the number became another's
-    "wristband",  # another wristband was scanned
-    "moved",  # the gateway stands at another bed
-    "old",  # 24 hours without a new confirmation
-    "transport",  # 60 minutes under way, and no scan on arrival
-]
+BED_SOCKET, ADT_SOCKET, LINE_LIMIT_BYTES = terms.BED_SOCKET, terms.ADT_SOCKET, terms.LINE_LIMIT_BYTES
+
+PERFORMER_LIMIT_LETTERS = 48
+
 Refusal = Literal[
     "",
     "no performer",  # a person must say who does it
@@ -63,18 +44,6 @@ Refusal = Literal[
     "words",  # not a deed that is known
     "storage",  # it could not be made durable, so it is not done
 ]
-
-
-class Person(msgspec.Struct, frozen=True):
-    """Two identifiers for a person to compare: `id` as normalised, and the name as written (NFC) or the birth date.
-
-    Text from outside: printable, no control or bidirectional override characters, at most NAME_LIMIT_LETTERS. `id` ""
-    where the source names nobody. `born` is YYYY, YYYY-MM, YYYY-MM-DD or "".
-    """
-
-    id: str = ""
-    name: str = ""
-    born: str = ""
 
 
 class Proposal(msgspec.Struct, frozen=True):

@@ -1,4 +1,5 @@
-"""`wardlink bundle DIR` writes a diagnostic bundle to a folder (a stick), and `bundle open FILE --keys DIR` opens one.
+"""`wardlink bundle` writes a diagnostic bundle to the stick that is mounted, or to DIR; `bundle open FILE --keys DIR`
+opens one.
 
 It holds the log, the configuration without secrets, states and statistics, and the audit log; no patient data. It is
 sealed to the recipients of this gateway, so only they can open it: at the centre, with its `recipient.key`.
@@ -13,10 +14,12 @@ from pathlib import Path
 from agent.cli.run import DEFAULT_CONFIG
 from agent.cli.talk import CommandError
 
+STICKS = ("/media/", "/run/media/", "/mnt")
+
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("bundle", help="write or open a diagnostic bundle", description=__doc__)
-    parser.add_argument("where", metavar="DIR|open", help="the folder to write to; or the word open, and then")
+    parser.add_argument("where", nargs="?", metavar="DIR|open", help="where to write; or the word open, and then")
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the bundle to open")
     parser.add_argument("--config", default=DEFAULT_CONFIG, metavar="FILE", help=f"default {DEFAULT_CONFIG}")
     parser.add_argument("--keys", type=Path, metavar="DIR", help="open: the folder with recipient.key")
@@ -37,7 +40,7 @@ def _write(args: argparse.Namespace) -> int:
     from agent.health import status
     from agent.waiting import Waiting
 
-    folder = Path(args.where)
+    folder = Path(args.where) if args.where else stick(Path("/proc/mounts").read_text("utf-8", "replace"))
     if args.file is not None or not folder.is_dir():
         raise CommandError(f"{folder} is no folder", "wardlink bundle DIR, or: wardlink bundle open FILE --keys DIR")
     loaded = config.load(Path(args.config))
@@ -60,6 +63,19 @@ def _write(args: argparse.Namespace) -> int:
         os.fsync(out.fileno())
     print(f"{file}: {len(data)} bytes for {len(who.recipients)} recipients")
     return 0
+
+
+def stick(mounts: str) -> Path:
+    """Where the one stick is mounted that can be written, by /proc/mounts (proc(5)). Raises CommandError."""
+    lines = [line.split() for line in mounts.splitlines()]
+    places = [words[1].replace("\\040", " ") for words in lines if len(words) > 3 and "rw" in words[3].split(",")]
+    found = sorted({place for place in places if place.startswith(STICKS)})
+    if len(found) == 1:
+        return Path(found[0])
+    if not found:
+        hint = "is it in, and not write-protected? `wardlink bundle DIR` names another folder"
+        raise CommandError("there is no stick that can be written", hint)
+    raise CommandError(f"there are {len(found)} sticks: {', '.join(found)}", "wardlink bundle DIR names one of them")
 
 
 def _open(args: argparse.Namespace) -> int:

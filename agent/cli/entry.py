@@ -13,6 +13,7 @@ from config.load import ConfigError
 
 VERBS = (
     "run",
+    "adt",
     "audit",
     "check",
     "drivers",
@@ -23,10 +24,12 @@ VERBS = (
     "probe",
     "record",
     "replay",
+    "site-key",
     "spool",
     "status",
     "time",
     "update",
+    "page",
     "enrol",
     "wipe",
     "setup",
@@ -44,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="wardlink", description="the gateway at the hospital bed")
     commands = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for verb in words[:1] if words[:1] and words[0] in VERBS else VERBS:  # only the verb that is asked for is loaded
-        importlib.import_module(f"agent.cli.{verb}").add(commands)
+        importlib.import_module(f"agent.cli.{verb.replace('-', '_')}").add(commands)
     args = parser.parse_args(words)
     return _run(args)
 

@@ -16,9 +16,7 @@ LOOK_S = 1.0
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("led", help="show the state on the board's LED", description=__doc__)
     parser.add_argument("--runtime", type=Path, default=Path("/run/wardlink"), metavar="FOLDER")
-    parser.add_argument(
-        "--name", default="", metavar="LED", help="below /sys/class/leds; else looked for"
-    )
+    parser.add_argument("--name", default="", metavar="LED", help="below /sys/class/leds; else looked for")
     parser.add_argument("--once", action="store_true", help="tell the word, and end")
     parser.set_defaults(run=run)
 

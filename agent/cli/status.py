@@ -97,7 +97,7 @@ def _trust(now: status.Status) -> list[str]:
     if now.trust is not None:
         ends = time.strftime("%Y-%m-%d", time.gmtime(now.trust.ends_unix_s))
         enrolled = f"certificate until {ends}, directory {now.trust.directory}"
-    return [f"  identity: {enrolled}, key kept: {now.key}"]
+    return [f"  identity: {enrolled}, key kept: {now.key}", *([f"  patient: {now.patient}"] if now.patient else [])]
 
 
 def _clock(now: status.Status) -> str:

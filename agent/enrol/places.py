@@ -7,6 +7,7 @@ from pathlib import Path
 
 KEY_FILE = "gateway.key"
 SEALED_FILE = "gateway.key.cred"  # the same, as an encrypted systemd credential
+SITE_KEY_FILE = "site.key"  # the hospital's, for pseudonyms; it has no other use
 PUBLIC_FILE = "gateway.pub"  # `ed25519:...`: who we are, for whoever may not read the key
 CERTIFICATE_FILE = "gateway.crt"
 ROOTS_FILE = "ca.crt"
@@ -19,8 +20,8 @@ WIPED_FILE = "wiped"  # and done
 NONE_GIVEN = b"none"  # what the unit gives where there is no sealed key
 
 
-def credential() -> Path | None:
+def credential(name: str = KEY_FILE) -> Path | None:
     """The key as the unit gives it; None where it gives none (or the word, which systemd wants: then it is a file)."""
     given = os.environ.get("CREDENTIALS_DIRECTORY")
-    file = Path(given, KEY_FILE) if given else None
+    file = Path(given, name) if given else None
     return file if file is not None and file.exists() and file.read_bytes() != NONE_GIVEN else None

@@ -200,6 +200,7 @@ class Status(msgspec.Struct, frozen=True):
     written_ns: int = 0  # monotonic since boot: the wall clock may step, this does not
     key: str = ""  # how the gateway's key is kept: tpm, board, file
     trust: TrustStatus | None = None  # None: the keys were made by hand
+    patient: str = ""  # the binding in words, and whose key makes the pseudonyms; nothing of the patient
 
 
 def pack(status: Status) -> bytes:

@@ -120,7 +120,7 @@ def state(status: Status | None, setup: Setup | None, bed: Bed | None, now_ns: i
     room_h = min((chain.room_h for chain in status.spool.chains if chain.room_h is not None), default=None)
     code = _setup_code(setup) or _code(status, device, whose, data, room_h)
     is_bed_only = bed is not None and _is_bed_only(bed)
-    starts = _is_busy(setup) or (status.uptime_s < SETTLE_S and device is not Device.HEARD)
+    starts = status.uptime_s < SETTLE_S and device is not Device.HEARD
     return State(
         word=_word(device, Patient.KNOWN if is_bed_only else whose, data, code, starts),
         device=device,

@@ -8,11 +8,12 @@ SETUP_FILE = "setup.json"
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """`state`: `busy`, `done`, or `failed` with the code that a technician reads. `language`: the engineer's choice."""
+    """`state`: `busy`, `done`, or `failed` with the code that a technician reads, its cause and the next step."""
 
     state: str
     code: int = 0
-    language: str = ""
+    cause: str = ""
+    next: str = ""
 
 
 def setup(data: bytes) -> Setup:

@@ -55,7 +55,7 @@ NO_SCALE = Scale(Fraction(0), "")
 
 
 class Session:
-    """Hears one driver. `records` collects what was said since the last `take`; `urgent` is set by an alarm."""
+    """Hears one driver. `records` collects what was said since the last `take`; `urgent`: an alarm or a scan was."""
 
     def __init__(self, number: int, driver: Driver, port: str, next_stream: Callable[[], int], t: int) -> None:
         self.number = number
@@ -165,6 +165,7 @@ class Session:
                 self._identity = output
                 self._known[bool(output.maker), bool(output.model)] = output
             case PatientId():
+                self.urgent = True  # a nurse waits for it
                 self._records.append(PatientIdAt(t, self.number, _short(output.code), _short(output.name)))
 
     def _stream(self, channel: str, key: Scale | str, t: int, scale: Scale, counter: int = -1) -> StreamInfo | None:

@@ -50,7 +50,7 @@ def _addresses(given: Ethernet | Wifi, metric: int) -> Profile:
     six = dict(four)
     if given.address:
         fixed = six if ":" in given.address else four
-        fixed |= {"method": "manual", "address1": f"{given.address},{given.gateway}"}
+        fixed |= {"method": "manual", "address1": given.address, "gateway": given.gateway}
     for section, mark in ((four, "."), (six, ":")):
         names = [one for one in given.dns if (":" in one) == (mark == ":")]
         if names:

@@ -26,7 +26,7 @@ from agent.uplink.account import UNHEARD
 from agent.uplink.aliases import Aliases
 from agent.uplink.library import mqtt
 from agent.uplink.pace import PACKET_LIMIT_BYTES, RECEIVE_LIMIT_COUNT, Terms
-from agent.uplink.tls import Dated, LinkError, Resuming, explain, explain_text
+from agent.uplink.tls import Dated, LinkError, Resuming, explain, explain_text, unanswered
 from agent.uplink.wary import TAKEN_LIMIT_BYTES, WaryClient
 from wire.relay import RELAY_LIMIT_BYTES
 
@@ -251,7 +251,7 @@ class Link:
         if self.lost is None:
             self.lost = error
         if self._terms is not None and not self._terms.done():
-            self._terms.set_exception(error)
+            self._terms.set_exception(error if self._broker.tls is None else unanswered(error))
         self._wake()
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: ReasonCode, given: Properties | None) -> None:
@@ -281,6 +281,7 @@ class Link:
             return
         self._aliases.answered(mid, reason.value == 0)
         failure = UNHEARD if reason.value == _NO_SUBSCRIBER else reason.getName()
+        self._last_words = failure if reason.is_failure else ""  # some brokers close after a refusal, without a word
         self.acks.append((mid, failure if reason.value else None))
 
     def _on_message(self, _client: Any, _data: Any, received: mqtt.MQTTMessage) -> None:

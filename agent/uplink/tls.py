@@ -39,6 +39,14 @@ _ALERTS = {
         "the broker does not know who issued the gateway's certificate",
         "the broker's cafile must hold the authority that enrolled this gateway",
     ),
+    "DECRYPT_ERROR": (
+        "the broker cannot verify the gateway's certificate",
+        "the broker's cafile must hold the authority that enrolled this gateway",
+    ),
+    "NOT_AUTHORIZED": (  # of MQTT 5.0, 3.4.2.1: mosquitto 2.0.11 closes after it
+        "the broker refuses what we publish",
+        "check the ACL at the broker for this gateway's topics, and its log",
+    ),
     "BAD_CERTIFICATE": ("the broker refuses the gateway's certificate", "enrol the gateway again"),
     "PROTOCOL_VERSION": ("the broker does not speak TLS 1.3", "enable TLS 1.3 at the broker"),
     "UNSUPPORTED_PROTOCOL": ("the broker does not speak TLS 1.3", "enable TLS 1.3 at the broker"),
@@ -214,6 +222,14 @@ def explain_text(text: str, host: str, port: int) -> LinkError:
     if any(word in upper for word in _CLOSED):
         return LinkError(f"{host}:{port} closed the connection", "see the broker's log; the gateway goes on trying")
     return LinkError(f"the link to {host}:{port} broke: {text}", "check the network; the gateway goes on trying")
+
+
+def unanswered(error: LinkError) -> LinkError:
+    """What it means before the broker has answered: its refusal of our certificate may be overtaken by the end."""
+    if not error.message.endswith("closed the connection"):
+        return error
+    what = f"{error.message} before it answered: it may refuse the gateway's certificate"
+    return LinkError(what, "does the broker's cafile hold the authority that enrolled this gateway? its log says")
 
 
 def _foreign_certificate(error: ssl.SSLCertVerificationError, host: str) -> LinkError:

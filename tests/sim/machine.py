@@ -47,6 +47,24 @@ class Silent:
         """It never rang."""
 
 
+class Shut:
+    """Nobody comes to this bed."""
+
+    visited = False
+
+    def __init__(self, *_: object) -> None:
+        """There is no wall for a door."""
+
+    async def open(self) -> None:
+        """No socket on virtual time."""
+
+    def show(self) -> None:
+        """To nobody."""
+
+    def close(self) -> None:
+        """It was never open."""
+
+
 class Machine:
     """Off, or running one gateway, or about to. `place` is the world."""
 
@@ -260,6 +278,7 @@ class Machine:
             progress=lambda status: self.watch.progress(self.gateway),
             settle=lambda: None,
             bell=lambda ring: Silent(),
+            doors=Shut,
         )
 
     def _open_line(self, path: str, line) -> object:

@@ -54,8 +54,8 @@ def story(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Path:
         for _ in range(4):
             oximeter.say(f"{READING}\r\n".encode())
         await Bell().until(lambda: {NumericAt, PatientIdAt} <= {type(one) for one in heard})
-        gateway.supervisor.once("port", lambda: int(READING))
         await Bell().until(lambda: (tmp_path / "run" / status.STATUS_FILE).exists())
+        gateway.supervisor.once("port", lambda: int(READING))
         stop.set()
         await running
 

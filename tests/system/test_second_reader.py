@@ -62,6 +62,8 @@ VITALS: list[Record] = [
     records.StreamGap(T + 14, 1, 250, 4, "device-lost"),
     records.EnvelopeGap(T + 15, 6, 2, 0, (1 << 32) - 1, "evicted"),
     records.Association(T + 16, "none", "unvalidated", "", "", "lit n° 3"),
+    records.Association(T + 16, "scan", "wrong", "n-12", "p-abc", "lit n° 3", (6, 5), (7, 1 << 40), "wrong"),
+    records.Association(T + 16, "adt", "validated", "n-12", "p-abc", "lit n° 3", (7, 1 << 40)),
     records.SessionAt(T + 17, 0, "closed", "unplugged"),
     records.PatientIdAt(T + 18, 0, "0042", "\u202eX"),
     records.Line(T + 19, 0, 100, 2, 31),
@@ -161,6 +163,7 @@ def test_records_come_out_as_they_went_in(node: str, tmp_path: Path) -> None:
     said = [row for row in read(node, written(tmp_path / "out", envelopes), made.gateway) if "fields" in row]
     wanted = [plain(msgspec.to_builtins(record, builtin_types=(Decimal, bytes))) for record in VITALS]
     wanted = [row[:5] if row[0] == 2 and row[5] == "" else row for row in wanted]  # of now: nothing is said of when
+    wanted = [row[:7] if row[0] == 8 and row[7] is None else row for row in wanted]  # of now
     assert [[row["t"], *row["fields"]] for row in said] == [row[1:] for row in wanted]
     assert {row["kind"] for row in said} == {
         *("catalogue", "anchor", "numeric", "alarm", "status", "device-time", "stream-gap", "envelope-gap"),

@@ -56,6 +56,7 @@ RECORDS = st.one_of(
     st.builds(StreamGap, COUNT, COUNT, COUNT, st.none() | COUNT, WORD),
     st.builds(EnvelopeGap, COUNT, COUNT, COUNT, COUNT, COUNT, WORD),
     st.builds(Association, COUNT, WORD, WORD, WORD, WORD, WORD),
+    st.builds(Association, COUNT, *5 * [WORD], st.tuples(COUNT, COUNT), st.none() | st.tuples(COUNT, COUNT), WORD),
     st.builds(SessionAt, COUNT, COUNT, WORD, WORD),
     st.builds(PatientIdAt, COUNT, COUNT, WORD, WORD),
     st.builds(Line, COUNT, COUNT, COUNT, COUNT, COUNT),

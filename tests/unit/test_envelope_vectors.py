@@ -67,6 +67,8 @@ RECORDS = [
     SessionAt(1_000_014, 0, "closed", "unplugged"),
     PatientIdAt(1_000_015, 0, "12-34", ""),
     Line(1_000_016, 0, 60, 1, 9),
+    Association(1_000_017, "scan", "wrong", "n-12", "p-abcdefghijklmnop", "bed 3", (6, 5), (7, 1_000_000), "wrong"),
+    Association(1_000_018, "adt", "validated", "n-12", "p-ponmlkjihgfedcba", "bed 3", (7, 1_000_000)),
 ]
 BLOCKS = [
     Block(2_000_000, 1, 2, 500, 3, bytes.fromhex("10010002000300040005000600"), [MarkAt(1, 2, "beat")]),
@@ -116,7 +118,9 @@ def made() -> dict[str, object]:
 
 
 def _without_defaults(row: list[object]) -> list[object]:
-    """A reading of now says nothing of when it was taken."""
+    """A reading of now says nothing of when it was taken, nor does who nobody is."""
+    if row[0] == 8 and row[7] is None:
+        return row[:7]
     return row[:5] if row[0] == 2 and row[5:] == ["", None, [1, 1]] else row
 
 

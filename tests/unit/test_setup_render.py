@@ -49,7 +49,11 @@ def normal(text: str) -> dict[str, dict[str, str]]:
     words = [NMCLI, "--offline", "connection", "modify", "connection.zone", ""]
     done = subprocess.run(words, input=text, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr
-    return sections(done.stdout)
+    read = sections(done.stdout)
+    for name in ("ipv4", "ipv6"):  # 1.42 writes the gateway behind the address, 1.52 beside it
+        address, comma, gateway = read[name].get("address1", "").partition(",")
+        read[name] |= {"address1": address, "gateway": gateway} if comma else {}
+    return read
 
 
 def sections(text: str) -> dict[str, dict[str, str]]:

@@ -1,0 +1,24 @@
+"""What an engineer may say about the page: the table [page] of gateway.toml."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Language = Literal["fr", "en", "zh-Hans", "ru", "ky", "kk", "ar", "ka"]
+
+
+class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`listen` is "host:port", host `*` for every address; `hosts` are further names people may type."""
+
+    language: Language = "en"
+    listen: str = "*:80"
+    hosts: list[str] = []
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What the page reads of gateway.toml; the rest is the gateway's."""
+
+    runtime: str = "/run/wardlink"
+    page: Page = Page()
