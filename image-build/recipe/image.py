@@ -14,6 +14,8 @@ from recipe.debian import BuildError, said
 from recipe.packages import Archive, Package, digest
 
 SIZES_MIB = {"fw": 64, "boot_a": 128, "boot_b": 128, "root_a": 1024}
+HOME = "https://downloads.example.org/wardlink/"
+STICK = "file:///media/wardlink/"  # a stick with this label, as desktops mount it; edit the manifest for another place
 AUTOBOOT = "[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n"
 STATE = "A=good\nB=bad\nTRIAL=\nTRIED=0\n"
 
@@ -138,10 +140,8 @@ def _packed(bench: Bench) -> release.Image:
 
 def _publish(bench: Bench, image: release.Image) -> None:
     manifest = image.disk.with_suffix(".rpi-imager-manifest")
-    manifest.write_text(release.written(release.imager_list(image, "")), encoding="utf-8")
-    (bench.out / release.IMAGER_LIST).write_text(
-        release.written(release.imager_list(image, "https://downloads.example.org/wardlink/")), encoding="utf-8"
-    )
+    manifest.write_text(release.written(release.imager_list(image, STICK)), encoding="utf-8")
+    (bench.out / release.IMAGER_LIST).write_text(release.written(release.imager_list(image, HOME)), encoding="utf-8")
     outputs = [image.packed, image.bmap, bench.out / "root.img", bench.out / "boot.img"]
     inputs = {"packages.lock": digest(bench.here / "packages.lock"), **{p.name: digest(p) for p in bench.debs}}
     statement = release.provenance(outputs, inputs, _commit(bench.top), ["--board", bench.board])

@@ -31,18 +31,18 @@ class Image:
 
 
 def imager_list(image: Image, home: str) -> dict[str, object]:
-    """A repository for Raspberry Pi Imager 1.9 and 2 (its os-list-schema.json): one entry.
+    """A repository for Raspberry Pi Imager 2 (its os-list-schema.json): one entry.
 
-    `home`: the address of the folder it is published in, with a slash at its end; empty for a local manifest, where the
-    image lies beside it. init_format is "none" and not "systemd" or "cloudinit": nothing in the image would read what
-    those write. Questions of Imager's own (Wi-Fi, host name, keys) are asked for "rpi-preseed", which wardlink reads.
+    `home`: the address of the folder that holds the image, with a slash at its end; of a stick it begins with file://.
+    init_format is "rpi-preseed", which wardlink reads (agent/setup/preseed.py), and not "systemd" or "cloudinit":
+    nothing in the image would run what those write.
     """
     entry: dict[str, object] = {
         "name": f"wardlink {image.version}",
         "description": DESCRIPTION,
-        "icon": f"{home}wardlink.svg" if home else "",
-        "url": f"{home}{image.packed.name}" if home else image.packed.resolve().as_uri(),
-        "bmap_url": f"{home}{image.bmap.name}" if home else "",
+        "icon": "",
+        "url": f"{home}{image.packed.name}",
+        "bmap_url": f"{home}{image.bmap.name}",
         "extract_size": image.disk.stat().st_size,
         "extract_sha256": digest(image.disk),
         "image_download_size": image.packed.stat().st_size,
@@ -52,7 +52,7 @@ def imager_list(image: Image, home: str) -> dict[str, object]:
         "devices": list(DEVICES),
         "capabilities": [],
     }
-    return {"os_list": [{key: value for key, value in entry.items() if value != ""} | {"icon": entry["icon"]}]}
+    return {"os_list": [entry]}
 
 
 def sums(files: Iterable[Path]) -> str:

@@ -184,8 +184,7 @@ def test_imager_gets_what_it_asks_for(tmp_path: Path) -> None:
     )
     assert set(needed.split()) <= set(entry)
     assert entry["extract_size"] == 5
-    (local,) = release.imager_list(made, "")["os_list"]  # type: ignore[misc]
-    assert local["url"].startswith("file:///")
+    assert entry["url"] == "https://example.org/i.img.zst"
 
 
 def test_a_sector_is_a_sector() -> None:
