@@ -193,9 +193,22 @@ def test_a_sector_is_a_sector() -> None:
         slot.sector("a" * 513)
 
 
-@pytest.mark.parametrize("path", ["initramfs/init", "overlay/usr/lib/wardlink/data"])
+@pytest.mark.parametrize("path", ["initramfs/init", "overlay/usr/lib/wardlink/data", "overlay/usr/lib/wardlink/doors"])
 def test_shell_is_shell(path: str) -> None:
     subprocess.run(["sh", "-n", HERE / path], check=True)
+
+
+def test_the_firewall_opens_what_the_configuration_names(tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text(
+        '#listen = "10.0.0.1:1"\nlisten = "10.1.0.5:2575"\npath = "tcp-from://10.0.0.5:6600"\npath = "tcp://10.0.0.5:4601"\n',
+        encoding="utf-8",
+    )
+    (tmp_path / "nft").write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/said\n', encoding="utf-8")
+    (tmp_path / "nft").chmod(0o755)
+    words = ["sh", HERE / "overlay/usr/lib/wardlink/doors", tmp_path / "gateway.toml"]
+    subprocess.run(words, check=True, env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    rows = (tmp_path / "said").read_text(encoding="utf-8").splitlines()
+    assert rows == [f"add element inet wardlink ports {{ {port} }}" for port in (2575, 6600)]
 
 
 def test_no_address_lies_in_the_recipe() -> None:
