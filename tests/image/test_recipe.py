@@ -216,3 +216,15 @@ def test_no_address_lies_in_the_recipe() -> None:
         if path.is_file() and "__pycache__" not in path.parts:
             text = path.read_text(encoding="utf-8", errors="replace")
             assert not re.search(r"(deb|ftp|security)\.debian\.org|pypi\.org|/work/", text), path
+
+
+def test_a_roots_length_is_told_by_itself(tmp_path: Path) -> None:
+    head = bytearray(4096)
+    head[1024:1028] = struct.pack("<I", 0xE0F5E1E2)
+    head[1036] = 12
+    head[1060:1064] = struct.pack("<I", 3)
+    (tmp_path / "root").write_bytes(head + bytes(8192))
+    assert slot.told_length(tmp_path / "root") == 3 * 4096
+    (tmp_path / "root").write_bytes(bytes(4096))
+    with pytest.raises(BuildError):
+        slot.told_length(tmp_path / "root")
