@@ -119,6 +119,7 @@ def test_a_source_that_is_gone_is_an_error_and_locks_nothing(board: Board, sourc
             other.write_text("f" * 64 + "\n", encoding="utf-8")
         assert board.start() == ""
         assert board.locked_times == 1
+        assert not at.exists()
     kept.rename(at)
     assert board.start() == source
 
