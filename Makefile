@@ -21,7 +21,7 @@ EVIDENCE := docs/evidence
 ARGS ?=
 PINS := --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
-.PHONY: demo test check bench bless figures crash sim chaos torture pages fuzz claims radio vm deb attack exports histories screenshot requirements clean
+.PHONY: demo test check bench bless figures crash sim chaos torture pages fuzz claims radio vm deb image attack exports histories screenshot requirements clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready  ## real ECG through real programs, on this machine
@@ -63,6 +63,9 @@ deb: $(VENV)/.ready  ## Debian packages for amd64 and arm64 under build/deb (doc
 
 torture: $(VENV)/.ready $(VENV)/.for_crash  ## the same bad days for others' stores and ours, side by side
 	$(PY) -m bench.torture $(ARGS)
+
+image: | $(VENV)/.system  ## the image to flash, from Debian's packages: make image ARGS='--board rpi' (docs/image.md)
+	image-build/build $(ARGS)
 
 bless: $(VENV)/.ready  ## write what the drivers now say into the captures; then read the difference
 	$(PY) tests/bless.py $(ARGS)

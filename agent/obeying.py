@@ -23,6 +23,7 @@ from agent.auditing import Auditing
 from agent.config import Config
 from agent.history import History
 from agent.policy import POLICY_FILE
+from agent.update.wish import UPDATE_FILE, Wish
 from wire import reply
 from wire.command import CollectBundle, Command, Resend, Rotate, SetPolicy, Update, version_key
 from wire.reply import Answer, Outcome, Piece
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from agent.identity import Identity
 
 DIAGNOSIS_FILE = "diagnosis.wldg"
-UPDATE_FILE = "update.request"
 UPDATER = Path("/usr/lib/wardlink/updater")  # comes with the image
 ANSWERS_LIMIT_COUNT = 16
 log = logging.getLogger("wardlink.commands")
@@ -40,16 +40,6 @@ log = logging.getLogger("wardlink.commands")
 
 class RefusedError(Exception):
     """It is not done, and why."""
-
-
-class Wish(msgspec.Struct, frozen=True):
-    """`update.request`, for the updater: `version` from `url`, whose SHA-256 (hex) is this, never below `floor`."""
-
-    version: str
-    url: str
-    sha256: str
-    floor: str
-    command: str
 
 
 class Obeying:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("drivers", "wire", "agent", "centre", "config", "discipline")
 FILE_LIMIT_LINES = 300
 FUNCTION_LIMIT_LINES = 50
-ORGANS = ("ports", "sessions", "spool", "uplink", "health", "page", "binding", "enrol", "lab", "setup")
+ORGANS = ("ports", "sessions", "spool", "uplink", "health", "page", "binding", "enrol", "lab", "setup", "update")
 CONTRACTS = ("agent.health.status", "agent.binding.words", "agent.binding.terms")  # what a process tells others: pure
 PURE = (
     "drivers",

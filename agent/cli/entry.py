@@ -28,6 +28,7 @@ VERBS = (
     "spool",
     "status",
     "time",
+    "update",
     "page",
     "enrol",
     "wipe",

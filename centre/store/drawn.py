@@ -11,8 +11,9 @@ from sqlalchemy import Connection, select
 
 from centre.outline import Ends
 from centre.placing import Ends as Times
-from centre.store import outlines, schema, trends, waves
+from centre.store import outlines, read, schema, trends, waves
 from centre.store.trends import Trend
+from centre.whose import Chart
 
 DRAFT_LIMIT_ROWS = 96  # of one transaction
 _Opens = Callable[[], AbstractContextManager[Connection]]
@@ -68,17 +69,17 @@ class Outlines:
             return trends.trends(connection, self._number(gateway), epoch, (first, last), count)
 
     def bound(self, gateway: str, epoch: int, first: int, last: int) -> list[tuple[str, str, str, str]]:
-        """Whose bed it was from `first` to `last` (t) as the gateway said: (method, status, pseudonym, bed), in order.
+        """(method, status, pseudonym, bed) from `first` to `last` (t), all corrections made, in order.
 
-        The latest before counts; none where the epoch had said nothing yet.
+        Where the patient was said to be a wrong one there is no pseudonym. What an earlier epoch said without an end
+        does not go on into one that has said nothing.
         """
-        a = schema.ASSOCIATION.c
         with self._reading() as connection:
-            here = (a.gw == self._number(gateway), a.epoch == epoch, a.t <= last)
-            wanted = select(a.t, a.method, a.status, a.pseudonym, a.bed).where(*here)
-            found = [tuple(row) for row in connection.execute(wanted.order_by(a.t, a.seq, a.item))]
-        before = [row for row in found if row[0] <= first][-1:]
-        return [row[1:] for row in (*before, *(row for row in found if row[0] > first))]
+            chart = Chart(read.associations(connection, self._number(gateway)))
+        begin, end = (epoch, first), (epoch, last)
+        spans = [one for one in chart.spans if one.since <= end and (one.until is None or one.until > begin)]
+        spans = [one for one in spans if one.until is not None or one.since[0] == epoch]
+        return [(one.method, one.status, "" if one.status == "wrong" else one.pseudonym, one.bed) for one in spans]
 
 
 def _ends(connection: Connection, band: waves.Band, rate: Fraction, first: int, last: int) -> Times | None:

@@ -1,0 +1,1 @@
+"""How wardlink's image is made: small programs, called one after the other by image-build/build."""

@@ -1,0 +1,98 @@
+"""`python -m tests.image`: the built image on an emulated arm64 machine, with a real broker and centre outside.
+
+Each scene has a card of its own and is one line of JSON: what it was, whether it held, the seconds. `-k` chooses.
+Exit code: 0 all held, 1 one did not, 3 not on this machine, and why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from tests.image.outside import Outside
+from tests.image.ranges import Ranges
+from tests.image.scenes import SCENES, Stage
+from tests.image.variants import TOP, Built
+
+NOT_HERE = 3
+TOOLS = ("qemu-system-aarch64", "mcopy", "fdtput", "ssh-keygen", "ssh", "openssl")
+
+
+def main() -> int:
+    args = _arguments()
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    built = Built(args.cache)
+    if missing or not list((args.cache / "out" / built.board).glob("wardlink-*.img")):
+        lack = f"missing: {', '.join(missing)}" if missing else "no image: image-build/build --board virt --deb ..."
+        print(f"error: {lack}", file=sys.stderr)
+        return NOT_HERE
+    names = [name for name in SCENES if args.k in name]
+    with tempfile.TemporaryDirectory(prefix="wardlink-image-", dir=args.scratch) as name:
+        folder = Path(name)
+        (args.cache / "try").mkdir(exist_ok=True)
+        server = Ranges(args.cache / "try")
+        try:
+            with Outside(folder / "outside") as outside:
+                stage = Stage(built, folder, outside, server, {"cuts": args.cuts})
+                held = [_played(stage, one, args) for one in names]
+        finally:
+            server.close()
+    return 0 if all(held) else 1
+
+
+def _played(stage: Stage, name: str, args: argparse.Namespace) -> bool:
+    began, why = time.monotonic(), ""
+    figures = {"cuts": args.cuts} if name == "cuts" else {}
+    stage.figures = dict(figures)
+    try:
+        SCENES[name](stage)
+    except Exception as error:  # noqa: BLE001  whatever fails is the scene's result
+        traceback.print_exc()
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+    line = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "scene": name,
+        "held": not why,
+        **({"why": why} if why else {}),
+        **stage.figures,
+        "seconds": round(time.monotonic() - began),
+        "commit": _commit(),
+    }
+    print(json.dumps(line), flush=True)
+    if args.out is not None:
+        with args.out.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(line) + "\n")
+    return not why
+
+
+def _commit() -> str:
+    words = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(words, cwd=TOP, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.image", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    cache = Path(os.environ.get("WARDLINK_IMAGE_CACHE") or TOP / "build" / "image")
+    parser.add_argument(
+        "-k", default="", metavar="WORD", help=f"only scenes with this in their name: {', '.join(SCENES)}"
+    )
+    parser.add_argument("--cache", type=Path, default=cache, help="where image-build keeps what it made")
+    parser.add_argument("--scratch", default=None, help="where cards lie meanwhile (about 4 GB)")
+    parser.add_argument("--cuts", type=int, default=20)
+    parser.add_argument("--out", type=Path, help="append each line here")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""A device at the far end of the emulated adapter's cable: it replays a capture for as long as it is plugged in."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+import time
+from pathlib import Path
+
+from tests.vm.far import tale
+
+DIAL_STEP_S = 0.2
+
+
+class Device:
+    """Speaks `story` (`driver/story` of tests/captures) round and round; `said_bytes` counts."""
+
+    def __init__(self, cable: Path, story: str) -> None:
+        self._cable, self._tale = cable, tale(story)
+        self._off = threading.Event()
+        self.said_bytes = 0
+        self._thread = threading.Thread(target=self._life, daemon=True)
+        self._thread.start()
+
+    def off(self) -> None:
+        self._off.set()
+        self._thread.join()
+
+    def _life(self) -> None:
+        """A machine that was started again has the cable's other end anew."""
+        while not self._off.is_set():
+            with socket.socket(socket.AF_UNIX) as line:
+                try:
+                    line.connect(str(self._cable))
+                    self._speak(line)
+                except OSError:
+                    self._off.wait(DIAL_STEP_S)
+
+    def _speak(self, line: socket.socket) -> None:
+        began = time.monotonic()
+        for number in itertools.count():
+            if self._off.wait(max(0.0, self._tale.due_s(number) - (time.monotonic() - began))):
+                return
+            piece = self._tale.piece(number)
+            line.sendall(piece)
+            self.said_bytes += len(piece)

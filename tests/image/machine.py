@@ -1,0 +1,246 @@
+"""One emulated arm64 machine with the gateway's card in it. Whatever ends its kernel starts the firmware again.
+
+No fw_cfg, no console to log in at, nothing that a Raspberry Pi has not: what a test wants of the guest goes by the
+card, the network, the USB socket or the power. One machine at a time on one computer: a lock in the temporary folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from tests.image import firmware
+from tests.image.disk import copied
+from tests.image.firmware import FirmwareError, Start
+
+LOCK = Path(tempfile.gettempdir()) / "qemu.lock"
+CARD_BYTES = 4 << 30
+OUTSIDE = "10.0.2.2"  # this computer, as the guest sees it
+BOOTS_LIMIT_COUNT = 40
+T = TypeVar("T")
+
+
+class MachineError(AssertionError):
+    """It did not do what was waited for; says how its console ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What differs between emulated boards. `tree`: the device tree on the boot partition; None: QEMU makes it."""
+
+    words: tuple[str, ...]
+    disk: tuple[str, ...]
+    console: str
+    tree: str | None = None
+    more_cmdline: str = ""
+    network: tuple[str, ...] = ("-device", "virtio-net-device,netdev=n")
+    usb: tuple[str, ...] = ("-device", "qemu-xhci,id=usb")
+    serials_before: tuple[str, ...] = ()
+
+
+VIRT = Board(
+    ("-M", "virt", "-cpu", "cortex-a53", "-m", "1024", "-smp", "2", "-device", "virtio-rng-device"),
+    ("-device", "virtio-blk-device,drive=d"),
+    "ttyAMA0",
+)
+WATCHDOG = ("-device", "i6300esb", "-action", "watchdog=reset")
+# QEMU resets a raspi3b as soon as its watchdog is armed: so systemd is told not to.
+PI3 = Board(
+    ("-M", "raspi3b", "-d", "unimp"),
+    (),
+    "ttyS1,115200",
+    tree="bcm2837-rpi-3-b.dtb",
+    more_cmdline="systemd.watchdog_sec=0",
+    network=("-device", "usb-net,netdev=n"),
+    usb=(),
+    serials_before=("-serial", "null"),
+)
+
+
+@dataclass
+class Machine:
+    """`boots` has one Start for each time the firmware chose; `card` is the raw file of the card."""
+
+    card: Path
+    folder: Path
+    board: Board = VIRT
+    forwarded: dict[int, int] = field(default_factory=dict)  # a port here: a port there
+    watchdog: bool = True
+    more: tuple[str, ...] = ()
+    boots: list[Start] = field(default_factory=list)
+    _process: subprocess.Popen[bytes] | None = None
+    _lock: IO[str] | None = None
+    _seen: int = 0
+    _begun: int = 0
+
+    @property
+    def console(self) -> str:
+        """All that was said since the machine was made."""
+        path = self.folder / "console.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    @property
+    def socket(self) -> Path:
+        """The far end of the USB serial adapter's cable."""
+        return self.folder / "serial.sock"
+
+    @property
+    def is_on(self) -> bool:
+        return self._process is not None
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+
+    def power(self, *, is_tryboot: bool = False) -> Start:
+        """Plug it in: the firmware chooses, the kernel starts. Raises FirmwareError."""
+        assert self._process is None
+        if len(self.boots) >= BOOTS_LIMIT_COUNT:
+            raise MachineError("it starts again and again")
+        if self._lock is None:
+            self._lock = LOCK.open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        start = firmware.choose(self.card, is_tryboot, self.folder)
+        self.boots.append(start)
+        self._begun = len(self.console)
+        words = self._words(start, self._tree(start))
+        said = (self.folder / "qemu.log").open("ab")
+        self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        said.close()
+        return start
+
+    def cut(self) -> None:
+        """The plug is pulled."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def wait(self, pattern: str, limit_s: float) -> re.Match[str]:
+        """The next place in the console where this is said, through however many starts. Raises MachineError."""
+        return self.until(lambda: self._next(pattern), limit_s, pattern)
+
+    def until(self, look: Callable[[], T | None], limit_s: float, what: str = "it") -> T:
+        """Until `look` finds something. Whenever the guest has reset itself, the firmware starts it again."""
+        pace, end = threading.Event(), time.monotonic() + limit_s
+        while time.monotonic() < end:
+            if (found := look()) not in (None, False):
+                return found
+            self.go_on()
+            pace.wait(0.1)
+        raise MachineError(f"{what}: not in {limit_s:.0f} s\n" + "\n".join(self.console.splitlines()[-40:]))
+
+    def go_on(self) -> bool:
+        """Start it again if it has ended by itself; True if it did."""
+        if self._process is None or self._process.poll() is None:
+            return False
+        self._process = None
+        flag = firmware.next_flag(self.console[self._begun :])
+        if flag is None:
+            raise MachineError("it has switched itself off")
+        try:
+            self.power(is_tryboot=flag)
+        except FirmwareError as error:
+            raise MachineError(f"the firmware starts nothing: {error}") from error
+        return True
+
+    def restarted(self, limit_s: float) -> Start:
+        """Wait until it has ended by itself and was started again."""
+        count = len(self.boots)
+        self.until(lambda: len(self.boots) > count, limit_s, "a restart")
+        return self.boots[-1]
+
+    def ask(self, command: str, **arguments: Any) -> Any:
+        """A command of QEMU's own (QMP): `device_del`, `stop`, `system_reset`."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(self.folder / "qmp.sock"))
+            with line.makefile("rw") as file:
+                for said in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
+                    file.write(json.dumps(said) + "\n")
+                    file.flush()
+                answers = (json.loads(row) for row in file)
+                found = [next(one for one in answers if "QMP" not in one and "event" not in one) for _ in range(2)]
+        if "error" in found[1]:
+            raise MachineError(f"{command}: {found[1]['error']['desc']}")
+        return found[1]["return"]
+
+    def freeze(self) -> None:
+        """The computer stands still, as under a heavy hand; `thaw` lets it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def _next(self, pattern: str) -> re.Match[str] | None:
+        found = re.compile(pattern, re.MULTILINE).search(self.console, self._seen)
+        if found:
+            self._seen = found.end()
+        return found
+
+    def _tree(self, start: Start) -> Path:
+        tree = self.folder / "board.dtb"
+        if self.board.tree is not None:
+            data = firmware.fat(self.card, start.partition).read(self.board.tree)
+            if data is None:
+                raise FirmwareError(f"partition {start.partition} has no {self.board.tree}")
+            tree.write_bytes(data)
+        else:
+            words = [_qemu(), *self.board.words, "-nic", "none", "-display", "none"]
+            words[words.index("virt")] = f"virt,dumpdtb={tree}"
+            subprocess.run(words, check=True, capture_output=True)
+        firmware.tell_kernel(tree, start)
+        return tree
+
+    def _words(self, start: Start, tree: Path) -> list[str]:
+        board = self.board
+        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in self.forwarded.items())
+        kind = "sd" if board is PI3 else "none"
+        cmdline = f"{start.cmdline} {board.more_cmdline} console={board.console}"
+        return [
+            *(_qemu(), *board.words, "-nographic", "-no-reboot", "-monitor", "none"),
+            *("-kernel", str(start.kernel), "-dtb", str(tree), "-append", " ".join(cmdline.split())),
+            *(("-initrd", str(start.initramfs)) if start.initramfs else ()),
+            *("-drive", f"if={kind},id=d,file={self.card},format=raw,cache=writeback", *board.disk),
+            *("-netdev", f"user,id=n{forwards}", *board.network),
+            *("-chardev", f"file,id=c,path={self.folder / 'console.log'},append=on"),
+            *(*board.serials_before, "-serial", "chardev:c"),
+            *("-qmp", f"unix:{self.folder / 'qmp.sock'},server=on,wait=off"),
+            *("-chardev", f"socket,id=s,path={self.socket},server=on,wait=off"),
+            *(*board.usb, "-device", "usb-serial,chardev=s"),
+            *((WATCHDOG if self.watchdog else ()) if board is VIRT else ()),
+            *self.more,
+        ]
+
+
+def _qemu() -> str:
+    found = shutil.which("qemu-system-aarch64")
+    if found is None:
+        raise MachineError("qemu-system-aarch64 is not installed: apt-get install qemu-system-arm")
+    return found
+
+
+def made(image: Path, folder: Path, **more: Any) -> Machine:
+    """A machine with a fresh card of this image; what it leaves lies in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("console.log", "serial.sock", "qmp.sock"):
+        (folder / name).unlink(missing_ok=True)
+    return Machine(copied(image, folder / "card.img", CARD_BYTES), folder, **more)
