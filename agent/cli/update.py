@@ -94,7 +94,7 @@ def _asked(args: argparse.Namespace) -> int:
     file = Path(args.state) / UPDATE_FILE
     try:
         wish = msgspec.json.decode(file.read_bytes(), type=Wish)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         file.unlink()
         raise CommandError(f"{file}: not a request: {error}") from error
     outcome = _installed(args, wish)

@@ -43,7 +43,7 @@ def delivered(ward: Ward, store: Store) -> None:
             opener.statement(stored.data)
         elif header.cls is Class.VITAL:
             plain = bundle.read_vital(opener.open(stored.data)[1])
-            entries.append(Entry(address, header, 0, len(stored.data), stored.data[-32:], records=plain))
+            entries.append(Entry(address, header, 0, len(stored.data), stored.data[-32:], bytes(8), records=plain))
     store.enrol([(address, "bed 3")])
     store.write(Batch(entries=entries))
 
