@@ -34,12 +34,7 @@ class Bedside:
         while True:
             try:
                 await self._listen()
-            except (
-                OSError,
-                ValueError,
-                msgspec.DecodeError,
-                UnicodeDecodeError,
-            ):  # ValueError: a line beyond every limit
+            except (OSError, ValueError, msgspec.DecodeError, UnicodeDecodeError):  # or a line beyond every limit
                 self._forget()
             await asyncio.sleep(AGAIN_S)
 

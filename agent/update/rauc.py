@@ -37,7 +37,7 @@ def version_of(place: str) -> str:
     said = _run(["rauc", "info", "--output-format=json-2", place], INFO_LIMIT_S)
     try:
         return msgspec.json.decode(said[said.index("{") :], type=_Info).update.version
-    except (ValueError, msgspec.DecodeError) as error:
+    except (ValueError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RaucError(f"rauc info: {error}", is_final=False) from error
 
 

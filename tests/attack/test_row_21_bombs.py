@@ -44,7 +44,7 @@ PACKERS = {
 
 
 def test_nothing_unpacks_what_others_packed() -> None:
-    """zlib is for its CRC alone, but for a diagnosis and for outlines, which are bounded (below); exports only write."""
+    """zlib is for its CRC alone, but for a diagnosis and for outlines, which are bounded (below); exports write."""
     for path in SOURCES:
         packers = {name.split(".")[0] for name in imports(path)} & PACKERS
         assert not packers or (path.name == "deliver.py" and packers == {"zipfile"}), path
