@@ -11,6 +11,7 @@ import datetime
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ TOOLS = ("qemu-system-aarch64", "mcopy", "fdtput", "ssh-keygen", "ssh", "openssl
 
 def main() -> int:
     args = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the machine is ended, too
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     built = Built(args.cache)
     if missing or not list((args.cache / "out" / built.board).glob("wardlink-*.img")):
