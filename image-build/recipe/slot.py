@@ -1,7 +1,7 @@
 """What one slot holds: the verified root in one file, and the FAT partition that starts it.
 
-The root's file: squashfs, then at the next 4096 bytes the tree of hashes over it. Laid out so that a small change stays
-small: what changes most lies last, the salt never changes, and nothing depends on the day.
+The root's file: EROFS, then the tree of hashes over it. Each file begins at a block of its own, so a change moves what
+lies behind it by whole blocks, and an update finds them again; the salt never changes, and nothing depends on the day.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import re
 import shutil
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,9 +18,7 @@ from recipe.debian import BuildError
 from recipe.inside import EPOCH_S
 
 SALT = "77617264" * 8  # a tree of other salt would be other bytes everywhere
-LATE = ("opt/wardlink", "usr/lib/wardlink", "usr/lib/systemd/system", "etc", "var")
-SQUASH = "-noappend -quiet -no-progress -comp zstd -Xcompression-level 15 -b 256K -no-exports"
-DATES = f"-mkfs-time {EPOCH_S} -all-time {EPOCH_S}"
+EROFS = ("--quiet", "-zzstd,level=15", "-C65536", f"-T{EPOCH_S}", "-U77617264-6c69-4e6b-8072-6f6f74000001")
 FAT_MIB = {"fw": 64, "boot": 64}
 CMDLINE = "console=tty1 quiet loglevel=4 panic=10 audit=0 systemd.gpt_auto=0 systemd.show_status=0 wl.roothash={hash}\n"
 FIRMWARE = ("start.elf", "fixup.dat", "start4.elf", "fixup4.dat")
@@ -31,24 +30,12 @@ TREES = (
 
 def root_image(builder: Path, root: Path, out: Path) -> str:
     """Writes `out`; returns the root hash, hexadecimal."""
-    work = root.parent
-    (work / "sort").write_text("".join(f"{path} {-10 - n}\n" for n, path in enumerate(_late(root))), encoding="utf-8")
-    name = f"/here/{out.name}"
+    work, name = root.parent, f"/here/{out.name}"
     out.unlink(missing_ok=True)
-    words = [
-        "env",
-        "-u",
-        "SOURCE_DATE_EPOCH",
-        "mksquashfs",
-        f"/here/{root.name}",
-        name,
-        *SQUASH.split(),
-        *DATES.split(),
-    ]
-    inside.run(builder, [*words, "-sort", "/here/sort"], work)
-    length = (out.stat().st_size + 4095) // 4096 * 4096
-    with out.open("r+b") as file:
-        file.truncate(length)
+    inside.run(builder, ["mkfs.erofs", *EROFS, name, f"/here/{root.name}"], work)
+    length = out.stat().st_size
+    if length != told_length(out):
+        raise BuildError(f"{out.name} has {length} bytes, and its superblock says {told_length(out)}")
     words = ["veritysetup", "format", "--salt", SALT, "--uuid", "77617264-6c69-4e6b-8072-6f6f74000001"]
     words += ["--data-block-size", "4096", "--hash-block-size", "4096", "--data-blocks", str(length // 4096)]
     said = inside.run(builder, [*words, "--hash-offset", str(length), name, name], work)
@@ -60,10 +47,17 @@ def root_image(builder: Path, root: Path, out: Path) -> str:
     return found[1]
 
 
-def _late(root: Path) -> list[str]:
-    """The files that change between versions, ours last of all: where one grows, what lies behind it moves."""
-    order = [path for top in reversed(LATE) for path in sorted((root / top).rglob("*")) if path.is_file()]
-    return [path.relative_to(root).as_posix() for path in order if not path.is_symlink() and " " not in path.name]
+def told_length(image: Path) -> int:
+    """How many bytes an EROFS image says it has: initramfs/init finds the tree behind them in the same way.
+
+    Source: erofs_fs.h of the kernel: the superblock at 1024; in it at 12 log2 of the block, at 36 their number, 32 bits.
+    """
+    with image.open("rb") as file:
+        file.seek(1024)
+        magic, bits, blocks = struct.unpack("<I8xB23xI", file.read(40))
+    if magic != 0xE0F5E1E2:
+        raise BuildError(f"{image.name} is no EROFS image")
+    return int(blocks) << int(bits)
 
 
 def boot_image(builder: Path, made: Path, initramfs: bytes, root_hash: str, config: Path, out: Path) -> None:

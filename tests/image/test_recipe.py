@@ -193,9 +193,22 @@ def test_a_sector_is_a_sector() -> None:
         slot.sector("a" * 513)
 
 
-@pytest.mark.parametrize("path", ["initramfs/init", "overlay/usr/lib/wardlink/data"])
+@pytest.mark.parametrize("path", ["initramfs/init", "overlay/usr/lib/wardlink/data", "overlay/usr/lib/wardlink/doors"])
 def test_shell_is_shell(path: str) -> None:
     subprocess.run(["sh", "-n", HERE / path], check=True)
+
+
+def test_the_firewall_opens_what_the_configuration_names(tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text(
+        '#listen = "10.0.0.1:1"\nlisten = "10.1.0.5:2575"\npath = "tcp-from://10.0.0.5:6600"\npath = "tcp://10.0.0.5:4601"\n',
+        encoding="utf-8",
+    )
+    (tmp_path / "nft").write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/said\n', encoding="utf-8")
+    (tmp_path / "nft").chmod(0o755)
+    words = ["sh", HERE / "overlay/usr/lib/wardlink/doors", tmp_path / "gateway.toml"]
+    subprocess.run(words, check=True, env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    rows = (tmp_path / "said").read_text(encoding="utf-8").splitlines()
+    assert rows == [f"add element inet wardlink ports {{ {port} }}" for port in (2575, 6600)]
 
 
 def test_no_address_lies_in_the_recipe() -> None:
@@ -203,3 +216,15 @@ def test_no_address_lies_in_the_recipe() -> None:
         if path.is_file() and "__pycache__" not in path.parts:
             text = path.read_text(encoding="utf-8", errors="replace")
             assert not re.search(r"(deb|ftp|security)\.debian\.org|pypi\.org|/work/", text), path
+
+
+def test_a_roots_length_is_told_by_itself(tmp_path: Path) -> None:
+    head = bytearray(4096)
+    head[1024:1028] = struct.pack("<I", 0xE0F5E1E2)
+    head[1036] = 12
+    head[1060:1064] = struct.pack("<I", 3)
+    (tmp_path / "root").write_bytes(head + bytes(8192))
+    assert slot.told_length(tmp_path / "root") == 3 * 4096
+    (tmp_path / "root").write_bytes(bytes(4096))
+    with pytest.raises(BuildError):
+        slot.told_length(tmp_path / "root")
