@@ -8,8 +8,9 @@ HARNESS ?= $(wildcard ../shared/bench)
 WARDLINK_UML ?= $(wildcard ../shared/vm/linux.uml.xz)
 export WARDLINK_CORPUS WARDLINK_RECORDS WARDLINK_UML
 SYSTEM := mosquitto pkg-config libsystemd-dev gcc python3-dev python3-venv
-FOR_TESTS := postgresql nodejs chromium chrony faketime swtpm dicom3tools network-manager $(shell apt-cache pkgnames libtss2-tcti-swtpm0 2>/dev/null | sort | tail -1)
+FOR_TESTS := postgresql nodejs chromium chrony faketime swtpm dicom3tools tinyproxy-bin microsocks mtools fdisk device-tree-compiler $(shell apt-cache pkgnames libtss2-tcti-swtpm0 2>/dev/null | sort | tail -1)
 FOR_CRASH := fuse3 e2fsprogs iproute2
+FOR_IMAGE_TEST := qemu-system-arm mtools fdisk dosfstools device-tree-compiler openssh-client mosquitto
 FOR_VM := mmdebstrap debian-archive-keyring e2fsprogs gcc make flex bison bc xz-utils
 KILLS ?= 10000
 POINTS ?= 10000
@@ -21,7 +22,7 @@ EVIDENCE := docs/evidence
 ARGS ?=
 PINS := --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
-.PHONY: demo test check bench bless figures crash sim chaos torture pages fuzz claims radio vm deb image attack exports histories screenshot requirements clean
+.PHONY: demo test check bench bless figures crash sim chaos torture pages fuzz claims radio vm deb image image-test attack exports histories screenshot requirements clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready  ## real ECG through real programs, on this machine
@@ -66,6 +67,9 @@ torture: $(VENV)/.ready $(VENV)/.for_crash  ## the same bad days for others' sto
 
 image: | $(VENV)/.system  ## the image to flash, from Debian's packages: make image ARGS='--board rpi' (docs/image.md)
 	image-build/build $(ARGS)
+
+image-test: $(VENV)/.ready $(VENV)/.for_image_test  ## the built image on an emulated arm64 machine: make image-test ARGS='-k update'
+	$(PY) -m tests.image --out $(EVIDENCE)/image.jsonl $(ARGS)
 
 bless: $(VENV)/.ready  ## write what the drivers now say into the captures; then read the difference
 	$(PY) tests/bless.py $(ARGS)
@@ -116,6 +120,10 @@ $(VENV)/.system:
 
 $(VENV)/.for_tests: | $(VENV)/.system
 	@sh packages.sh $(FOR_TESTS)
+	touch $@
+
+$(VENV)/.for_image_test: | $(VENV)/.system
+	@sh packages.sh $(FOR_IMAGE_TEST)
 	touch $@
 
 $(VENV)/.for_vm: | $(VENV)/.system

@@ -76,7 +76,7 @@ def said_by(runtime: Path) -> status.Status | None:
     """The gateway's last status; None where there is none."""
     try:
         return status.read(runtime)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

@@ -7,10 +7,12 @@ Exit code: 0 all held, 1 one did not, 3 not on this machine, and why.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ import time
 import traceback
 from pathlib import Path
 
+from tests.image.machine import LOUD, VIRT
 from tests.image.outside import Outside
 from tests.image.ranges import Ranges
 from tests.image.scenes import SCENES, Stage
@@ -29,6 +32,7 @@ TOOLS = ("qemu-system-aarch64", "mcopy", "fdtput", "ssh-keygen", "ssh", "openssl
 
 def main() -> int:
     args = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the machine is ended, too
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     built = Built(args.cache)
     if missing or not list((args.cache / "out" / built.board).glob("wardlink-*.img")):
@@ -42,7 +46,8 @@ def main() -> int:
         server = Ranges(args.cache / "try")
         try:
             with Outside(folder / "outside") as outside:
-                stage = Stage(built, folder, outside, server, {"cuts": args.cuts})
+                board = dataclasses.replace(VIRT, more_cmdline=LOUD) if args.loud else VIRT
+                stage = Stage(built, folder, outside, server, {"cuts": args.cuts}, board=board)
                 held = [_played(stage, one, args) for one in names]
         finally:
             server.close()
@@ -89,6 +94,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--cache", type=Path, default=cache, help="where image-build keeps what it made")
     parser.add_argument("--scratch", default=None, help="where cards lie meanwhile (about 4 GB)")
+    parser.add_argument("--loud", action="store_true", help="the guest's journal goes to its console, console.log")
     parser.add_argument("--cuts", type=int, default=20)
     parser.add_argument("--out", type=Path, help="append each line here")
     return parser.parse_args()

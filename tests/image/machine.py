@@ -55,6 +55,7 @@ VIRT = Board(
     ("-device", "virtio-blk-device,drive=d"),
     "ttyAMA0",
 )
+LOUD = "systemd.journald.forward_to_console=1 systemd.journald.max_level_console=info"
 WATCHDOG = ("-device", "i6300esb", "-action", "watchdog=reset")
 # QEMU resets a raspi3b as soon as its watchdog is armed: so systemd is told not to.
 PI3 = Board(
@@ -213,7 +214,7 @@ class Machine:
     def _words(self, start: Start, tree: Path) -> list[str]:
         board = self.board
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in self.forwarded.items())
-        kind = "sd" if board is PI3 else "none"
+        kind = "sd" if not board.disk else "none"
         cmdline = f"{start.cmdline} {board.more_cmdline} console={board.console}"
         return [
             *(_qemu(), *board.words, "-nographic", "-no-reboot", "-monitor", "none"),
@@ -226,7 +227,7 @@ class Machine:
             *("-qmp", f"unix:{self.folder / 'qmp.sock'},server=on,wait=off"),
             *("-chardev", f"socket,id=s,path={self.socket},server=on,wait=off"),
             *(*board.usb, "-device", "usb-serial,chardev=s"),
-            *((WATCHDOG if self.watchdog else ()) if board is VIRT else ()),
+            *((WATCHDOG if self.watchdog else ()) if board.tree is None else ()),
             *self.more,
         ]
 

@@ -66,6 +66,6 @@ class Ranges:
         asked.end_headers()
         if self._chance.random() < self.drop:
             data, asked.close_connection = data[: len(data) // 2], True
-        asked.wfile.write(data)
-        self.sent_bytes += len(data)
+        self.sent_bytes += len(data)  # before the client can have it
         self.asked.append((at, end))
+        asked.wfile.write(data)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.image.device import Device
 from tests.image.disk import fat, partitions
-from tests.image.machine import OUTSIDE, Machine, made
+from tests.image.machine import OUTSIDE, VIRT, Board, Machine, made
 from tests.image.outside import Outside
 from tests.image.ranges import Ranges
 from tests.image.variants import BROKEN, Built
@@ -32,6 +32,7 @@ class Stage:
     server: Ranges
     figures: dict[str, object] = field(default_factory=dict)
     enrolled: Path | None = None
+    board: Board = VIRT
 
     def bundle(self, name: str) -> Path:
         files, version = {"new": (NEW, "0.1.1"), "broken": (BROKEN, "0.1.2"), "old": (NEW, "0.0.1")}[name]
@@ -47,14 +48,14 @@ def enrolled(stage: Stage, name: str) -> Iterator[tuple[Machine, int]]:
     port = free_port()
     if stage.enrolled is None:
         stage.enrolled = first_card(stage)
-    with made(stage.enrolled, stage.folder / name, forwarded={port: 22}) as machine:
+    with made(stage.enrolled, stage.folder / name, board=stage.board, forwarded={port: 22}) as machine:
         machine.power()
         delivers(stage, machine)
         yield machine, port
 
 
 def first_card(stage: Stage) -> Path:
-    with made(stage.built.image, stage.folder / "first", forwarded={free_port(): 22}) as machine:
+    with made(stage.built.image, stage.folder / "first", board=stage.board) as machine:
         fat(machine.card, 1).write("wardlink.txt", stage.outside.setting())
         machine.power()
         machine.until(lambda: any(one != 0 for one in stage.outside.gateways()), BOOT_S, "an enrolled gateway")
@@ -165,7 +166,9 @@ def stolen(stage: Stage) -> None:
 
 def factory(stage: Stage) -> None:
     """A second card of the same image knows nothing of the first, and nobody can log in without a key."""
-    with made(stage.built.image, stage.folder / "factory", forwarded={(port := free_port()): 22}) as machine:
+    with made(
+        stage.built.image, stage.folder / "factory", board=stage.board, forwarded={(port := free_port()): 22}
+    ) as machine:
         machine.power()
         machine.wait("A runs", BOOT_S)
         machine.until(lambda: "data" in {one.name for one in partitions(machine.card).values()}, BOOT_S, "data")

@@ -217,6 +217,13 @@ def test_nothing_is_masked_that_fstab_mounts() -> None:
     assert not {f"{place.strip('/').replace('/', '-')}.mount" for place in places} & set(lists.words("masked.txt"))
 
 
+def test_no_address_lies_in_the_recipe() -> None:
+    for path in HERE.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            text = path.read_text(encoding="utf-8", errors="replace")
+            assert not re.search(r"(deb|ftp|security)\.debian\.org|pypi\.org|/wor[k]/", text), path
+
+
 def test_a_roots_length_is_told_by_itself(tmp_path: Path) -> None:
     head = bytearray(4096)
     head[1024:1028] = struct.pack("<I", 0xE0F5E1E2)
