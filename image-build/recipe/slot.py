@@ -50,7 +50,7 @@ def root_image(builder: Path, root: Path, out: Path) -> str:
 def told_length(image: Path) -> int:
     """How many bytes an EROFS image says it has: initramfs/init finds the tree behind them in the same way.
 
-    Source: erofs_fs.h of the kernel: the superblock at 1024; in it at 12 log2 of the block, at 36 their number, 32 bits.
+    Source: erofs_fs.h of the kernel: the superblock at 1024; in it at 12 log2 of the block, at 36 their number.
     """
     with image.open("rb") as file:
         file.seek(1024)
