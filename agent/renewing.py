@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from agent import identity
+from agent import again, identity
 from agent.enrol import standing
 from agent.enrol.places import ENROLLED_FILE
 from agent.enrol.standing import Enrolled
@@ -241,7 +240,7 @@ def child_of(config: str) -> Child:
     """Runs `wardlink enrol WORDS` with this configuration: its exit code and stdout. It sees our credentials."""
 
     async def run(words: Sequence[str], data: bytes) -> tuple[int, bytes]:
-        command = [sys.executable, "-m", "agent.cli.entry", "enrol", *words, "--config", config, "--json"]
+        command = again.words("enrol", *words, "--config", config, "--json")
         pipe = asyncio.subprocess.PIPE
         child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
         try:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from agent import again
 from agent.health import causes, status
 from agent.setting import RESTART, Machine
 from agent.setup import standing
@@ -104,8 +104,7 @@ class Watch:
 
 def by_command(folder: Path) -> Enrolled:
     """`wardlink enrol`, in a process of its own: certificates cost memory, and this one waits for minutes."""
-    words = [sys.executable, "-m", "agent.cli.entry", "enrol", "--json", "--stick", str(folder)]
-    words += ["--config", str(folder / "gateway.toml")]
+    words = again.words("enrol", "--json", "--stick", str(folder), "--config", str(folder / "gateway.toml"))
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=ENROL_LIMIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -65,6 +65,8 @@ class _Asked(BaseHTTPRequestHandler):
             self._say(206, type(self).supply(at, end), f"bytes {at}-{end - 1}/{self.size}")
         except NotNowError:
             self._say(404, b"")  # the one answer after which RAUC does not ask again
+        except OSError:
+            self.close_connection = True  # RAUC has ended, and does not want it any more
 
     def _say(self, status: int, data: bytes, part: str = "") -> None:
         self.send_response(status)

@@ -12,6 +12,7 @@ INSTALL_LIMIT_S = 6 * 3600.0
 # Once in a while the first try after a refused bundle fails so, and the next one does not.
 _ODD = "Failed to load dm table"
 _REFUSED = re.compile(r"signature verification|verify error|compatible|version limit|min-bundle-version", re.I)
+_WHY = "LastError:"  # what the service says, of which the client is only a messenger
 _BUSY = "Already processing"
 
 
@@ -61,7 +62,8 @@ def _run(words: list[str], limit_s: float) -> str:
     if done.returncode == 0:
         return done.stdout
     lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    said = next((line for line in reversed(lines) if _REFUSED.search(line)), lines[-1] if lines else "it failed")
+    said = next((line for line in reversed(lines) if _REFUSED.search(line) or _WHY in line), [*lines, "it failed"][-1])
+    said = said.rpartition(_WHY)[2].strip()
     if _ODD in done.stdout + done.stderr:
         said = _ODD
     raise RaucError(said, is_final=_REFUSED.search(said) is not None and _BUSY not in said)
