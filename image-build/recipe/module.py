@@ -1,4 +1,4 @@
-"""Our kernel module, built against the headers of the kernel that is locked; as a folder to lay over the root."""
+"""What is compiled: our kernel module, against the headers of the locked kernel, and what RAUC is started with."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from recipe.debian import BuildError
 from recipe.packages import Archive, Package
 
 NAME = "wardlink_tryboot.ko"
+LIBRARY = "verity_status.so"
 
 
 def overlay(builder: Path, archive: Archive, rows: Iterable[Package], sources: Path, cache: Path) -> Path:
@@ -26,6 +27,10 @@ def overlay(builder: Path, archive: Archive, rows: Iterable[Package], sources: P
     made = folder / "overlay" / "usr/lib/modules" / kernel / "updates"
     made.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / "out" / NAME, made / NAME)
+    library = folder / "overlay" / "usr/lib/wardlink"
+    library.mkdir(parents=True, exist_ok=True)
+    inside.run(builder, ["sh", "/src/build", "/here/out"], folder, {sources.parent / "verity-status": "/src"})
+    shutil.copyfile(folder / "out" / LIBRARY, library / LIBRARY)
     return folder / "overlay"
 
 
