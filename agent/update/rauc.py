@@ -62,7 +62,8 @@ def _run(words: list[str], limit_s: float) -> str:
     if done.returncode == 0:
         return done.stdout
     lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    said = next((line for line in reversed(lines) if _REFUSED.search(line) or _WHY in line), [*lines, "it failed"][-1])
+    last = lines[-1] if lines else "it failed"
+    said = next((line for line in reversed(lines) if _REFUSED.search(line) or _WHY in line), last)
     said = said.rpartition(_WHY)[2].strip()
     if _ODD in done.stdout + done.stderr:
         said = _ODD

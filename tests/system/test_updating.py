@@ -189,6 +189,8 @@ def test_what_rauc_says_is_final_or_not(served, bundle, rauc, places, says, kind
     (rauc / "says").write_text(says)
     outcome = updating.install(wish(url(served)), places)
     assert (outcome.kind, outcome.words) == (kind, says)
+    (rauc / "says").write_text(f"LastError: {says}\nInstalling `new.raucb` failed")
+    assert updating.install(wish(url(served)), places).words == says, "the reason, not the messenger"
     assert any(places.folder.iterdir()) == (kind == "later"), "what was fetched is kept for the next try"
 
 
