@@ -23,6 +23,7 @@ from agent.auditing import Auditing
 from agent.config import Config
 from agent.history import History
 from agent.policy import POLICY_FILE
+from agent.trying import Trying
 from agent.update.wish import UPDATE_FILE, Wish
 from wire import reply
 from wire.command import CollectBundle, Command, Resend, Rotate, SetPolicy, Update, version_key
@@ -62,6 +63,7 @@ class Obeying:
         self._told: asyncio.Queue[tuple[bytes, Answer]] = asyncio.Queue()
         self._bundle: asyncio.Queue[bytes] = asyncio.Queue()
         self._sending = False
+        self._trying = Trying(self._files, self._state, gateway.keeping, self._reply)
         self._answers: OrderedDict[bytes, Answer | None] = OrderedDict()  # by nonce; None: it is being done
 
         self.link = self.history.link
@@ -88,7 +90,7 @@ class Obeying:
     async def run(self) -> None:
         """Until cancelled: what is commanded, one after the other."""
         async with asyncio.TaskGroup() as group:
-            for work in (self.auditing.run, self.history.run, self._work, self._answer, self._send):
+            for work in (self.auditing.run, self.history.run, self._work, self._answer, self._send, self._trying.run):
                 group.create_task(work())
 
     def _hear(self, command: Command, came: str) -> None:
@@ -121,15 +123,17 @@ class Obeying:
 
     async def _done(self, command: Command, came: str) -> tuple[Outcome, str]:
         try:
-            return "done", await self._do(command, came)
+            if isinstance(command.said, Update):
+                return await self._update(command.said, command.nonce)
+            return "done", await self._do(command.said, command.nonce, came)
         except RefusedError as error:
             return "refused", str(error)
         except OSError as error:
             return "failed", f"{type(error).__name__}: {error.strerror}"
 
-    async def _do(self, command: Command, came: str) -> str:
-        """What came of it. Raises RefusedError, OSError."""
-        on_thread, said = self._gateway.keeping.on_thread, command.said
+    async def _do(self, said: Resend | SetPolicy | Rotate | CollectBundle, nonce: bytes, came: str) -> str:
+        """What came of all but an update. Raises RefusedError, OSError."""
+        on_thread = self._gateway.keeping.on_thread
         match said:
             case Resend():
                 return came
@@ -141,19 +145,22 @@ class Obeying:
             case Rotate():
                 return await self.take_directory(said.directory)
             case CollectBundle():
-                return await self._collect(command.nonce)
-            case Update():
-                return await on_thread(lambda: self._wish(said, command.nonce))
+                return await self._collect(nonce)
 
     def _apply(self) -> None:
         self._gateway.uplink.let_waves(wait=self.policy.waves == "ask")
 
+    async def _update(self, said: Update, nonce: bytes) -> tuple[Outcome, str]:
+        """Raises RefusedError, OSError."""
+        if version_key(said.version) == version_key(VERSION):
+            return "done", f"{VERSION} runs here already"
+        text = await self._gateway.keeping.on_thread(lambda: self._wish(said, nonce))
+        self._trying.begin()
+        return "begun", text
+
     def _wish(self, said: Update, nonce: bytes) -> str:
-        here = version_key(VERSION)
-        if version_key(said.version) < here:
+        if version_key(said.version) < version_key(VERSION):
             raise RefusedError(f"{said.version} is older than {VERSION}, which runs here")
-        if version_key(said.version) == here:
-            return f"{VERSION} runs here already"
         if version_key(said.floor) > version_key(said.version):
             raise RefusedError(f"{said.version} is below the floor {said.floor}")
         if not UPDATER.exists():
@@ -181,9 +188,14 @@ class Obeying:
     async def _answer(self) -> None:
         while True:
             nonce, answer = await self._told.get()
-            failure = await self._gateway.uplink.replies.send(reply.sign(self._signer, nonce, answer))
-            if failure:
-                log.warning("reply outcome=%s broker=%r", answer.outcome, failure)
+            await self._reply(nonce, answer)
+
+    async def _reply(self, nonce: bytes, answer: Answer) -> str:
+        """Empty, or why the broker did not take it."""
+        failure = await self._gateway.uplink.replies.send(reply.sign(self._signer, nonce, answer))
+        if failure:
+            log.warning("reply outcome=%s broker=%r", answer.outcome, failure)
+        return failure
 
     async def _send(self) -> None:
         """The pieces of a bundle, read as they go: five megabytes are too many to keep in memory."""

@@ -62,13 +62,13 @@ def order(file: Path, gateway: str, words: Sequence[str]) -> str:
             raise DeskError(f"no gateway {gateway} is known here", "its id stands in `wardlink check` there")
         orders.add(connection, gateway, nonce, said, clock.utc_us())
 
-    _within(file, work)
+    within(file, work)
     return nonce.hex()
 
 
 def listed(file: Path, gateway: str) -> list[rows.Order]:
     """What was commanded, the newest first. Raises ConfigError, StoreError."""
-    return _within(file, lambda connection: orders.listed(connection, gateway, LIST_LIMIT_ROWS))
+    return within(file, lambda connection: orders.listed(connection, gateway, LIST_LIMIT_ROWS))
 
 
 def bundle(file: Path, gateway: str, nonce: str) -> bytes:
@@ -77,7 +77,7 @@ def bundle(file: Path, gateway: str, nonce: str) -> bytes:
         wanted = bytes.fromhex(nonce)
     except ValueError as error:
         raise DeskError(f"{nonce!r} is no command", "16 letters, as `wardlink centre commands` shows them") from error
-    found = _within(file, lambda connection: orders.bundle(connection, gateway, wanted))
+    found = within(file, lambda connection: orders.bundle(connection, gateway, wanted))
     if found is None:
         raise DeskError("the bundle is not here, or not all of it", "`wardlink centre commands` says how much has come")
     return found
@@ -155,7 +155,8 @@ def _update(words: list[str]) -> Said:
     return Update(version, url, sha256, floor)
 
 
-def _within(file: Path, work: Callable[[Connection], T]) -> T:
+def within(file: Path, work: Callable[[Connection], T]) -> T:
+    """Work on the store that this configuration names. Raises ConfigError, StoreError."""
     opened: Engine = engine.open_engine(config.read(file).store)
     try:
         with opened.begin() as connection:

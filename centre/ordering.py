@@ -17,6 +17,7 @@ from wire.command import VERBS
 from wire.topics import Address
 
 LOOK_S = 2.0
+ROLL_S = 60.0
 SPACE_S = 6.0  # a gateway refuses what comes within 5 s of the last one
 _LOG = logging.getLogger("wardlink.centre")
 
@@ -31,7 +32,7 @@ class Ordering:
         self._signer = signer
         self._asking = asking
         self._publish = publish
-        self._look_s = 0.0
+        self._look_s = self._roll_s = 0.0
         self._told_s: dict[str, float] = {}
 
     def told(self, gateway: str, now_s: float) -> None:
@@ -46,6 +47,10 @@ class Ordering:
         if now_s < self._look_s:
             return
         self._look_s = now_s + LOOK_S
+        if now_s >= self._roll_s:
+            self._roll_s = now_s + ROLL_S
+            for version, state in self._store.roll(utc):
+                _LOG.info("rollout version=%s %s", version, state)
         there = self._asking.there()
         for order in self._store.due_orders(utc):
             address = there.get(order.gateway)

@@ -25,7 +25,7 @@ TEXT_LIMIT_LETTERS = 300
 REPLY_LIMIT_BYTES = PIECE_LIMIT_BYTES + 512
 _LABEL = b"wardlink reply 1"
 
-Outcome = Literal["done", "refused", "failed"]
+Outcome = Literal["done", "refused", "failed", "begun"]
 
 
 class ReplyError(Exception):
@@ -33,7 +33,10 @@ class ReplyError(Exception):
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):
-    """`refused`: it was not done, and will not be. `failed`: it was tried, or may be possible at another time."""
+    """`refused`: it was not done, and will not be. `failed`: it was tried, or may be possible at another time.
+
+    `begun`: it takes hours, and another answer follows.
+    """
 
     outcome: Outcome
     text: str

@@ -1,4 +1,4 @@
-"""`wardlink centre run|keys|user|command|commands|bundle|export|bridge`: the centre's side (`wardlink[centre]`).
+"""`wardlink centre run|keys|user|command|commands|rollout|bundle|export|bridge`: the centre (`wardlink[centre]`).
 
 `command` asks something of a gateway; it goes once the gateway is there, and `commands` says what came of it.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from agent.cli import centre_export, centre_user
+from agent.cli import centre_export, centre_rollout, centre_user
 from agent.cli.run import set_up_log
 from agent.cli.talk import CommandError
 
@@ -33,6 +33,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     lists = _verb(verbs, "commands", listed, "what was asked of a gateway, and what came of it")
     lists.add_argument("gateway", metavar="GATEWAY", help="its id")
     lists.add_argument("--json", action="store_true", help="as JSON")
+    centre_rollout.add(verbs, _module, _asked)
     fetches = _verb(verbs, "bundle", bundle, "write a diagnostic bundle that came to a file")
     fetches.add_argument("gateway", metavar="GATEWAY", help="its id")
     fetches.add_argument("nonce", metavar="COMMAND", help="the command that asked for it")

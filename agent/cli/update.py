@@ -102,11 +102,25 @@ def _asked(args: argparse.Namespace) -> int:
     print(json.dumps(told), flush=True)
     if outcome.kind == "later":
         return LATER
+    _tell(file.parent, wish, outcome)
     file.unlink()
     if outcome.kind == "refused":
         raise CommandError(outcome.words, outcome.hint)
     _quiet(args)
     return _restart()
+
+
+def _tell(state: Path, wish: Wish, outcome: Outcome) -> None:
+    """For the gateway of whichever system runs then: it answers the centre. Nothing in it is secret."""
+    from agent import durable
+    from agent.spool.files import Disk
+    from agent.update.wish import TRIAL_FILE, Trial
+
+    if wish.command:
+        refused = f"{outcome.words}. {outcome.hint}".strip(". ") if outcome.kind == "refused" else ""
+        said = msgspec.json.encode(Trial(wish.command, outcome.version or wish.version, refused))
+        durable.place(Disk(direct=False), state / TRIAL_FILE, said)
+        (state / TRIAL_FILE).chmod(0o644)
 
 
 def _quiet(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""What is to be installed, as `update.request` has it, and what came of it."""
+"""What is to be installed, as `update.request` has it, what came of it, and what is told of it (`update.trial`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-UPDATE_FILE = "update.request"
+UPDATE_FILE, TRIAL_FILE = "update.request", "update.trial"
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -20,6 +20,14 @@ class Wish(msgspec.Struct, frozen=True):
     sha256: str
     floor: str
     command: str
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """`update.trial`, for whichever system runs then: `version` is to be tried, or why it was `refused` for good."""
+
+    command: str
+    version: str
+    refused: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):

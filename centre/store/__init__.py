@@ -17,7 +17,7 @@ from centre import rows
 from centre.asking import Holes
 from centre.counts import Counts
 from centre.ledger import Place, Summary
-from centre.store import books, orders, read, waves, write
+from centre.store import books, orders, read, rollouts, waves, write
 from centre.store.drawn import Outlines
 from centre.store.engine import StoreError, open_engine, said
 from centre.store.entry import Batch, Entry, Parked
@@ -158,6 +158,14 @@ class Store(Readable):
     def order_sent(self, nonce: bytes, utc: int) -> None:
         with self._writing() as connection:
             orders.sent(connection, nonce, utc)
+
+    def roll(self, utc: int) -> list[tuple[str, str]]:
+        """One step of each rollout that runs; (version, what it came to) of those that moved."""
+        with self._reading() as connection:
+            if not rollouts.running(connection):  # mostly
+                return []
+        with self._writing() as connection:
+            return rollouts.step(connection, utc)
 
     def _enter(self, batch: Batch, fresh: list[Entry]) -> None:
         for (gateway, epoch), start in batch.starts.items():

@@ -21,6 +21,7 @@ from wire.reply import Answer, Piece
 
 TRIES_LIMIT_COUNT = 10
 AGAIN_US = 60_000_000
+SILENT, WITHDRAWN = "the gateway did not answer", "withdrawn: the rollout was stopped"
 AGE_LIMIT_US = 7 * 86_400_000_000
 _POLICY, _COLLECT = "set-policy", "collect-bundle"
 
@@ -67,7 +68,7 @@ def give_up(connection: Connection, utc: int) -> int:
     silent = (o.tries >= TRIES_LIMIT_COUNT) & (o.sent < utc - AGAIN_US)
     over = silent | (o.asked < utc - AGE_LIMIT_US)
     ended = update(orders_schema.ORDER).where((o.outcome == "") & over)
-    return connection.execute(ended.values(outcome="failed", text="the gateway did not answer")).rowcount
+    return connection.execute(ended.values(outcome="failed", text=SILENT)).rowcount
 
 
 def answer(connection: Connection, replies: Iterable[Replied]) -> None:

@@ -34,7 +34,7 @@ class CommandNow(Answer):
     asked: int = Field(description="When it was given, microseconds since 1970 by the centre")
     sent: int | None = Field(description="When it was sent last; null: the gateway was not there yet")
     tries: int = Field(description="How often it was sent")
-    outcome: str = Field(description="done, refused or failed, as the gateway signed it; empty: no answer yet")
+    outcome: str = Field(description="done, refused, failed or begun, as the gateway signed it; empty: no answer yet")
     text: str = Field(description="What the gateway says of it")
     answered: int | None = Field(description="When the answer came")
     here: int = Field(description="Pieces of its diagnostic bundle that have come")

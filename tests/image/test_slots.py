@@ -188,3 +188,18 @@ def test_only_what_is_tried_is_on_trial(gateway) -> None:
     gateway.gate()
     with pytest.raises(gateway.program.NotOnTrialError):
         gateway.says("on-trial")
+
+
+def test_the_gateway_is_told_of_a_trial_and_how_it_ended(gateway) -> None:
+    word = gateway.folder / "wardlink-trial"
+    gateway.install(good=False)
+    gateway.reboot()
+    assert word.read_text() == "on"
+    gateway.gate()
+    assert (gateway.slot, word.read_text()) == ("A", "failed")
+    gateway.install()
+    assert not word.exists(), "what failed is not this one"
+    gateway.reboot()
+    assert (gateway.slot, word.read_text()) == ("B", "on")
+    gateway.gate()
+    assert not word.exists()
