@@ -83,7 +83,7 @@ class Gateway:
         self.pulse.boot = (world.boot(), self.utc.boots)
         self.cap = capped(self)
         self.uplink = Uplink(
-            Origin(self.address, spool.epoch),
+            Origin(self.address, spool.epoch, spool.nonce),
             broker(config, self.utc.known),
             who.centres,
             self.relaying,

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -103,6 +102,8 @@ def finish(path: Path, confirmed: Callable[[int, int], Ranges]) -> int:
         new.rename(path.with_suffix(f".{NAMES}"))
         sync(path.parent)
         inside.unlink()
+    import shutil  # noqa: PLC0415  with its compressors half a MiB, and an import is rare
+
     shutil.rmtree(path)
     return lost
 

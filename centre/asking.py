@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from centre.ledger import SEQ_LAST
+from centre.ledger import NOBODY, SEQ_LAST, Start
 from wire import command
 from wire.command import RANGES_LIMIT_COUNT, ROTATE_LIMIT_BYTES, Command, Resend, Said, Wanted
 from wire.ranges import Ranges
@@ -28,9 +28,11 @@ _Key = tuple[int, int]  # (epoch, class)
 
 @dataclass(frozen=True, slots=True)
 class Holes:
-    """What the ledger lacks of one gateway. `late` counts what came after a later one; `epoch` is its newest."""
+    """What the ledger lacks of one gateway. `late` counts what came after a later one; `newest`: of which anything is
+    here.
+    """
 
-    epoch: int
+    newest: Start
     late: int
     wanted: Sequence[Wanted]
 
@@ -40,7 +42,7 @@ class _Watch:
     look_s: float
     since_s: float  # when `seen` began to last
     ask_s: float = 0.0  # not before
-    epoch: int = -1  # as presence says
+    start: Start = NOBODY  # as presence says
     late: int = -1
     doublings: int = 0
     seen: dict[_Key, Ranges] = field(default_factory=dict)
@@ -59,11 +61,19 @@ class Asking:
         for address in addresses:
             self._watched.setdefault(address, _Watch(now_s, now_s))
 
-    def present(self, epochs: Mapping[Address, int], now_s: float) -> None:
-        """Presence says in which epoch these are. Nobody signed that; a false one only makes a command useless."""
-        self.heard(epochs, now_s)
-        for address, epoch in epochs.items():
-            self._watched[address].epoch = epoch
+    def present(self, starts: Mapping[Address, Start], now_s: float) -> None:
+        """Presence says which start these are. Nobody signed that; a false one only makes a command useless."""
+        self.heard(starts, now_s)
+        for address, start in starts.items():
+            self._watched[address].start = start
+
+    def start(self, address: Address, newest: Start) -> Start:
+        """Whom a command must name now: who says that he is there, else the newest of whom anything came.
+
+        Without a name where neither is known: an older gateway, which takes no command of ours.
+        """
+        told = self._watched[address].start
+        return told if told.name or told.epoch > newest.epoch else newest
 
     def there(self) -> dict[str, Address]:
         """Gateways that can hear a command now, by id."""
@@ -82,17 +92,17 @@ class Asking:
         return [address for address, watch in self._watched.items() if now_s >= watch.look_s]
 
     def look(self, address: Address, holes: Holes, now_s: float) -> list[Wanted]:
-        """What to ask for; mostly nothing."""
+        """What to ask for; mostly nothing, and never of a gateway that does not say which start it is."""
         watch = self._watched[address]
         there = {(one.epoch, one.cls): Ranges(one.ranges) for one in holes.wanted}
-        if watch.epoch > holes.epoch:  # nothing of this start is here, or was lost: what opens the others first
-            there[watch.epoch, int(Class.KEY)] = Ranges([(0, SEQ_LAST)])
+        if watch.start.epoch > holes.newest.epoch:  # nothing of this start is here, or was lost: what opens the others
+            there[watch.start.epoch, int(Class.KEY)] = Ranges([(0, SEQ_LAST)])
         moving, watch.late = holes.late != watch.late, holes.late
         watch.look_s = now_s + self._least_s
         if moving:
             watch.doublings, watch.ask_s = 0, now_s
         lasting = _both(watch.seen, there)
-        if not lasting:
+        if not lasting or not self.start(address, holes.newest).name:
             watch.seen, watch.since_s = there, now_s
             return []
         watch.seen = lasting
@@ -105,15 +115,15 @@ class Asking:
 
     def made(self, signer: Ed25519PrivateKey, address: Address, holes: Holes, utc: int, wanted: list[Wanted]) -> bytes:
         """The signed command; its `issued` is greater than the one before it, even should our clock step back."""
-        return self.signed(signer, address, holes.epoch, utc, Resend(wanted))
+        return self.signed(signer, address, self.start(address, holes.newest), utc, Resend(wanted))
 
     def signed(
-        self, signer: Ed25519PrivateKey, address: Address, epoch: int, utc: int, said: Said, nonce: bytes = b""
+        self, signer: Ed25519PrivateKey, address: Address, start: Start, utc: int, said: Said, nonce: bytes = b""
     ) -> bytes:
-        """Any command, for this start or a newer one that presence tells of; `nonce`: that of whoever gave it."""
-        gateway, newest = address.gateway, max(epoch, self._watched[address].epoch)
+        """Any command, for this start and no other; `nonce`: that of whoever gave it."""
+        gateway = address.gateway
         issued = self._issued[gateway] = max(utc, self._issued.get(gateway, 0) + 1)
-        told = Command(issued, issued + LIFE_US, newest, nonce or command.nonce_of(gateway, issued), said)
+        told = Command(issued, issued + LIFE_US, *start, nonce or command.nonce_of(gateway, issued), said)
         data = command.sign(signer, gateway, told)
         assert len(data) <= ROTATE_LIMIT_BYTES, "whoever made it bounds it"
         return data

@@ -17,7 +17,7 @@ from centre import opening, relay, rows
 from centre.counts import Counts
 from centre.gate import Gate
 from centre.lateness import Front
-from centre.ledger import Place
+from centre.ledger import Place, Start
 from centre.live import Update
 from centre.opening import ConflictError, Openers, Reason, RefusedError
 from centre.relay import Carried
@@ -55,7 +55,7 @@ class Outcome:
     touched: frozenset[Address]
     online: frozenset[Address]
     offline: frozenset[Address] = frozenset()
-    epochs: Mapping[Address, int] = field(default_factory=dict)  # of those online, as presence says
+    starts: Mapping[Address, Start] = field(default_factory=dict)  # of those online, as presence says
     carried: tuple[Carried, ...] = ()  # what was relayed and is held
 
 
@@ -69,7 +69,7 @@ class _Work:
     touched: set[Address] = field(default_factory=set)
     early: dict[Address, bool] = field(default_factory=dict)
     carried: list[Carried] = field(default_factory=list)
-    epochs: dict[Address, int] = field(default_factory=dict)
+    starts: dict[Address, Start] = field(default_factory=dict)
     done: _Hour | None = None  # nothing of it waits any more
 
 
@@ -107,8 +107,8 @@ class Ingest:
             self._tell(entry)
         online = frozenset(address for address, here in work.batch.online.items() if here)
         touched = work.touched | {entry.address for entry in work.batch.entries} | {c.relayer for c in work.carried}
-        epochs = {address: epoch for address, epoch in work.epochs.items() if address in online}
-        return Outcome(frozenset(touched), online, frozenset(work.batch.online) - online, epochs, tuple(work.carried))
+        starts = {address: start for address, start in work.starts.items() if address in online}
+        return Outcome(frozenset(touched), online, frozenset(work.batch.online) - online, starts, tuple(work.carried))
 
     def disconnected(self) -> None:
         """The broker is gone, and with it all knowledge of who is online. Raises StoreError."""
@@ -163,7 +163,7 @@ class Ingest:
             raise RefusedError(Reason.PRESENCE) from error
         online = said.state == "online"
         if self._gate.trusts(arrival.address) or arrival.address in work.touched:
-            work.epochs[arrival.address] = said.epoch
+            work.starts[arrival.address] = Start(said.epoch, bytes.fromhex(said.start))
             work.batch.online[arrival.address] = online
         elif len(self._early) + len(work.early) < EARLY_LIMIT_COUNT:
             work.early[arrival.address] = online

@@ -151,7 +151,7 @@ class Intake:
             self._schedule.touch(outcome.touched)
             self._schedule.hurry(outcome.online)
             self._asking.heard(outcome.touched | outcome.online, clock.monotonic_s())
-            self._asking.present(outcome.epochs, clock.monotonic_s())
+            self._asking.present(outcome.starts, clock.monotonic_s())
             self._asking.gone(outcome.offline)
 
     def _until_done(self, step: Callable[[], None]) -> bool:

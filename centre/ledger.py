@@ -23,6 +23,16 @@ RECEIPT_RANGES_LIMIT_COUNT = 64
 SEQ_LAST = (1 << 32) - 1  # a gap up to here says nothing of how many were sealed
 
 
+class Start(NamedTuple):
+    """One start of a gateway: its epoch, and the 8 random bytes that name it, which a card put back has not twice."""
+
+    epoch: int
+    name: bytes
+
+
+NOBODY = Start(-1, b"")
+
+
 class Place(NamedTuple):
     """One sequence of envelopes."""
 
@@ -88,6 +98,12 @@ class Ledger:
     def start(self, gateway: str, epoch: int) -> bytes | None:
         """Which start has the epoch; None where nothing came of any."""
         return self._starts.get(gateway, {}).get(epoch)
+
+    def newest_start(self, gateway: str) -> Start:
+        """Of the newest epoch the start of which something came last; `NOBODY` where nothing did."""
+        epoch = next(iter(self.epochs(gateway)), NOBODY.epoch)
+        names = [name for one, name in self._lately.get(gateway, ()) if one == epoch]
+        return Start(epoch, (names[-1] if names else b"") or self.start(gateway, epoch) or b"")
 
     def set_apart(self, place: Place, start: bytes, seq: int) -> None:
         """`seq` is in the durable store, under a name that another start's envelope has, or may have."""

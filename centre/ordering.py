@@ -56,8 +56,10 @@ class Ordering:
             address = there.get(order.gateway)
             if address is None or not self.may_tell(order.gateway, now_s):
                 continue
-            epoch = next(iter(self._store.epochs(order.gateway)), 0)
-            data = self._asking.signed(self._signer, address, epoch, utc, order.said, order.nonce)
+            start = self._asking.start(address, self._store.newest_start(order.gateway))
+            if not start.name:  # it has not said yet which it is
+                continue
+            data = self._asking.signed(self._signer, address, start, utc, order.said, order.nonce)
             self._store.order_sent(order.nonce, utc)
             self._publish(address, data)
             self.told(order.gateway, now_s)

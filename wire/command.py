@@ -1,10 +1,13 @@
 """The command: what the centre asks of one gateway, signed (docs/formats.md). The list of verbs is closed.
 
-    command := CBOR [issued, expires, epoch, nonce, said] and a 64-byte Ed25519 signature
-               over "wardlink command 1", the gateway's id and the CBOR
+    command := CBOR [issued, expires, epoch, start, nonce, said] and a 64-byte Ed25519 signature
+               over "wardlink command 2", the gateway's id and the CBOR
 
-It holds for one start of the gateway (`epoch`, a number that no two starts share) and `issued` only grows. So a gateway
-that remembers the greatest `issued` of this start refuses every copy, with no clock and nothing to keep on its disk.
+It holds for one start of the gateway and `issued` only grows. So a gateway that remembers the greatest `issued` of this
+start refuses every copy, with no clock and nothing to keep on its disk. What names the start is its 8 random bytes, as
+in receipts: a card that is put back begins the same `epoch` again, which is here for people.
+
+Format 1 named the epoch alone. It is refused by that name, so that nobody takes an older centre for a forger.
 No verb reaches a device, and none runs what it brings: they move envelopes, keys and words, nothing else.
 """
 
@@ -23,6 +26,7 @@ from wire.keys import verifies
 from wire.topics import Class
 
 SIGNATURE_BYTES = 64
+START_BYTES = 8
 NONCE_BYTES = 8
 COMMAND_LIMIT_BYTES = 8192  # of every verb but rotate
 DIRECTORY_LIMIT_BYTES = 65536
@@ -31,7 +35,8 @@ RANGES_LIMIT_COUNT = 256
 URL_LIMIT_LETTERS = 512
 INTERVAL_LEAST_MS, INTERVAL_LIMIT_MS = 250, 10_000
 _NUMBERS = 1 << 32
-_LABEL = b"wardlink command 1"
+_LABEL = b"wardlink command 2"
+_LABEL_1 = b"wardlink command 1"
 _VERSION = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){1,3}\Z")
 _URL = re.compile(r"https://[!-~]+\Z")
 
@@ -102,7 +107,8 @@ VERBS: dict[type[Said], str] = {
 
 
 class Command(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """`issued` and `expires` are microseconds since 1970 by the centre's clock; `epoch` is the gateway's present one.
+    """`issued` and `expires` are microseconds since 1970 by the centre's clock; `epoch` is the gateway's present one,
+    `start` the 8 random bytes in its statements.
 
     `issued` is greater than in every command before it to this gateway. `nonce`: 8 bytes that the reply repeats.
     """
@@ -110,6 +116,7 @@ class Command(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     issued: int
     expires: int
     epoch: int
+    start: bytes
     nonce: bytes
     said: Said
 
@@ -129,11 +136,13 @@ def nonce_of(gateway: str, issued: int) -> bytes:
 
 
 def read(verifier: Ed25519PublicKey, gateway: str, data: bytes) -> Command:
-    """Verify and read. Raises CommandError: `size`, `signature` or `malformed`."""
+    """Verify and read. Raises CommandError: `size`, `signature`, `format` or `malformed`."""
     if not SIGNATURE_BYTES < len(data) <= ROTATE_LIMIT_BYTES:
         raise CommandError("size", f"{len(data)} bytes is no size of a command")
     body, signature = data[:-SIGNATURE_BYTES], data[-SIGNATURE_BYTES:]
     if not verifies(verifier, signature, _signed(gateway, body)):
+        if verifies(verifier, signature, _LABEL_1 + gateway.encode("ascii") + body):
+            raise CommandError("format", "of format 1, which names no start: the centre is older than this gateway")
         raise CommandError("signature", "the signature is not our centre's, or the command is another gateway's")
     try:
         plain = cbor.loads(body)
@@ -143,8 +152,8 @@ def read(verifier: Ed25519PublicKey, gateway: str, data: bytes) -> Command:
         command = msgspec.convert(plain, type=Command, builtin_types=(bytes,))
     except msgspec.ValidationError as error:
         raise CommandError("malformed", f"not a command: {error}", _nonce(plain)) from error
-    if len(command.nonce) != NONCE_BYTES:
-        raise CommandError("malformed", "a nonce has 8 bytes")
+    if len(command.nonce) != NONCE_BYTES or len(command.start) != START_BYTES:
+        raise CommandError("malformed", "a start and a nonce have 8 bytes each")
     if len(data) > COMMAND_LIMIT_BYTES and not isinstance(command.said, Rotate):
         raise CommandError("size", f"{len(data)} bytes is no size of {command.verb}", command.nonce)
     why = _wrong(command.said)
@@ -155,7 +164,7 @@ def read(verifier: Ed25519PublicKey, gateway: str, data: bytes) -> Command:
 
 def _nonce(plain: object) -> bytes:
     """That of a command whose verb we do not know: a newer centre may have it."""
-    nonce = plain[3] if isinstance(plain, list) and len(plain) > 3 else b""
+    nonce = plain[4] if isinstance(plain, list) and len(plain) > 4 else b""
     return nonce if isinstance(nonce, bytes) and len(nonce) == NONCE_BYTES else b""
 
 

@@ -171,7 +171,7 @@ def _nimble_rows(moved: Ints, aside: int | None) -> Ints:
 
 
 def _write_ways(out: Fields, seeds: Ints, ways: Ints) -> None:
-    rice = int(np.median(np.abs(seeds[:, 0]))).bit_length()
+    rice = int(fitted.median(np.abs(seeds[:, 0]))).bit_length()
     out.put(rice, RICE_BITS)
     for row, (seed, way) in enumerate(zip(seeds.tolist(), ways.tolist(), strict=True)):
         same = row > 0 and way == ways[row - 1]

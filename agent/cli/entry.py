@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from agent.cli.talk import EX_CONFIG, CommandError, fail
+from agent.cli.talk import EX_CONFIG, CommandError, Help, fail
 from config.load import ConfigError
 
 VERBS = (
@@ -44,7 +44,9 @@ VERBS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="wardlink", description="the gateway at the hospital bed")
+    parser = argparse.ArgumentParser(
+        prog="wardlink", description="the gateway at the hospital bed", formatter_class=Help
+    )
     commands = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for verb in words[:1] if words[:1] and words[0] in VERBS else VERBS:  # only the verb that is asked for is loaded
         importlib.import_module(f"agent.cli.{verb.replace('-', '_')}").add(commands)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import sys
 from pathlib import Path
 
 from agent import clock, config
-from agent.cli.talk import plain
+from agent.cli.talk import Help, plain
 from agent.lines import is_serial, line_of
 from agent.ports.early import Early
 from agent.ports.tape import TAPES
@@ -22,7 +21,7 @@ LOG_LIMIT_LETTERS = 16_384
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("run", help="run the gateway", description=__doc__)
+    parser = commands.add_parser("run", help="run the gateway", description=__doc__, formatter_class=Help)
     parser.add_argument("--config", default=DEFAULT_CONFIG, metavar="FILE", help=f"default {DEFAULT_CONFIG}")
     parser.add_argument("--json", action="store_true", help="log lines as JSON")
     parser.set_defaults(run=run)
@@ -74,5 +73,7 @@ class _Lines(logging.Formatter):
 
 class _JsonLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
+        import json
+
         said = super().format(record)  # the message, and the traceback if there is one
         return json.dumps({"level": record.levelname, "room": record.name, "said": said[:LOG_LIMIT_LETTERS]})

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+from functools import partial
 
+HELP_LETTERS = 100  # of a line, where a parser may not look how wide the terminal is: that loads shutil, 0.5 MiB
+Help = partial(argparse.HelpFormatter, width=HELP_LETTERS)
 EX_CONFIG = 78
 PLAIN_LIMIT_LETTERS = 4096
 

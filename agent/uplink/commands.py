@@ -1,6 +1,6 @@
 """Commands as the gateway takes them: signed, for this start, newer than the last, not expired, not too often. Pure.
 
-A gateway without a clock is as safe as one with: a command names the epoch, and within it `issued` must grow. Whether
+A gateway without a clock is as safe as one with: a command names the start, and within it `issued` must grow. Whether
 it has expired is known from our own clock where that is disciplined, and from the centre's: a receipt says what time it
 was there, so at least that much, and what has passed since, is over.
 """
@@ -21,16 +21,18 @@ log = logging.getLogger("wardlink.uplink")
 
 
 class Commands:
-    """`refused` counts by reason: size, signature, malformed, epoch, replayed, expired, often. Those change nothing.
+    """`refused` counts by reason: size, signature, format, malformed, epoch, start, replayed, expired, often. Those
+    change nothing.
 
     `on_refused` is told each reason, and the nonce where our centre signed it and sending it again would not help (at
     most one in 5 s: what is sent again and again shall not make us talk).
     """
 
-    def __init__(self, centres: Sequence[Ed25519PublicKey], gateway: str, epoch: int) -> None:
+    def __init__(self, centres: Sequence[Ed25519PublicKey], gateway: str, epoch: int, start: bytes) -> None:
         self.centres = centres  # another list may be put here at any time
         self._gateway = gateway
         self._epoch = epoch
+        self._start = start
         self._taken_ns: int | None = None
         self._heard: tuple[int, int] | None = None  # (UTC, monotonic ns): the centre's clock, at the earliest
         self.issued = 0  # of the last one that was taken
@@ -71,6 +73,8 @@ class Commands:
         command = _read(self.centres, self._gateway, data)
         if command.epoch != self._epoch:
             raise CommandError("epoch", f"it is for epoch {command.epoch}")
+        if command.start != self._start:
+            raise CommandError("start", f"it is for another start of epoch {command.epoch}")
         if command.issued <= self.issued:
             raise CommandError("replayed", "not newer than the last one")
         if is_over(command.expires, utc, self._centre_utc(now)):

@@ -35,7 +35,8 @@ class Seams:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who sends: the gateway's address, and its epoch for the presence."""
+    """Who sends: the gateway's address, its epoch, and the 8 random bytes that tell this start from others."""
 
     address: Address
     epoch: int
+    start: bytes

@@ -63,7 +63,7 @@ class Uplink:
         self._wake = asyncio.Event()
         gateway = origin.address.gateway
         self._receipts = Receipts(centres, gateway, spool, relayed) if centres else None
-        self._commands = Commands(centres, gateway, origin.epoch) if centres else None
+        self._commands = Commands(centres, gateway, origin.epoch, origin.start) if centres else None
         self._errands = Errands(
             spool, self._flow, self._receipts, self._commands, seams.clock, seams.utc, self._wake.set
         )
@@ -286,7 +286,7 @@ class Uplink:
         return False
 
     def _presence(self, word: str) -> bytes:
-        return Presence(word, self._origin.epoch).pack()
+        return Presence(word, self._origin.epoch, start=self._origin.start.hex()).pack()
 
     def _say(self, connected: bool, message: str, hint: str) -> None:
         """A change of state: one line, one call."""

@@ -51,7 +51,7 @@ class Driven:
         spool = self.keeping.spool
         self.sealer = Sealer(who.signer, who.recipients, spool.epoch, spool.nonce)
         self.uplink = Uplink(
-            Origin(Address(SITE, who.gateway), spool.epoch),
+            Origin(Address(SITE, who.gateway), spool.epoch, spool.nonce),
             Broker("127.0.0.1", port, None),
             who.centres,
             self.keeping,

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from centre import rows
 from centre.asking import Holes
 from centre.counts import Counts
-from centre.ledger import Place, Summary
+from centre.ledger import Place, Start, Summary
 from centre.store import books, orders, read, rollouts, waves, write
 from centre.store.drawn import Outlines
 from centre.store.engine import StoreError, open_engine, said
@@ -100,6 +100,11 @@ class Store(Readable):
         with self._lock:
             return self._ledger.start(gateway, epoch)
 
+    def newest_start(self, gateway: str) -> Start:
+        """Of which anything came last, of its newest epoch."""
+        with self._lock:
+            return self._ledger.newest_start(gateway)
+
     def digest(self, place: Place, seq: int) -> bytes | None:
         """SHA-256 of an envelope that is held."""
         with self._reading() as connection:
@@ -132,10 +137,10 @@ class Store(Readable):
     def holes(self, gateway: str) -> Holes:
         """What to ask the gateway for: all that is missing, but for what waits here for its grant."""
         with self._lock:
-            epoch = next(iter(self._ledger.epochs(gateway)), -1)
+            newest = self._ledger.newest_start(gateway)
             late, missing = self._ledger.late(gateway), self._ledger.holes(gateway)
         if not missing:
-            return Holes(epoch, late, [])
+            return Holes(newest, late, [])
         with self._reading() as connection:
             waiting = books.waiting(connection, self._of(gateway))
             waits = orders.policy(connection, gateway).waves == "ask"  # only a person asks for those
@@ -143,7 +148,7 @@ class Store(Readable):
         if waits:
             apart = ((one, here) for one, here in apart if one.cls != Class.WAVE)
         left = [Wanted(o.epoch, o.cls, [hole for run in o.ranges for hole in here.missing(*run)]) for o, here in apart]
-        return Holes(epoch, late, [one for one in left if one.ranges])
+        return Holes(newest, late, [one for one in left if one.ranges])
 
     def due_orders(self, utc: int) -> list[Order]:
         """Commands of people that are to be sent; what nobody will answer any more is ended."""

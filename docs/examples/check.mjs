@@ -1,11 +1,12 @@
-// Checks read.mjs against tests/vectors/envelope.json: ids of keys, the grant, envelopes, a manifest, ends of epochs.
+// Checks read.mjs against tests/vectors/envelope.json: ids of keys, the grant, envelopes, a manifest, ends of epochs,
+// a command.
 //
 //     node docs/examples/check.mjs tests/vectors/envelope.json
 //
 // One line for each thing that is as it should be; exits 1, saying why, at the first that is not.
 import { readFileSync } from "node:fs";
 import { argv, exit } from "node:process";
-import { Reader, cbor, gatewayId, recipient } from "./read.mjs";
+import { Reader, cbor, command, gatewayId, recipient } from "./read.mjs";
 
 const hex = (text) => Buffer.from(text, "hex");
 function same(what, one, other) {
@@ -46,6 +47,10 @@ function check(v) {
   const [ended] = reader.read(hex(v.ended));
   same("ends of epochs", ended.tails, [[5, 1, 900], [6, 2, 21]]);
   same("a recovered tail", ended.recovered.map(({ epoch, sealed: [one] }) => [epoch, one.cls, one.first, one.count]), [[6, 2, 12, 9]]);
+  const told = command(raw(v.centre_verifier), v.gateway, hex(v.command));
+  const [issued, expires, epoch, , , said] = v.command_means;
+  same("a command", [told.issued, told.expires, told.epoch, told.said], [issued, expires, epoch, said]);
+  same("the start that it names", told.start, grant.nonce);
   const altered = hex(v.manifest);
   altered[70] ^= 1;
   let why = "";

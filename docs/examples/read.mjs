@@ -24,7 +24,7 @@ function number(value, bytes) {
   return out;
 }
 
-// ---- CBOR (RFC 8949): what bundles, statements and receipts use
+// ---- CBOR (RFC 8949): what bundles, statements, receipts and commands use
 
 export function cbor(data) {
   let at = 0;
@@ -98,6 +98,17 @@ export function gatewayId(raw) {
   const letters = "abcdefghijklmnopqrstuvwxyz234567";
   const bits = [...sha256(ascii("wardlink gateway"), raw)].map((byte) => byte.toString(2).padStart(8, "0")).join("");
   return Array.from({ length: 20 }, (_, i) => letters[parseInt(bits.slice(5 * i, 5 * i + 5), 2)]).join("");
+}
+
+// ---- commands (section 8)
+
+/** What the centre with this raw Ed25519 key commands this gateway. Of format 1, which names no start, nothing is read. */
+export function command(centre, gateway, data) {
+  const body = data.subarray(0, -SIGNATURE_BYTES), whole = Buffer.concat([ascii(`wardlink command 2${gateway}`), body]);
+  if (!verify(null, whole, publicKey(ED25519, centre), data.subarray(-SIGNATURE_BYTES))) fail("the signature is not the centre's");
+  const [issued, expires, epoch, start, nonce, said, ...more] = cbor(body);
+  if (more.length || start.length !== 8 || nonce.length !== 8) fail("a command that is none");
+  return { issued, expires, epoch, start: start.toString("hex"), nonce: nonce.toString("hex"), said };
 }
 
 // ---- HPKE base mode (RFC 9180): DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20Poly1305

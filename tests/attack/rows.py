@@ -98,6 +98,7 @@ ROWS = (
             f"{SYSTEM}uplink_commands.py::test_an_ask_of_the_centre_is_answered_at_once_and_any_other_changes_nothing",
             f"{UNIT}uplink_commands.py::test_what_is_no_command_of_ours_is_refused_by_reason",
             f"{UNIT}uplink_commands.py::test_one_that_waited_over_a_restart_is_refused",
+            f"{UNIT}uplink_commands.py::test_a_copy_for_the_first_start_of_a_number_counts_at_no_second",
             f"{UNIT}uplink_commands.py::test_every_flipped_bit_and_every_cut_is_refused",
         ),
         later=(f"{SYSTEM}commanded.py",),

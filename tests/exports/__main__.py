@@ -8,14 +8,17 @@ Ends with 1 where a sample is lost, altered or made up.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import os
+import platform
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +35,7 @@ READERS = {
     "wfdb": (readers.wfdb, "wfdb"),
     "wfdb-flac": (readers.wfdb, "wfdb"),
     "edf": (readers.edf, "pyedflib, mne"),
-    "edf-parts": (readers.edf, "pyedflib"),
+    "edf-parts": (readers.edf, "pyedflib, mne"),
     "dicom": (readers.dicom, "pydicom"),
     "aecg": (readers.aecg, "lxml"),
     "csv": (readers.csv, "pandas"),
@@ -42,6 +45,16 @@ READERS = {
     "hl7": (readers.hl7, "hl7"),
 }
 GAPS = 50
+ROOT = Path(__file__).parents[2]
+
+
+def code() -> str:
+    """A short hash of what is tried and what tries it."""
+    digest = hashlib.sha256()
+    for folder in ("centre/export", "tests/exports"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def with_gaps(truth: Truth, seed: int = 1, gaps: int = GAPS) -> Truth:
@@ -89,7 +102,9 @@ def line(truth: Truth, url: str, gateway: str, name: str, folder: Path) -> dict[
         done = formats.to_folder(url, gateway, name, Wish(), folder)
     except RefusedError as error:
         return said | {"refused": str(error), "hint": error.hint}
-    found = compare(*narrowed(truth, folder), read(folder))
+    wanted = narrowed(truth, folder)
+    found = compare(wanted, read(folder))
+    said |= {"left_out": left} if (left := int(truth.held.sum() - wanted.held.sum())) else {}
     said |= {
         "reader": reader,
         "samples": found.samples,
@@ -100,7 +115,7 @@ def line(truth: Truth, url: str, gateway: str, name: str, folder: Path) -> dict[
     return said | {"bytes": done.size_bytes, "seconds": round(time.monotonic() - began, 2), "good": found.good}
 
 
-def narrowed(truth: Truth, folder: Path) -> tuple[Truth]:
+def narrowed(truth: Truth, folder: Path) -> Truth:
     """Without what the export itself says it left out."""
     left = folder / "left-out.json"
     if left.exists():
@@ -109,7 +124,23 @@ def narrowed(truth: Truth, folder: Path) -> tuple[Truth]:
             if one["channel"]:
                 held[truth.channels.index(one["channel"])] = False
         truth = Truth(truth.name, truth.rate, truth.values, truth.channels, held=held)
-    return (truth,)
+    return truth
+
+
+def total(lines: list[dict[str, Any]], limit_samples: int) -> dict[str, Any]:
+    """The last line: all of it, and what ran where."""
+    names = dict.fromkeys(one["format"] for one in lines)
+    equal = {name: sum(one.get("equal", 0) for one in lines if one["format"] == name) for name in names}
+    return {
+        "records": len({one["record"] for one in lines}),
+        "bad": sum(not one.get("good", True) for one in lines),
+        "refused": sum("refused" in one for one in lines),
+        "equal": equal,
+        "samples_of_a_row": limit_samples or "all",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code": code(),
+        "machine": f"{platform.machine()} Linux {platform.release()} Python {platform.python_version()}",
+    }
 
 
 def main() -> int:
@@ -132,18 +163,11 @@ def main() -> int:
             for form in args.formats.split(","):
                 lines.append(line(truth, url, gateway, form, Path(name) / form))
                 print(json.dumps(lines[-1]), flush=True)
-    bad = [one for one in lines if not one.get("good", True)]
-    total = {
-        name: sum(one.get("equal", 0) for one in lines if one["format"] == name) for name in args.formats.split(",")
-    }
-    refused = sum("refused" in one for one in lines)
-    lines.append(
-        {"records": len({one["record"] for one in lines}), "bad": len(bad), "refused": refused, "equal": total}
-    )
+    lines.append(total(lines, args.samples))
     print(json.dumps(lines[-1]))
     if args.out:
         args.out.write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
-    return 1 if bad or not lines[:-1] else 0
+    return 1 if lines[-1]["bad"] or not lines[:-1] else 0
 
 
 if __name__ == "__main__":

@@ -43,11 +43,13 @@ def runs(channel: str, first: int, values: np.ndarray, none: int) -> Iterator[Pi
 
 
 def edf(folder: Path) -> Iterator[Piece]:
-    """By EDFlib (pyedflib) where it is continuous, else by MNE; where each record was comes from its onset."""
+    """By MNE, and where it is continuous by EDFlib (pyedflib) too; where each record was comes from its onset."""
     for said in contexts(folder):
         for path in sorted(folder.glob(f"{said['name']}*.edf")):
             head, onsets, length = edf_layout(path)
-            signals = edflib(path) if "EDF+C" in head else by_mne(path)
+            signals = by_mne(path)
+            if "EDF+C" in head:
+                agree(signals, edflib(path))
             begun = datetime.strptime(head[168:184], "%d.%m.%y%H.%M.%S").replace(tzinfo=UTC)
             base = said["start"]["utc"]
             seconds = Fraction(0) if base is None else Fraction(round(begun.timestamp() * 1e6) - base, 1_000_000)
@@ -57,6 +59,13 @@ def edf(folder: Path) -> Iterator[Piece]:
                 for number, onset in enumerate(onsets):
                     first = said["first"] + round((onset + seconds) * rate)
                     yield names[label], first, values[number * length : (number + 1) * length]
+
+
+def agree(ours: list[tuple[str, np.ndarray]], theirs: list[tuple[str, np.ndarray]]) -> None:
+    """Two readers of one file read the same."""
+    for (name, values), (other, read) in zip(ours, theirs, strict=True):
+        assert name == other, (name, other)
+        assert np.array_equal(values, read), f"{name} is read in two ways"
 
 
 def label_of(stream: dict) -> str:

@@ -104,6 +104,9 @@ def of_text(folder: Path) -> Iterator[Truth]:
     for path in sorted(folder.rglob("SampleECG.txt")):
         values = np.loadtxt(path, comments="#", ndmin=2)[:, -1]
         yield made(path.stem, Fraction(1000), [values.astype(np.int32)], ["ECG"], [("1", Fraction(1), 0)])
+    for path in sorted(folder.rglob("ecg.dat")):  # of scipy: an archive of numpy
+        values = np.load(path)["ecg"].astype(np.int32)
+        yield made("scipy_ecg", Fraction(360), [values], ["MLII"], [("mV", Fraction(1, 200), 1024)])
     for path in sorted(folder.rglob("ppg.npy")):
         values = np.load(path)
         if np.array_equal(values, np.rint(values)):

@@ -161,7 +161,7 @@ class Centre:
         self._schedule.hurry(outcome.online)
         now_s = self._timeline.now / 1e9
         self._asking.heard(outcome.touched | outcome.online, now_s)
-        self._asking.present(outcome.epochs, now_s)
+        self._asking.present(outcome.starts, now_s)
         self._asking.gone(outcome.offline)
         self._gathers = False
         if self._group or self._ingest.behind:

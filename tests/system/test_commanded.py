@@ -159,8 +159,8 @@ def test_a_command_that_is_retained_is_heard_at_each_connection_and_done_once_at
         async with ward(tmp_path) as place:
             topic = Address(SITE, place.me).topic("command")
 
-            def poison(epoch: int, interval_ms: int) -> None:
-                said = Command(FAR_US, FAR_US + HOUR_US, epoch, b"8 random", SetPolicy(interval_ms))
+            def poison(start: bytes, interval_ms: int) -> None:
+                said = Command(FAR_US, FAR_US + HOUR_US, 1, start, b"8 random", SetPolicy(interval_ms))
                 retain(place.port, topic, command.sign(place.signer, place.me, said))
 
             async def twice(gateway: Gateway) -> dict[str, int]:
@@ -173,9 +173,9 @@ def test_a_command_that_is_retained_is_heard_at_each_connection_and_done_once_at
                 await Bell().until(lambda: sum(gateway.uplink.stat().commands_refused.values()) >= wanted)
                 return dict(gateway.uplink.stat().commands_refused)
 
-            poison(1, 750)
             wanted = 1
             async with place.gateway() as gateway:  # epoch 1: it is for this start, so it is done, once
+                poison(gateway.keeping.spool.nonce, 750)
                 assert await twice(gateway) == {"replayed": 1}
                 assert gateway.obeying.interval_s == 0.75
             wanted = 2

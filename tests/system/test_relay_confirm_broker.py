@@ -31,7 +31,7 @@ def test_what_the_broker_has_is_not_kept(tmp_path) -> None:
         centre, heard = await centre_of(world), []
         centre.client.on_message = lambda _c, _d, m: heard.append((m.topic, m.payload))
         seams = Seams(world.bell.ring, world.bell.ring, time.monotonic_ns, random.Random(7).uniform)
-        origin = Origin(ADDRESS, keeping.spool.epoch)
+        origin = Origin(ADDRESS, keeping.spool.epoch, keeping.spool.nonce)
         up = Uplink(origin, world.at(), None, relaying, seams, Limits(look_every_s=0.2), relaying.places)
         async with running(up):
             await Bell().until(lambda: not imported.waiting(tmp_path / "b" / "imported"))

@@ -227,9 +227,9 @@ def test_the_vectors_of_envelopes(node: str, tmp_path: Path) -> None:
     done = subprocess.run([node, script, vectors], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
-    assert len([line for line in said if line.startswith("ok ")]) == 13
+    assert len([line for line in said if line.startswith("ok ")]) == 15
     assert [line.split(":")[0] for line in said if not line.startswith("ok ")] == ["skipped xwing"]
-    for name in ("grant", "manifest", "ended", "vital_envelope", "wave_envelope"):
+    for name in ("grant", "manifest", "ended", "vital_envelope", "wave_envelope", "command"):
         held = json.loads(vectors.read_text(encoding="utf-8"))
         held[name] = held[name][:-2] + f"{int(held[name][-2:], 16) ^ 1:02x}"
         (tmp_path / "wrong").write_text(json.dumps(held))

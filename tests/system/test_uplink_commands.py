@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.uplink import commands
 from tests.system.uplink_rig import ADDRESS, centre_of, envelope, running, uplink, worlds
-from tests.told import held, told
+from tests.told import START, held, told
 from wire.command import Command, Resend, Wanted, sign
 from wire.receipt import sign as sign_receipt
 from wire.topics import Address, Class
@@ -32,7 +32,7 @@ def build(tmp_path):
 
 def asks(issued: int, signer=CENTRE, gateway: str = ADDRESS.gateway, epoch: int = 1, ranges=((1, 2), (9, 9))) -> bytes:
     wanted = [Wanted(1, Class.WAVE, list(ranges))]
-    return sign(signer, gateway, Command(UTC + issued, UTC + issued + LIFE_US, epoch, bytes(8), Resend(wanted)))
+    return sign(signer, gateway, Command(UTC + issued, UTC + issued + LIFE_US, epoch, START, bytes(8), Resend(wanted)))
 
 
 def test_an_ask_of_the_centre_is_answered_at_once_and_any_other_changes_nothing(build, monkeypatch):

@@ -140,7 +140,7 @@ def uplink(broker: Broker, shelf: Shelf, bell: Bell, centre_key=None, **given) -
         time.monotonic_ns,
         random.Random(7).uniform,
     )
-    return Uplink(Origin(ADDRESS, 1), broker, [centre_key] if centre_key else [], shelf, seams, limits)
+    return Uplink(Origin(ADDRESS, 1, START), broker, [centre_key] if centre_key else [], shelf, seams, limits)
 
 
 class World:

@@ -9,9 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from centre.asking import ASK_LIMIT_S, HOLE_LEAST_S, STUBBORN_LEAST_S, Asking, Holes
+from centre.ledger import NOBODY, Start
 from centre.opening import Openers
 from centre.store import Batch, Parked, Store
 from tests.sealed import Bedside, reading
+from tests.told import START
 from wire import command
 from wire.command import RANGES_LIMIT_COUNT, Command, Wanted
 from wire.envelope import header_of
@@ -39,7 +41,7 @@ class Desk:
         return self.asking.look(ADDRESS, self.holes(*wanted), self.now)
 
     def holes(self, *wanted: Wanted) -> Holes:
-        return Holes(3, self.late, list(wanted))
+        return Holes(Start(3, START), self.late, list(wanted))
 
     def sent(self, *wanted: Wanted, utc: int = 10**15) -> Command:
         data = self.asking.made(SIGNER, ADDRESS, self.holes(), utc, list(wanted))
@@ -78,11 +80,18 @@ def test_asks_that_bring_nothing_become_rare_and_do_not_end(desk) -> None:
 
 def test_a_start_of_which_nothing_is_here_is_asked_for_what_opens_it(desk) -> None:
     """A store that was wiped: presence is all that is known."""
-    desk.asking.present({ADDRESS: 9}, desk.now)
+    desk.asking.present({ADDRESS: Start(9, b"another.")}, desk.now)
     everything = Wanted(9, Class.KEY, [(0, (1 << 32) - 1)])
     assert desk.look() == []
     assert desk.look(after_s=HOLE_LEAST_S) == [everything]
-    assert desk.sent(everything).epoch == 9
+    sent = desk.sent(everything)
+    assert (sent.epoch, sent.start) == (9, b"another.")
+
+
+def test_who_says_that_he_is_there_is_named_and_else_of_whom_something_came(desk) -> None:
+    assert desk.sent(*HOLE).start == START
+    desk.asking.present({ADDRESS: Start(3, b"another.")}, desk.now)
+    assert desk.sent(*HOLE).start == b"another.", "a card was put back: the same epoch, another start"
 
 
 def test_while_late_ones_come_nothing_is_asked_for_but_what_outlives_ten_minutes_of_them(desk) -> None:
@@ -123,7 +132,7 @@ def test_the_largest_ask_fits_into_a_command(desk) -> None:
     desk.look(*holes)
     wanted = desk.look(*holes, after_s=HOLE_LEAST_S)
     assert len(wanted) == RANGES_LIMIT_COUNT
-    desk.asking.present({ADDRESS: top}, desk.now)
+    desk.asking.present({ADDRESS: Start(top, START)}, desk.now)
     assert desk.sent(*wanted).said.wanted == wanted
 
 
@@ -142,7 +151,7 @@ def test_what_waits_here_for_its_grant_is_not_asked_for(tmp_path: Path) -> None:
     parked = [Parked(bedside.address, header_of(d), 0, bytes(32), d) for d in vitals[1:3]]
     store.write(Batch(entries=[entry], parked=parked, heard={bedside.address: 0}))
     holes = store.holes(bedside.gateway)
-    assert (holes.epoch, holes.late) == (1, 0)
+    assert (holes.newest.epoch, holes.late) == (1, 0)
     assert list(holes.wanted) == [Wanted(1, Class.KEY, [(0, 0)]), Wanted(1, Class.VITAL, [(0, 0), (3, 3)])]
-    assert store.holes("nobody") == Holes(-1, 0, [])
+    assert store.holes("nobody") == Holes(NOBODY, 0, [])
     store.close()

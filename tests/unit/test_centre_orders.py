@@ -13,12 +13,14 @@ from centre.asking import Asking
 from centre.desk import DeskError
 from centre.gate import Gate
 from centre.ingest import Arrival
+from centre.ledger import Start
 from centre.live import Live
 from centre.ordering import LOOK_S, SPACE_S, Ordering
 from centre.store import orders
 from centre.web.app import make_app
 from tests.sealed import RECEIVED, Bedside
 from tests.system.page_caller import ask
+from tests.told import START
 from tests.unit.test_ingest import Centre
 from wire import command, reply
 from wire.audit import Head
@@ -130,10 +132,12 @@ def test_a_command_waits_for_its_gateway_goes_again_until_answered_and_one_at_a_
     bench.now_s += 1
     bench.ask(TWO, CollectBundle())
     assert bench.step() == []
-    bench.asking.present({bench.first.address: 4}, bench.now_s)
+    bench.asking.present({bench.first.address: Start(4, b"")}, bench.now_s)
+    assert bench.step() == [], "it does not say which start it is, so none can be named"
+    bench.asking.present({bench.first.address: Start(4, START)}, bench.now_s)
     assert bench.step() == [ONE]
     (address, first), *_ = bench.sent
-    assert (address, first.epoch, first.said) == (bench.first.address, 4, SetPolicy(500))
+    assert (address, first.epoch, first.start, first.said) == (bench.first.address, 4, START, SetPolicy(500))
     assert bench.step() == []
     assert bench.step(61) == [ONE]
     assert bench.sent[0][1].issued > first.issued
@@ -155,7 +159,7 @@ def test_only_the_gateway_it_is_for_answers_and_strangers_answers_are_nothing(be
 
 def test_nobody_answers_for_ever(bench: Bench) -> None:
     bench.ask(ONE, CollectBundle())
-    bench.asking.present({bench.first.address: 4}, bench.now_s)
+    bench.asking.present({bench.first.address: Start(4, START)}, bench.now_s)
     assert sum(len(bench.step(61)) for _ in range(20)) == orders.TRIES_LIMIT_COUNT
     assert (bench.row().outcome, bench.row().text) == ("failed", "the gateway did not answer")
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from wire import bundle, keys, receipt, statement
+from wire import bundle, command, keys, receipt, statement
 from wire.envelope import EnvelopeError, Header
 from wire.presence import Presence
 from wire.records import (
@@ -93,6 +93,8 @@ def made() -> dict[str, object]:
     assert manifest is not None
     held = [receipt.Held(EPOCH, NONCE, 1, [(0, 3), (5, 5)]), receipt.Held(6, bytes(8), 2, [])]
     said = receipt.made(1_800_000_000_000_002, b"a nonce.", held)
+    wanted = command.Resend([command.Wanted(EPOCH, 1, [(4, 4), (6, 9)])])
+    asked = command.Command(1_800_000_000_000_003, 1_800_000_600_000_003, EPOCH, NONCE, b"a nonce.", wanted)
     return {
         "signer": keys.signer_text(SIGNER),
         "verifier": keys.verifier_text(SIGNER.public_key()),
@@ -114,7 +116,9 @@ def made() -> dict[str, object]:
         "centre_verifier": keys.verifier_text(CENTRE.public_key()),
         "receipt_means": json.loads(msgspec.json.encode(said)),
         "receipt": receipt.sign(CENTRE, GATEWAY, said).hex(),
-        "presence": Presence("online", EPOCH).pack().decode(),
+        "command_means": json.loads(msgspec.json.encode(asked)),
+        "command": command.sign(CENTRE, GATEWAY, asked).hex(),
+        "presence": Presence("online", EPOCH, start=NONCE.hex()).pack().decode(),
     }
 
 
@@ -173,6 +177,12 @@ def test_the_receipt_of_the_file_is_our_centres() -> None:
     verifier = keys.verifier(VECTORS["centre_verifier"])
     said = receipt.read(verifier, VECTORS["gateway"], bytes.fromhex(VECTORS["receipt"]))
     assert json.loads(msgspec.json.encode(said)) == VECTORS["receipt_means"]
+
+
+def test_the_command_of_the_file_is_our_centres() -> None:
+    verifier = keys.verifier(VECTORS["centre_verifier"])
+    said = command.read(verifier, VECTORS["gateway"], bytes.fromhex(VECTORS["command"]))
+    assert json.loads(msgspec.json.encode(said)) == VECTORS["command_means"]
 
 
 def test_the_next_version_of_an_envelope_is_refused() -> None:

@@ -128,7 +128,9 @@ def test_every_range_has_its_turn() -> None:
 def test_what_another_start_sealed_under_the_same_number_is_told_under_its_own_name() -> None:
     ledger = held(0, 1, 2)
     ledger.begin("gw", 1, OTHER)
+    assert ledger.newest_start("gw").name == START
     ledger.set_apart(VITAL, OTHER, 0)
+    assert ledger.newest_start("gw").name == OTHER, "of which something came last"
     ledger.set_apart(VITAL, OTHER, 7)
     assert ledger.start("gw", 1) == START, "the first has the epoch"
     assert ledger.receipt("gw") == [Held(1, START, 1, [(0, 2)]), Held(1, OTHER, 1, [(0, 0), (7, 7)])]

@@ -15,7 +15,7 @@ from agent.uplink.flow import Flow, Limits
 from agent.uplink.lanes import Lane, Parcel
 from agent.uplink.pace import SECOND_NS, Terms
 from agent.uplink.receipts import Receipts
-from tests.told import OneStart, held, told
+from tests.told import START, OneStart, held, told
 from wire import command
 from wire.command import (
     DIRECTORY_LIMIT_BYTES,
@@ -44,10 +44,12 @@ NONCE = b"8 random"
 WANTED = [Wanted(EPOCH, Class.WAVE, [(0, 4), (9, 9)])]
 
 
-def made(after_us: int = 0, epoch: int = EPOCH, signer=CENTRE, gateway: str = "gw-1", wanted=None) -> bytes:
+def made(
+    after_us: int = 0, epoch: int = EPOCH, signer=CENTRE, gateway: str = "gw-1", wanted=None, start: bytes = START
+) -> bytes:
     issued = UTC + after_us
     said = Resend(WANTED if wanted is None else wanted)
-    return sign(signer, gateway, Command(issued, issued + LIFE_US, epoch, NONCE, said))
+    return sign(signer, gateway, Command(issued, issued + LIFE_US, epoch, start, NONCE, said))
 
 
 def take(commands: Commands, data: bytes, now: int, utc: int | None) -> list[Wanted]:
@@ -56,15 +58,15 @@ def take(commands: Commands, data: bytes, now: int, utc: int | None) -> list[Wan
     return command.said.wanted if command else []
 
 
-def raw(value: object) -> bytes:
+def raw(value: object, label: bytes = b"wardlink command 2") -> bytes:
     """Any CBOR, rightly signed."""
     body = cbor2.dumps(value)
-    return body + CENTRE.sign(b"wardlink command 1gw-1" + body)
+    return body + CENTRE.sign(label + b"gw-1" + body)
 
 
 @pytest.fixture
 def commands() -> Commands:
-    return Commands([CENTRE.public_key()], "gw-1", EPOCH)
+    return Commands([CENTRE.public_key()], "gw-1", EPOCH, START)
 
 
 def test_a_command_of_the_centre_for_this_gateway_and_start_is_taken(commands) -> None:
@@ -84,26 +86,30 @@ def test_a_command_of_the_centre_for_this_gateway_and_start_is_taken(commands) -
         (bytes([made()[0] ^ 1]) + made()[1:], "signature"),
         (made(epoch=EPOCH - 1), "epoch"),
         (made(epoch=EPOCH + 1), "epoch"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [6]]), "malformed"),  # a verb that is none
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [4, "rm"]]), "malformed"),  # a field that is none
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, [], 0]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, []], 0]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [2, 249]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [2, 10_001]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [2, None, "never"]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [3, b""]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [3, bytes(DIRECTORY_LIMIT_BYTES + 1)]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [5, "1.2", "http://x/", bytes(32), "1.0"]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [5, "1.2", "https://x/\n", bytes(32), "1.0"]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [5, "1.2", "https://x/", bytes(31), "1.0"]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [5, "1.2;ls", "https://x/", bytes(32), "1.0"]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, b"7 bytes", [4]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, [[0, 1, [[n, n] for n in range(4000)]]]]]), "size"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, [[7, 9, [[0, 1]]]]]]), "malformed"),  # a class that is none
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, [[7, 1, [[4, 1]]]]]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, [[7, 1, [[-1, 1]]]]]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, [[7, 1, [[0, 1 << 32]]]]]]), "malformed"),
-        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [1, [[1 << 32, 1, [[0, 1]]]]]]), "malformed"),
+        (made(start=b"another."), "start"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [6]]), "malformed"),  # a verb that is none
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [4, "rm"]]), "malformed"),  # a field that is none
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [1, [], 0]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [1, []], 0]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [2, 249]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [2, 10_001]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [2, None, "never"]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [3, b""]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [3, bytes(DIRECTORY_LIMIT_BYTES + 1)]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [5, "1.2", "http://x/", bytes(32), "1.0"]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [5, "1.2", "https://x/\n", bytes(32), "1.0"]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [5, "1.2", "https://x/", bytes(31), "1.0"]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [5, "1.2;ls", "https://x/", bytes(32), "1.0"]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, b"7 bytes", [4]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, b"7 bytes", NONCE, [4]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [4]]), "malformed"),  # the fields of format 1
+        (raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [4]], b"wardlink command 1"), "format"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [1, [[0, 1, [[n, n] for n in range(4000)]]]]]), "size"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [1, [[7, 9, [[0, 1]]]]]]), "malformed"),  # a class that is none
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [1, [[7, 1, [[4, 1]]]]]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [1, [[7, 1, [[-1, 1]]]]]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [1, [[7, 1, [[0, 1 << 32]]]]]]), "malformed"),
+        (raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [1, [[1 << 32, 1, [[0, 1]]]]]]), "malformed"),
         (raw("resend"), "malformed"),
         (raw([UTC, UTC + LIFE_US, EPOCH]), "malformed"),
         (made(wanted=[Wanted(EPOCH, 1, [(2 * n, 2 * n) for n in range(RANGES_LIMIT_COUNT + 1)])]), "malformed"),
@@ -126,7 +132,17 @@ def test_a_copy_or_an_older_one_is_refused_however_late_it_comes(commands) -> No
 
 
 def test_one_that_waited_over_a_restart_is_refused(commands) -> None:
-    assert take(Commands([CENTRE.public_key()], "gw-1", EPOCH + 1), made(), 0, None) == []
+    assert take(Commands([CENTRE.public_key()], "gw-1", EPOCH + 1, START), made(), 0, None) == []
+
+
+def test_a_copy_for_the_first_start_of_a_number_counts_at_no_second(commands) -> None:
+    """A card that was put back begins the same epoch again, within the ten minutes that a command lives."""
+    copy = made()
+    assert take(commands, copy, 0, UTC) == WANTED
+    again = Commands([CENTRE.public_key()], "gw-1", EPOCH, b"another.")
+    assert take(again, copy, 0, UTC + 1) == []
+    assert again.refused == {"start": 1}
+    assert take(again, made(start=b"another."), 0, UTC + 1) == WANTED
 
 
 def test_expired_by_our_clock_where_it_is_known(commands) -> None:
@@ -193,7 +209,7 @@ SAID = [
 
 @pytest.mark.parametrize("said", SAID, ids=lambda said: type(said).__name__)
 def test_each_verb_goes_as_it_came(commands, said) -> None:
-    made = Command(UTC, UTC + LIFE_US, EPOCH, NONCE, said)
+    made = Command(UTC, UTC + LIFE_US, EPOCH, START, NONCE, said)
     assert commands.take(sign(CENTRE, "gw-1", made), 0, None) == made
 
 
@@ -223,7 +239,7 @@ def test_the_command_room_reaches_no_device_and_no_shell(name: str) -> None:
 def test_what_is_refused_is_told_and_answered_now_and_then(commands) -> None:
     told: list[tuple[str, bytes]] = []
     commands.on_refused = lambda reason, why, nonce: told.append((reason, nonce))
-    newer = raw([UTC, UTC + LIFE_US, EPOCH, NONCE, [6]])
+    newer = raw([UTC, UTC + LIFE_US, EPOCH, START, NONCE, [6]])
     for data in (made(signer=STRANGER), made(epoch=EPOCH + 1), newer, newer, made(), made()):
         commands.take(data, 0, None)
     silent = [("signature", b""), ("epoch", b"")]
@@ -264,7 +280,7 @@ def test_every_flipped_bit_and_every_cut_is_refused() -> None:
 
 
 def test_an_old_and_a_new_key_of_the_centre_command_side_by_side() -> None:
-    commands = Commands([STRANGER.public_key(), CENTRE.public_key()], "gw-1", EPOCH)
+    commands = Commands([STRANGER.public_key(), CENTRE.public_key()], "gw-1", EPOCH, START)
     assert take(commands, made(), 0, None) == WANTED
     assert take(commands, made(1, signer=STRANGER), 10 * S, None) == WANTED
     commands.centres = [CENTRE.public_key()]
