@@ -11,11 +11,12 @@ from sqlalchemy import Connection, select
 
 from centre.outline import Ends
 from centre.placing import Ends as Times
-from centre.store import outlines, read, schema, trends, waves
-from centre.store.trends import Trend
+from centre.store import outlines, read, schema, trend_outlines, trends, waves
+from centre.trend import Trend
 from centre.whose import Chart
 
 DRAFT_LIMIT_ROWS = 96  # of one transaction
+DRAFT_LIMIT_TRENDS = 16  # each has some thousand readings
 _Opens = Callable[[], AbstractContextManager[Connection]]
 
 
@@ -41,6 +42,17 @@ class Outlines:
             with self._writing() as connection:  # short: whoever stores what comes waits for it
                 for one, fine in made:
                     outlines.keep(connection, one, fine)
+        return len(found)
+
+    def draft_trends(self, now_us: int) -> int:
+        """The same of readings."""
+        with self._reading() as connection:
+            found = trend_outlines.changed(connection, now_us, DRAFT_LIMIT_TRENDS)
+            made = [(one, trends.drafts(connection, one)) for one in found]
+        if made:
+            with self._writing() as connection:
+                for one, drafts in made:
+                    trend_outlines.keep(connection, one, drafts)
         return len(found)
 
     def index_at(self, gateway: str, epoch: int, stream: int, t: int, first: int, last: int) -> int:

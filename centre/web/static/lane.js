@@ -2,7 +2,7 @@
 
 import * as clock from "./clock.js";
 import { el, put, said } from "./dom.js";
-import { cause, channelName, filterName, markName, TICKS, unitName } from "./labels.js";
+import { cause, channelName, filterName, markName, reason, TICKS, unitName } from "./labels.js";
 import { hatch, words } from "./pen.js";
 
 const PAD = 0.1;
@@ -68,7 +68,7 @@ export class Lane {
 
   // Holes that are said, and whatever no piece and no hole covers: {left, right, words}.
   #holes(waves) {
-    if (!waves.length) return [];
+    if (!waves.length) return this.#absences();
     const holes = waves.flatMap((wave) => wave.holes.map((hole) => ({ ...hole, words: cause(hole.cause) })));
     const covered = [...waves.flatMap((wave) => wave.pieces), ...holes].sort((a, b) => a.left - b.left);
     const now = ((clock.centre() - this.window.first) / (this.window.last - this.window.first)) * this.window.columns;
@@ -83,6 +83,22 @@ export class Lane {
       position = Math.max(position, one.right);
     }
     empty(position, this.window.columns);
+    return holes;
+  }
+
+  // Of readings: columns in which the device said that it has none, and no other reading stands; neighbours as one.
+  #absences() {
+    const holes = [];
+    for (const { numeric } of this.parts) {
+      const there = new Set(numeric.columns);
+      for (const { column, why } of numeric.absent) {
+        const words = why ? reason(why) : "no value";
+        const before = holes.at(-1);
+        if (there.has(column)) continue;
+        if (before?.right === column && before.words === words) before.right += 1;
+        else holes.push({ left: column, right: column + 1, words });
+      }
+    }
     return holes;
   }
 
