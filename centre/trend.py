@@ -1,6 +1,6 @@
 """What readings look like from afar: the least and the greatest of each span of `t`, and why there was none.
 
-Two levels: buckets of 4 s and of 64 s. A stretch is 512 buckets of its level, and begins where `t` is a multiple of its
+Two levels: buckets of 1 s and of 16 s. A stretch is 512 buckets of its level, and begins where `t` is a multiple of its
 length. Nothing is averaged; where a device said that it has no value its reason is kept, and no number stands for it.
 Pure. As centre/outline.py has it for samples.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BUCKETS_COUNT = 512
-BUCKET_US = (4_000_000, 64_000_000)  # by level
+BUCKET_US = (1_000_000, 16_000_000)  # by level
 STRETCH_US = tuple(BUCKETS_COUNT * us for us in BUCKET_US)
 _PLAIN_BYTES = 2 * 8 * BUCKETS_COUNT
 _LIMIT_BYTES = 1 << 20  # of a stretch: each bucket with many reasons

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from centre import trend
@@ -102,11 +102,18 @@ def stored(
     return _read(connection, place, level, part[0] // size, (part[1] - 1) // size)
 
 
+_t = TREND.c
+_STORED = (
+    select(_t.stretch, _t.data)
+    .where(_t.gw == bindparam("gw"), _t.epoch == bindparam("epoch"), _t.stream == bindparam("stream"))
+    .where(_t.level == bindparam("level"), _t.stretch.between(bindparam("from"), bindparam("to")))
+    .order_by(_t.stretch)
+)
+
+
 def _read(connection: Connection, place: Place, level: int, first: int, last: int) -> Iterator[tuple[int, Stretch]]:
-    c = TREND.c
-    here = (c.gw == place[0], c.epoch == place[1], c.stream == place[2], c.level == level)
-    wanted = select(c.stretch, c.data).where(*here, c.stretch.between(first, last)).order_by(c.stretch)
-    for stretch, data in connection.execute(wanted):
+    here = dict(zip(("gw", "epoch", "stream"), place, strict=True))
+    for stretch, data in connection.execute(_STORED, here | {"level": level, "from": first, "to": last}):
         yield stretch, trend.unpacked(bytes(data))
 
 
