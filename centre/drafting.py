@@ -8,7 +8,7 @@ import threading
 from centre import clock
 from centre.counts import Counts
 from centre.store import Store, StoreError
-from centre.store.drawn import DRAFT_LIMIT_ROWS
+from centre.store.drawn import DRAFT_LIMIT_ROWS, DRAFT_LIMIT_TRENDS
 
 PAUSE_S = 5.0
 _LOG = logging.getLogger("wardlink.centre")
@@ -33,14 +33,16 @@ class Drafting:
     def _run(self) -> None:
         is_well = True
         while not self._ending.is_set():
-            made = 0
+            is_more = False
             try:
                 made = self._store.outlines.draft(clock.utc_us())
-                self._counts.add("outlines", made)
+                trends = self._store.outlines.draft_trends(clock.utc_us())
+                self._counts.add("outlines", made + trends)
+                is_more = made == DRAFT_LIMIT_ROWS or trends == DRAFT_LIMIT_TRENDS
                 is_well = True
             except StoreError as error:
                 if is_well:
                     _LOG.warning("outlines wait: %s", error)
                 is_well = False
-            if made < DRAFT_LIMIT_ROWS:
+            if not is_more:
                 self._ending.wait(PAUSE_S)

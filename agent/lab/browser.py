@@ -33,6 +33,7 @@ class Page:
         self._socket = socket
         self._number = 0
         self.errors: list[str] = []
+        self._trace: list[dict[str, Any]] | None = None  # where nobody traces
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1
@@ -49,6 +50,23 @@ class Page:
             self.errors.append(str(said["params"]["exceptionDetails"]))
         if said.get("method") == "Log.entryAdded" and said["params"]["entry"]["level"] == "error":
             self.errors.append(said["params"]["entry"]["text"])
+        if said.get("method") == "Tracing.dataCollected" and self._trace is not None:
+            self._trace += said["params"]["value"]
+        if said.get("method") == "Tracing.tracingComplete":
+            self._is_traced = True
+
+    @contextmanager
+    def traced(self, *categories: str) -> Iterator[list[dict[str, Any]]]:
+        """What Chromium itself records within; the events are there behind it."""
+        found: list[dict[str, Any]] = []
+        self._trace = found
+        self._is_traced = False
+        self.call("Tracing.start", traceConfig={"includedCategories": list(categories)})
+        yield found
+        self.call("Tracing.end")
+        while not self._is_traced:
+            self._note(json.loads(self._socket.recv(ANSWER_SECONDS)))
+        self._trace = None
 
     def open(self, url: str, condition: str) -> None:
         """`condition` is a JavaScript expression awaited on the new page."""

@@ -7,15 +7,23 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from fractions import Fraction
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from centre.outline import Ends
 from centre.placing import Ends as Times
-from centre.store import outlines, read, schema, trends, waves
-from centre.store.trends import Trend
+from centre.store import outlines, read, schema, trend_outlines, trends, waves
+from centre.trend import Trend
 from centre.whose import Chart
 
 DRAFT_LIMIT_ROWS = 96  # of one transaction
+DRAFT_LIMIT_TRENDS = 16  # each has some thousand readings
+_k = schema.BLOCK.c
+_ARRIVED = (  # asked some forty times of a window
+    select(_k.t)
+    .where(*waves.OF_BAND, _k.first > bindparam("above"), _k.first + _k.count > bindparam("reach"))
+    .order_by(_k.first, _k.seq)
+    .limit(1)
+)
 _Opens = Callable[[], AbstractContextManager[Connection]]
 
 
@@ -41,6 +49,17 @@ class Outlines:
             with self._writing() as connection:  # short: whoever stores what comes waits for it
                 for one, fine in made:
                     outlines.keep(connection, one, fine)
+        return len(found)
+
+    def draft_trends(self, now_us: int) -> int:
+        """The same of readings."""
+        with self._reading() as connection:
+            found = trend_outlines.changed(connection, now_us, DRAFT_LIMIT_TRENDS)
+            made = [(one, trends.drafts(connection, one)) for one in found]
+        if made:
+            with self._writing() as connection:
+                for one, drafts in made:
+                    trend_outlines.keep(connection, one, drafts)
         return len(found)
 
     def index_at(self, gateway: str, epoch: int, stream: int, t: int, first: int, last: int) -> int:
@@ -113,10 +132,6 @@ class _Line:
         return int(not times or min(times) >= self._t)
 
     def _arrived(self, band: waves.Band, index: int) -> int | None:
-        b = schema.BLOCK.c
-        here = (b.gw == band["gw"], b.epoch == band["epoch"], b.stream == band["stream"], b.rows == band["rows"])
-        near = (b.first > index - band["longest"], b.first + b.count > index)
-        found: int | None = self._connection.execute(
-            select(b.t).where(*here, *near).order_by(b.first, b.seq).limit(1)
-        ).scalar()
+        near = {"above": index - band["longest"], "reach": index}
+        found: int | None = self._connection.execute(_ARRIVED, {**waves.named(band), **near}).scalar()
         return found

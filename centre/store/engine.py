@@ -7,8 +7,10 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from centre.store import trend_outlines
 from centre.store.columns import METADATA
 from centre.store.schema import SCHEMA, SCHEMA_VERSION
+from centre.store.trends_schema import TREND
 
 BUSY_LIMIT_MS = 10_000
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_LIMIT_MS}")
@@ -54,10 +56,13 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 
 def _make_tables(engine: Engine) -> None:
     fresh = not inspect(engine).has_table(SCHEMA.name)
+    has_trends = fresh or inspect(engine).has_table(TREND.name)
     with engine.begin() as connection:
         METADATA.create_all(connection)
         if fresh:
             connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
+        if not has_trends:
+            trend_outlines.mark_all(connection)
         version = connection.execute(select(SCHEMA.c.version)).scalar()
     if version != SCHEMA_VERSION:
         hint = f"this wardlink works with version {SCHEMA_VERSION}; give it a store of its own"

@@ -5,48 +5,97 @@ What a device kept in its memory was not taken when it was told: it is no part o
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Double, Select, and_, case, cast, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Double, Select, and_, bindparam, case, cast, exists, func, select
 
-from centre.store import schema
+from centre import trend
+from centre.store import schema, trend_outlines
+from centre.store.trend_outlines import Part
+from centre.trend import Absence, Column, Gathering, Trend
+
+Epoch = tuple[int, int]  # of a gateway
+_s = schema.STREAM.c
+_NUMERICS = (
+    select(_s.stream)
+    .where(_s.gw == bindparam("gw"), _s.epoch == bindparam("epoch"), _s.rate == "0/1")
+    .order_by(_s.stream)
+)
 
 
-class Trend(NamedTuple):
-    """A numeric: (column, least, greatest), by column, and the columns in which it was said to be absent."""
+class Axis(NamedTuple):
+    """Columns of `width_us` from `begin` on, microseconds of t."""
 
-    stream: int
-    columns: list[tuple[int, float, float]]
-    absent: list[int]
+    begin: int
+    width_us: int
 
 
 def trends(connection: Connection, gw: int, epoch: int, span: tuple[int, int], count: int) -> list[Trend]:
-    """Of `span` (first and last t, microseconds). Each stream is read once, along its key."""
-    s = schema.STREAM.c
-    numbers = select(s.stream).where(s.gw == gw, s.epoch == epoch, s.rate == "0/1").order_by(s.stream)
-    found = (_trend(connection, (gw, epoch, stream), span, count) for stream in connection.scalars(numbers).all())
+    """Of `span` (first and last t, microseconds): from outlines where they are, else along the key of the readings."""
+    first, last = span[0], span[1] + 1
+    axis = Axis(first, max(1, -(-(last - first) // count)))
+    level = trend.level_for(axis.width_us)
+    raw, outlined = [(first, last)], list[Part]()
+    if level is not None:
+        raw, outlined = trend_outlines.parts(connection, gw, epoch, (first, last))
+    streams = connection.scalars(_NUMERICS, {"gw": gw, "epoch": epoch}).all()
+    whole = {stream: Gathering(stream, *axis, count) for stream in streams}
+    for part in raw:
+        for one in read(connection, (gw, epoch), streams, part, axis):
+            whole[one.stream].add(one)
+    for stream in streams:
+        for part in outlined:
+            for number, stretch in trend_outlines.stored(connection, (gw, epoch, stream), level or 0, part):
+                whole[stream].put(stretch, level or 0, number, *part)
+    found = [one.trend() for one in whole.values()]
     return [one for one in found if one.columns or one.absent]
 
 
-def _trend(connection: Connection, place: tuple[int, int, int], span: tuple[int, int], count: int) -> Trend:
+def drafts(connection: Connection, one: trend_outlines.Changed) -> dict[int, trend.Stretch]:
+    """By stream what its readings make of a stretch now."""
     n = schema.NUMERIC.c
-    gw, epoch, stream = place
-    width = max(1, -(-(span[1] - span[0] + 1) // count))
-    column = ((n.t - span[0]) // width).label("at")
-    here = select(column).where(n.gw == gw, n.epoch == epoch, n.stream == stream, n.t.between(*span))
-    here = _untaken(connection, here, place)
+    first, last = one.stretch * trend.STRETCH_US[0], (one.stretch + 1) * trend.STRETCH_US[0]
+    here = (n.gw == one.gw, n.epoch == one.epoch, n.t >= first, n.t < last)
+    streams = connection.scalars(select(n.stream).where(*here).distinct()).all()
+    axis = Axis(first, trend.BUCKET_US[0])
+    found = {told.stream: told for told in read(connection, (one.gw, one.epoch), streams, (first, last), axis)}
+    return {stream: trend.drafted(found.get(stream, Trend(stream, [], []))) for stream in streams}
+
+
+def read(connection: Connection, place: Epoch, streams: Sequence[int], part: Part, axis: Axis) -> Iterator[Trend]:
+    """Of the readings themselves, from part[0] up to, not with, part[1]; a stream without any is left out."""
+    n = schema.NUMERIC.c
+    column = ((n.t - axis.begin) // axis.width_us).label("at")
+    near = (n.gw == place[0], n.epoch == place[1], n.stream.in_(streams), n.t >= part[0], n.t < part[1])
+    here = _untaken(connection, select(n.stream, column).where(*near), place)
     is_odd = connection.execute(here.where(_is_odd()).limit(1)).first() is not None  # hardly ever
     number: ColumnElement[float] = cast(n.value, Double)
     number = case((_is_odd(), None), else_=number) if is_odd else number
     told = here.add_columns(func.min(number), func.max(number), func.count() - func.count(n.value))
-    rows = connection.execute(told.group_by("at")).all()
-    columns = {at: (least, greatest) for at, least, greatest, _ in rows if least is not None}
+    columns: dict[int, dict[int, tuple[float, float]]] = defaultdict(dict)
+    is_absent = False
+    for stream, at, least, greatest, none in connection.execute(told.group_by(n.stream, "at")):
+        is_absent = is_absent or none > 0
+        if least is not None:
+            columns[stream][at] = least, greatest
     if is_odd:
-        for at, text in connection.execute(here.where(_is_odd()).add_columns(n.value)):
-            _enter(columns, at, float(Decimal(text)))
-    absent = sorted(at for at, _, _, none in rows if none)
-    return Trend(stream, [(at, *ends) for at, ends in sorted(columns.items())], absent)
+        for stream, at, text in connection.execute(here.where(_is_odd()).add_columns(n.value)):
+            _enter(columns[stream], at, float(Decimal(text)))
+    absent = _absent(connection, here) if is_absent else {}
+    for stream in sorted(columns.keys() | absent):
+        mine = [Column(at, *ends) for at, ends in sorted(columns[stream].items())]
+        yield Trend(stream, mine, absent.get(stream, []))
+
+
+def _absent(connection: Connection, here: Select[Any]) -> dict[int, list[Absence]]:
+    n = schema.NUMERIC.c
+    found: dict[int, list[Absence]] = defaultdict(list)
+    for stream, at, why in connection.execute(here.where(n.value.is_(None)).add_columns(n.why).distinct()):
+        found[stream].append(Absence(at, why))
+    return {stream: sorted(mine) for stream, mine in found.items()}
 
 
 def _is_odd() -> ColumnElement[bool]:
@@ -54,10 +103,9 @@ def _is_odd() -> ColumnElement[bool]:
     return func.trim(schema.NUMERIC.c.value, "-.0123456789") != ""
 
 
-def _untaken(connection: Connection, wanted: Select[Any], place: tuple[int, int, int]) -> Select[Any]:
+def _untaken(connection: Connection, wanted: Select[Any], place: Epoch) -> Select[Any]:
     n, k = schema.NUMERIC.c, schema.TAKEN.c
-    here = (k.gw == place[0], k.epoch == place[1], k.stream == place[2])
-    if connection.execute(select(k.t).where(*here).limit(1)).first() is None:  # mostly
+    if connection.execute(select(k.t).where(k.gw == place[0], k.epoch == place[1]).limit(1)).first() is None:  # mostly
         return wanted
     same = and_(k.gw == n.gw, k.epoch == n.epoch, k.stream == n.stream, k.t == n.t, k.seq == n.seq, k.item == n.item)
     return wanted.where(~exists().where(same))

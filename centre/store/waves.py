@@ -9,7 +9,7 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from centre import rows
 from centre.pace import Row
@@ -19,6 +19,18 @@ from wire.records import MarkAt
 
 DECODED_LIMIT_BLOCKS = 256
 Band = RowMapping
+_b, _k = schema.BAND.c, schema.BLOCK.c
+_BANDS = select(schema.BAND).where(
+    *(_b.gw == bindparam("gw_"), _b.epoch == bindparam("epoch_")),
+    *(_b.stream <= bindparam("stream_"), _b.stream + _b.rows > bindparam("stream_")),
+)
+OF_BAND = tuple(_k[name] == bindparam(f"{name}_") for name in ("gw", "epoch", "stream", "rows"))
+_BLOCKS = (
+    select(schema.BLOCK)
+    .where(*OF_BAND, _k.first > bindparam("above"), _k.first < bindparam("below"))
+    .where(_k.first + _k.count > bindparam("reach"))
+    .order_by(_k.first, _k.seq)
+)
 _MARKS = msgspec.json.Decoder(list[MarkAt])
 
 
@@ -70,17 +82,19 @@ def _came(connection: Connection, band: RowMapping, span_us: int) -> Iterator[ex
 
 def bands(connection: Connection, gw: int, epoch: int, stream: int) -> list[Band]:
     """The runs of streams coded together that a stream is in."""
-    b = schema.BAND.c
-    within = (b.stream <= stream) & (b.stream + b.rows > stream)
-    return list(connection.execute(select(schema.BAND).where(b.gw == gw, b.epoch == epoch, within)).mappings())
+    here = {"gw_": gw, "epoch_": epoch, "stream_": stream}
+    return list(connection.execute(_BANDS, here).mappings())
 
 
 def _blocks(connection: Connection, band: RowMapping, span: tuple[int, int]) -> Iterator[RowMapping]:
-    b = schema.BLOCK.c
-    here = (b.gw == band["gw"], b.epoch == band["epoch"], b.stream == band["stream"], b.rows == band["rows"])
-    near = (b.first > span[0] - band["longest"], b.first < span[1], b.first + b.count > span[0])
-    with connection.execute(select(schema.BLOCK).where(*here, *near).order_by(b.first, b.seq)) as found:
+    near = {"above": span[0] - band["longest"], "below": span[1], "reach": span[0]}
+    with connection.execute(_BLOCKS, {**named(band), **near}) as found:
         yield from found.mappings()
+
+
+def named(band: Band) -> dict[str, int]:
+    """A band's key, as statements that are built once have it."""
+    return {f"{name}_": band[name] for name in ("gw", "epoch", "stream", "rows")}
 
 
 def _samples(row: RowMapping, stream: int) -> rows.Samples:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, case, delete, func, insert, select, tu
 from sqlalchemy.dialects import postgresql, sqlite
 
 from centre.ledger import SEQ_LAST, Place
-from centre.store import orders, outlines, schema
+from centre.store import orders, outlines, schema, trend_outlines
 from centre.store.columns import METADATA
 from centre.store.entry import Apart, Batch, Entry, Parked
 from centre.store.spread import Row, spread
@@ -128,7 +128,9 @@ def _insert_rows(connection: Connection, numbers: dict[str, int], fresh: Sequenc
         else:
             connection.execute(insert(table), rows)
     _widen_bands(connection, by_table.get(schema.BLOCK, ()))
-    outlines.mark(connection, by_table.get(schema.BLOCK, ()), max((one.received for one in fresh), default=0))
+    received = max((one.received for one in fresh), default=0)
+    outlines.mark(connection, by_table.get(schema.BLOCK, ()), received)
+    trend_outlines.mark(connection, by_table.get(schema.NUMERIC, ()), received)
 
 
 def _replace_older(connection: Connection, table: Table, rows: Iterable[Row]) -> None:

@@ -7,12 +7,14 @@ from typing import Annotated, Protocol, cast, runtime_checkable
 
 from fastapi import APIRouter, Query
 
-from centre import placing
+from centre import placing, rows
 from centre.store.drawn import Outlines
+from centre.trend import Trend
 from centre.web import past, telling
 from centre.web.api import PROBLEMS, GatewayPath, NotThereError
 from centre.web.drawing import Window, dated, waves_of
 from centre.web.epochs import Dated, within
+from centre.web.plain import plain
 from centre.web.sources import Store
 from wire.grades import grade
 
@@ -87,17 +89,7 @@ class History:
             error=error,
             grade=grade(error),
             waves=waves_of(self._store, outlines, (gateway, one.epoch), streams, one.mapping, window, (begin, end)),
-            numerics=[
-                past.PastNumeric(
-                    numeric=telling.stream(named[trend.stream]),
-                    columns=[left + at for at, _, _ in trend.columns],
-                    least=[least for _, least, _ in trend.columns],
-                    greatest=[greatest for _, _, greatest in trend.columns],
-                    absent=[left + at for at in trend.absent],
-                )
-                for trend in told
-                if trend.stream in named
-            ],
+            numerics=[_numeric(named[trend.stream], trend, left) for trend in told if trend.stream in named],
         )
 
     def _undated(self, gateway: str, one: Dated) -> past.PastUndated:
@@ -110,3 +102,14 @@ class History:
             grade=max(begin.grade, end.grade),  # A to X
             streams=sorted(row.stream for row in self._store.streams(gateway, one.epoch)),
         )
+
+
+def _numeric(row: rows.Stream, trend: Trend, left: int) -> past.PastNumeric:
+    """A trend whose first column is the window's column `left`."""
+    return past.PastNumeric(
+        numeric=telling.stream(row),
+        columns=[left + one.at for one in trend.columns],
+        least=[one.least for one in trend.columns],
+        greatest=[one.greatest for one in trend.columns],
+        absent=[past.PastAbsence(column=left + one.at, why=plain(one.why)) for one in trend.absent],
+    )

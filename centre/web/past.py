@@ -40,6 +40,13 @@ class PastWave(Answer):
     holes: list[PastHole] = Field(description="In the order of `left`")
 
 
+class PastAbsence(Answer):
+    """A column in which the device said that there is no value."""
+
+    column: int = Field(description="Column of the window")
+    why: str = Field(description="The reason that the gateway gave: sensor-off, device-lost ...; empty: none")
+
+
 class PastNumeric(Answer):
     """Readings of an epoch, of which the window has any; a reading stands until the next."""
 
@@ -47,7 +54,7 @@ class PastNumeric(Answer):
     columns: list[int] = Field(description="Columns of the window with a value")
     least: list[float] = Field(description="The least value of each of these, for drawing")
     greatest: list[float] = Field(description="The greatest")
-    absent: list[int] = Field(description="Columns in which the device said that there is no value")
+    absent: list[PastAbsence] = Field(description="By column and reason; a column may have values, too")
 
 
 class PastEpoch(Answer):

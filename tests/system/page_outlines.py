@@ -8,7 +8,7 @@ from fractions import Fraction
 from centre import outline, rows
 from centre.outline import Ends
 from centre.placing import Ends as Times
-from centre.store.trends import Trend
+from centre.trend import Column, Trend
 
 Runs = Callable[[str, int, int], Sequence[rows.Samples]]
 Readings = Callable[[str, int], Sequence[rows.Reading]]
@@ -43,11 +43,11 @@ class Plain:
 
     def trends(self, gateway: str, epoch: int, first: int, last: int, count: int) -> list[Trend]:
         width = -(-(last - first + 1) // count)
-        found: dict[int, list[tuple[int, float, float]]] = {}
+        found: dict[int, list[Column]] = {}
         for reading in self._readings(gateway, epoch):
             if first <= reading.t <= last and reading.value is not None:
                 value = float(reading.value)
-                found.setdefault(reading.stream, []).append(((reading.t - first) // width, value, value))
+                found.setdefault(reading.stream, []).append(Column((reading.t - first) // width, value, value))
         return [Trend(stream, columns, []) for stream, columns in sorted(found.items())]
 
     def bound(self, gateway: str, epoch: int, first: int, last: int) -> list[tuple[str, str, str, str]]:

@@ -27,7 +27,7 @@ def test_a_window_is_the_same_of_both(url: str) -> None:  # noqa: F811
         [0],
         [-3.0],
         [100.0],
-        [30],
+        [{"column": 30, "why": "sensor-off"}],
     )
     for wave in epoch["waves"]:
         assert [(p["left"], p["right"]) for p in wave["pieces"]] == [(0, 20), (40, 60)]

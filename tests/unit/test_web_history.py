@@ -176,7 +176,7 @@ def test_readings_are_thinned_to_the_least_and_the_greatest(kept: Kept) -> None:
         (0, 88.0, 100.0),
         (59, 0.0, 0.0),
     ]
-    assert numeric["absent"] == [30]
+    assert numeric["absent"] == [{"column": 30, "why": "sensor-off"}]
     assert numeric["numeric"]["channel"] == "spo2"
 
 

@@ -8,7 +8,7 @@ export const MOST_US = 72 * 3600e6;
 const SPANS = [[2, "2 s"], [10, "10 s"], [20, "20 s"], [60, "1 min"], [600, "10 min"], [3600, "1 h"], [6 * 3600, "6 h"], [24 * 3600, "24 h"], [72 * 3600, "72 h"]];
 const ZOOM = 2;
 const PAN = 0.25; // of the window
-const REST_MS = 120; // a wheel turns on: asked once it rests
+const REST_MS = 120; // a wheel turns on: the first turn is asked at once, the rest once it rests
 const ECG_US = 10e6;
 
 export class Axis {
@@ -16,7 +16,7 @@ export class Axis {
   constructor(at, gateway, show) {
     [this.at, this.gateway, this.show] = [at, gateway, show];
     this.window = null;
-    this.resting = null;
+    this.resting = null; // a timer, from the first turn until the wheel has rested
     for (const [seconds, words] of SPANS) {
       const option = el("option", "", words);
       option.value = String(seconds);
@@ -83,8 +83,13 @@ export class Axis {
   #set(window) {
     this.window = window;
     this.tick();
+    const waits = this.resting !== null && window !== null;
     clearTimeout(this.resting);
-    this.resting = setTimeout(() => this.show(window), window === null ? 0 : REST_MS);
+    if (!waits) this.show(window);
+    this.resting = setTimeout(() => {
+      this.resting = null;
+      if (waits) this.show(window);
+    }, REST_MS);
   }
 
   tick() {

@@ -2,11 +2,12 @@
 
 import * as clock from "./clock.js";
 import { el, put, said } from "./dom.js";
-import { cause, channelName, filterName, markName, TICKS, unitName } from "./labels.js";
+import { cause, channelName, filterName, markName, reason, TICKS, unitName } from "./labels.js";
 import { hatch, words } from "./pen.js";
 
 const PAD = 0.1;
 const BAND_PX = 17;
+const LINE_PX = 1.3;
 const NOTHING = "nothing held: off, or not received";
 const LATER = "not yet";
 const GRADES = "ABCDX";
@@ -68,7 +69,7 @@ export class Lane {
 
   // Holes that are said, and whatever no piece and no hole covers: {left, right, words}.
   #holes(waves) {
-    if (!waves.length) return [];
+    if (!waves.length) return this.#absences();
     const holes = waves.flatMap((wave) => wave.holes.map((hole) => ({ ...hole, words: cause(hole.cause) })));
     const covered = [...waves.flatMap((wave) => wave.pieces), ...holes].sort((a, b) => a.left - b.left);
     const now = ((clock.centre() - this.window.first) / (this.window.last - this.window.first)) * this.window.columns;
@@ -83,6 +84,22 @@ export class Lane {
       position = Math.max(position, one.right);
     }
     empty(position, this.window.columns);
+    return holes;
+  }
+
+  // Of readings: columns in which the device said that it has none, and no other reading stands; neighbours as one.
+  #absences() {
+    const holes = [];
+    for (const { numeric } of this.parts) {
+      const there = new Set(numeric.columns);
+      for (const { column, why } of numeric.absent) {
+        const words = why ? reason(why) : "no value";
+        const before = holes.at(-1);
+        if (there.has(column)) continue;
+        if (before?.right === column && before.words === words) before.right += 1;
+        else holes.push({ left: column, right: column + 1, words });
+      }
+    }
     return holes;
   }
 
@@ -150,19 +167,15 @@ export class Lane {
     if (!there) return;
     const k = (height * (1 - 2 * PAD)) / (high - low || 1);
     const y = (value) => height * (1 - PAD) - (value - low) * k - (high === low ? height * (0.5 - PAD) : 0);
-    pen.strokeStyle = this.ink("trace");
-    pen.lineWidth = 1.3;
-    pen.lineJoin = pen.lineCap = "round";
-    pen.beginPath();
+    const isApart = this.stream.rate[0] === 0; // readings are not joined: what lies between them was not said
+    pen.fillStyle = pen.strokeStyle = this.ink("trace");
+    pen.lineWidth = LINE_PX;
+    pen.lineJoin = "bevel";
     for (const line of lines) {
-      line.forEach(([column, least, greatest], i) => {
-        const isApart = this.stream.rate[0] === 0; // readings are not joined: what lies between them was not said
-        if (i === 0 || isApart) pen.moveTo(x(column), y(least) + (isApart ? 1 : 0));
-        else pen.lineTo(x(column), y(least));
-        pen.lineTo(x(column), y(greatest));
-      });
+      const points = line.map(([column, least, greatest]) => [x(column), y(greatest), y(least)]);
+      if (isApart || isDense(points)) bars(pen, points, !isApart);
+      else polyline(pen, points);
     }
-    pen.stroke();
   }
 
   #mark(piece, run, mark, x, height) {
@@ -180,4 +193,36 @@ export class Lane {
     pen.fillRect(x0, 0, x1 - x0, BAND_PX);
     words(pen, this.ink, markName(mark.kind), Math.max(0, x0), BAND_PX / 2);
   }
+}
+
+// More than a point a pixel: a path of so many corners would take a hundred times as long as rectangles do.
+function isDense(points) {
+  return points.length > 2 && points.at(-1)[0] - points[0][0] < points.length;
+}
+
+// Each pixel that has points from its least to its greatest; `joined`: as far as its neighbour, as a line would be.
+function bars(pen, points, joined) {
+  let [at, top, low] = [null, 0, 0];
+  const end = () => pen.fillRect(at, top - LINE_PX / 2, joined ? 1 : LINE_PX, Math.max(low - top, 0) + LINE_PX);
+  for (const [x, high, least] of points) {
+    const pixel = Math.floor(x);
+    if (pixel === at) [top, low] = [Math.min(top, high), Math.max(low, least)];
+    else {
+      if (at !== null) end();
+      const near = joined && at === pixel - 1;
+      [at, top, low] = [pixel, near ? Math.min(high, low) : high, near ? Math.max(least, top) : least];
+    }
+  }
+  if (at !== null) end();
+}
+
+function polyline(pen, points) {
+  pen.beginPath();
+  points.forEach(([x, high, least], i) => {
+    if (i === 0) pen.moveTo(x, least);
+    else pen.lineTo(x, least);
+    if (high !== least) pen.lineTo(x, high);
+  });
+  if (points.length === 1) pen.lineTo(points[0][0] + LINE_PX, points[0][2]);
+  pen.stroke();
 }

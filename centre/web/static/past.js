@@ -30,15 +30,13 @@ export class Past {
     this.at("lanes").classList.add("before");
     try {
       const path = `${this.path}/history?from=${window.first}&to=${window.last}&columns=${this.#columns()}`;
-      // Waves are there at once; the readings of days are counted through.
-      for (const more of ["false", "true"]) {
-        const said = await ask(`${path}&numerics=${more}`);
-        if (mine !== this.asked) return;
-        clock.hear(said.now);
-        this.at("lanes").classList.remove("before");
-        this.#take(said, more === "true");
-      }
+      const said = await ask(path);
+      if (mine !== this.asked) return;
+      clock.hear(said.now);
+      this.at("lanes").classList.remove("before");
+      this.#take(said);
       if (window.last - window.first < RAW_US) await this.#samples(mine);
+      if (mine === this.asked) performance.mark("history drawn"); // for whoever looks how long it takes
     } catch (error) {
       if (mine !== this.asked) return;
       this.#drop([]); // an old picture under a new time would lie
@@ -50,7 +48,7 @@ export class Past {
     return Math.max(100, Math.min(COLUMNS_LIMIT, Math.floor(this.at("lanes").clientWidth || 1000)));
   }
 
-  #take(said, isWhole) {
+  #take(said) {
     const found = new Map();
     for (const epoch of said.epochs) {
       for (const one of epoch.waves) this.#enter(found, one.wave, { wave: one, epoch });
@@ -65,7 +63,7 @@ export class Past {
       }
       this.lanes.get(key).take(said, parts);
     }
-    this.#tell(said, found.size, isWhole);
+    this.#tell(said, found.size);
   }
 
   #enter(found, stream, part) {
@@ -83,8 +81,8 @@ export class Past {
     }
   }
 
-  #tell(said, count, isWhole) {
-    const none = count ? "" : !isWhole ? " Reading …" : " Nothing is held of this time that can be dated.";
+  #tell(said, count) {
+    const none = count ? "" : " Nothing is held of this time that can be dated.";
     const more = said.left_out ? ` ${said.left_out} starts of the gateway are left out here: look at less time.` : "";
     put(this.at("past-state"), `History, not live. Not to scale: measure in the 12-lead ECG.${none}${more}`);
     refill(this.at("past-undated"), said.undated.map((one) => el("li", "", undated(one))));
