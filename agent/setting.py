@@ -18,7 +18,6 @@ import msgspec
 from agent import clock, durable
 from agent.applying import Owned
 from agent.health import notify
-from agent.judging import judged
 from agent.setup import preseed
 from agent.setup.blank import blanked
 from agent.setup.kept import FOLDER, Kept, digest
@@ -60,6 +59,8 @@ class Machine:
 
     def apply(self) -> Standing:
         """What lies on the boot partition, from now on. What is wrong is in the standing, never raised but OSError."""
+        from agent.judging import judged  # `watch` loads no drivers: it only goes back
+
         kept = self.kept
         good, trial, refused = kept.good(), kept.trial(), kept.refused()
         try:

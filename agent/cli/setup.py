@@ -73,7 +73,12 @@ def _print(args: argparse.Namespace, said: object) -> None:
         print(json.dumps(facts))
         return
     words = {"busy": "being tried: it waits for the broker", "done": "in force", "failed": "failed"}
-    running = {"none": "nothing", "hand": "a gateway.toml written by hand", "trial": "this setup", "good": "the last good setup"}
+    running = {
+        "none": "nothing",
+        "hand": "a gateway.toml written by hand",
+        "trial": "this setup",
+        "good": "the last good setup",
+    }
     print(f"setup    {words[facts['state']]}; the machine runs with {running[facts['inforce']]}")
     if facts["code"]:
         print(f"code     {facts['code']}\nproblem  {plain(facts['cause'])}\nnext     {plain(facts['next'])}")

@@ -51,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
     else:
         said = [line for _, problem, step in wrong for line in (f"problem: {problem}", f"   next: {step}")]
         codes_said = [f"   code: {wrong[0].code}"] if wrong else []
-        print("\n".join(map(plain, [*(_page(now) if now else []), *_at_rest(runtime), *said[:2], *codes_said, *said[2:]])))
+        print(
+            "\n".join(map(plain, [*(_page(now) if now else []), *_at_rest(runtime), *said[:2], *codes_said, *said[2:]]))
+        )
     return 1 if wrong else 0
 
 

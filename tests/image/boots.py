@@ -1,4 +1,4 @@
-"""`python -m tests.image.boots`: how long from power to the first reading that the centre has opened, and what it costs.
+"""`python -m tests.image.boots`: how long from power to the first reading that the centre has opened, and its cost.
 
 A fresh card with wardlink.txt is started, then the same card once more. For each start a line of JSON: seconds by the
 clock and seconds of processor (of QEMU: the same on a busy computer) to each mark, what each unit of the guest spent,
@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
+import signal
 import sys
 import tempfile
 import time
@@ -34,7 +36,7 @@ systemctl list-units --all --plain --no-legend --type=service --type=scope --typ
     echo "$(systemctl show -P CPUUsageNSec "$unit") $(systemctl show -P MemoryCurrent "$unit") $unit"
 done
 """
-SETTLED_S = 20.0
+SETTLED_S = 20
 
 
 @dataclasses.dataclass
@@ -51,6 +53,7 @@ class Marks:
 
 def main() -> int:
     args = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the machine is ended, too
     built = Built(args.cache)
     if not list((args.cache / "out" / built.board).glob("wardlink-*.img")):
         print("error: no image: image-build/build --board virt --deb ...", file=sys.stderr)
@@ -110,8 +113,7 @@ def _plugged(machine: Machine) -> Iterator[None]:
 
 def _inside(outside: Outside, port: int) -> dict[str, Any]:
     """What the guest says of itself, once it has come to rest."""
-    time.sleep(SETTLED_S)
-    said = outside.ssh(port, UNITS).stdout.splitlines()
+    said = outside.ssh(port, f"sleep {SETTLED_S}; {UNITS}").stdout.splitlines()
     rows = [line.split() for line in said]
     spent = {row[2]: round(int(row[0]) / 1e9, 2) for row in rows if len(row) == 3 and row[0].isdigit()}
     held = {row[2]: round(int(row[1]) / 1e6, 1) for row in rows if len(row) == 3 and row[1].isdigit()}
@@ -120,8 +122,12 @@ def _inside(outside: Outside, port: int) -> dict[str, Any]:
     return {
         "memory_mb": round(taken, 1),
         "analyze": outside.ssh(port, "systemd-analyze time").stdout.strip(),
-        "blame": [" ".join(line.split()) for line in outside.ssh(port, "systemd-analyze blame").stdout.splitlines()][:30],
-        "chain": outside.ssh(port, "systemd-analyze critical-chain wardlink.service multi-user.target").stdout.splitlines(),
+        "blame": [" ".join(line.split()) for line in outside.ssh(port, "systemd-analyze blame").stdout.splitlines()][
+            :30
+        ],
+        "chain": outside.ssh(
+            port, "systemd-analyze critical-chain wardlink.service multi-user.target"
+        ).stdout.splitlines(),
         "processes": outside.ssh(port, "ps axo rss,time,args --sort=-rss | head -25").stdout.splitlines(),
         "spent_s": dict(sorted(((k, v) for k, v in spent.items() if v >= 0.05), key=lambda one: -one[1])),
         "held_mb": dict(sorted(((k, v) for k, v in held.items() if v >= 1), key=lambda one: -one[1])),
@@ -129,8 +135,6 @@ def _inside(outside: Outside, port: int) -> dict[str, Any]:
 
 
 def _arguments() -> argparse.Namespace:
-    import os
-
     parser = argparse.ArgumentParser(
         prog="python -m tests.image.boots", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
