@@ -35,11 +35,6 @@ def unix_us() -> int:
     return time.time_ns() // 1000
 
 
-def set_unix_us(utc: int) -> None:
-    """Move the machine's clock. Raises OSError where we may not, or where the kernel does not take it."""
-    time.clock_settime_ns(time.CLOCK_REALTIME, utc * 1000)
-
-
 def look() -> machine.Found:
     """Who keeps the wall clock, and what it is worth. Blocks for milliseconds."""
     return machine.look(unix_us)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agent import VERSION, audit, history
+from agent import VERSION, audit, history, keysource
 from agent.config import Config
 from agent.health import status, wear
 from agent.setup import standing
@@ -55,7 +55,7 @@ def gathered(config: Config, gateway: str, files: Files) -> dict[str, bytes]:
     state, runtime = Path(config.state), Path(config.runtime)
     told = history.read(runtime)
     return {
-        "about.json": _json(_about(config, gateway, state)),
+        "about.json": _json(_about(config, gateway, state, runtime)),
         "config.json": _json(_settings(config)),
         "status.json": _json(_status(runtime)),
         "spool.json": _json(_spool(state / "spool", files)),
@@ -68,14 +68,16 @@ def gathered(config: Config, gateway: str, files: Files) -> dict[str, bytes]:
     }
 
 
-def _about(config: Config, gateway: str, state: Path) -> dict[str, Any]:
+def _about(config: Config, gateway: str, state: Path, runtime: Path) -> dict[str, Any]:
     machine = platform.uname()  # not its name: people give names to machines
+    source = keysource.read(runtime)
     return {
         "version": VERSION,
         "gateway": gateway,
         "site": config.site,
         "python": platform.python_version(),
         "system": f"{machine.system} {machine.release} {machine.machine}",
+        "keysource": f"{source}: {keysource.WORDS[source]}" if source else "",
         "state": sorted(path.name for path in state.iterdir()) if state.is_dir() else [],
     }
 

@@ -26,6 +26,8 @@ def judged(
     On a laptop nobody knows what the gateway keeps. Raises SetupError.
     """
     text, raw = read.parse(data)
+    if not raw:
+        raise SetupError([Fault(0, f"{SETUP_FILE} is not filled in", "site, broker and voucher; docs/setup.md")])
     old = before.files if before else {}
     names = frozenset(old) | frozenset(one.name for one in beside.iterdir())
     setup = read.setup_of(text, preseed.below(raw, under or {}), names)

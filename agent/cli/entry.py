@@ -55,16 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from drivers.capture import CaptureError
-    from drivers.registry import UnknownDriverError
-
     try:
         code: int = args.run(args)
         return code
     except ConfigError as error:
         fail(error)
         return EX_CONFIG
-    except (CommandError, UnknownDriverError, CaptureError) as error:
+    except (CommandError, *_of_drivers()) as error:
         fail(error)
         return 1
     except UnicodeDecodeError:
@@ -79,6 +76,12 @@ def _run(args: argparse.Namespace) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _of_drivers() -> list[type[Exception]]:
+    """Errors of what the verb has loaded: most verbs have no use for drivers, and each start of a board counts."""
+    errors = (("drivers.registry", "UnknownDriverError"), ("drivers.capture", "CaptureError"))
+    return [getattr(sys.modules[room], name) for room, name in errors if room in sys.modules]
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 from agent.cli.talk import EX_CONFIG, CommandError, plain
+from config import codes
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -26,7 +27,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """`show` exits 1 where the setup failed, `apply` 78 where it could not be used."""
+    """`show` exits 1 where the setup failed, `apply` 78 where it could not be used.
+
+    A card that nobody filled in yet is no failure of the unit: the page and the LED say so.
+    """
     if args.verb == "show":
         return _show(args)
     if args.verb == "watch":
@@ -35,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
 
     said = Machine(args.root, args.boot).apply()
     _print(args, said)
-    return EX_CONFIG if said.state == "failed" else 0
+    return EX_CONFIG if said.state == "failed" and said.code != codes.EMPTY else 0
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -69,7 +73,12 @@ def _print(args: argparse.Namespace, said: object) -> None:
         print(json.dumps(facts))
         return
     words = {"busy": "being tried: it waits for the broker", "done": "in force", "failed": "failed"}
-    running = {"none": "nothing", "trial": "this setup", "good": "the last good setup"}
+    running = {
+        "none": "nothing",
+        "hand": "a gateway.toml written by hand",
+        "trial": "this setup",
+        "good": "the last good setup",
+    }
     print(f"setup    {words[facts['state']]}; the machine runs with {running[facts['inforce']]}")
     if facts["code"]:
         print(f"code     {facts['code']}\nproblem  {plain(facts['cause'])}\nnext     {plain(facts['next'])}")

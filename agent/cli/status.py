@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from agent import keysource
 from agent.cli.talk import CommandError, plain
 from agent.health import causes, net, status
 from wire.grades import grade
@@ -46,11 +47,13 @@ def run(args: argparse.Namespace) -> int:
         wrong += [cause for cause in found if cause.code not in {one.code for one in wrong}]
     if args.json:
         problems = [{"code": code, "problem": problem, "next": step} for code, problem, step in wrong]
-        print(msgspec.json.encode({"status": now, "problems": problems}).decode())
+        print(msgspec.json.encode({"status": now, "problems": problems, "keysource": keysource.read(runtime)}).decode())
     else:
         said = [line for _, problem, step in wrong for line in (f"problem: {problem}", f"   next: {step}")]
         codes_said = [f"   code: {wrong[0].code}"] if wrong else []
-        print("\n".join(map(plain, [*(_page(now) if now else []), *said[:2], *codes_said, *said[2:]])))
+        print(
+            "\n".join(map(plain, [*(_page(now) if now else []), *_at_rest(runtime), *said[:2], *codes_said, *said[2:]]))
+        )
     return 1 if wrong else 0
 
 
@@ -68,6 +71,11 @@ def setup_causes(runtime: Path, keys: Path, has_status: bool) -> list[causes.Cau
         step = "`wardlink enrol` with a voucher, or voucher in wardlink.txt (docs/enrolment.md)"
         found.append(causes.Cause(meaning.code, meaning.cause, step))
     return found
+
+
+def _at_rest(runtime: Path) -> list[str]:
+    source = keysource.read(runtime)
+    return [f"  card: {keysource.WORDS[source]} (keysource {source})"] if source else []
 
 
 def _page(now: status.Status) -> list[str]:

@@ -2,9 +2,6 @@
 
 The time is UTC, or carries its offset ("2026-11-22 13:30+01:00"). The system's clock is not moved: the gateway keeps
 what was said as one of its sources, with that many seconds of doubt, until something better is known.
-
-`wardlink time floor`, by systemd at boot: a board without a battery starts in the past. Its clock is set to the
-release's date or the last time that the centre signed, whichever is later; a clock that is later is left alone.
 """
 
 from __future__ import annotations
@@ -24,15 +21,12 @@ EXAMPLE = 'like "2026-11-22 12:30", in UTC, or "2026-11-22 13:30+01:00"'
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("time", help="say what time it is", description=__doc__)
-    verbs = parser.add_subparsers(metavar="set|floor", required=True)
+    verbs = parser.add_subparsers(metavar="set", required=True)
     told = verbs.add_parser("set", help="say what time it is now", description=__doc__)
     told.add_argument("utc", metavar="TIME", help=EXAMPLE)
     told.add_argument("--within", type=float, default=60.0, metavar="SECONDS", help="by how much at most it is wrong")
     told.add_argument("--runtime", default="/run/wardlink", metavar="FOLDER", help="default /run/wardlink")
     told.set_defaults(run=run)
-    floor = verbs.add_parser("floor", help="set the machine's clock forward to what had surely passed; never back")
-    floor.add_argument("--state", default="/var/lib/wardlink", metavar="FOLDER", help="default /var/lib/wardlink")
-    floor.set_defaults(run=raise_clock)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,24 +50,6 @@ def run(args: argparse.Namespace) -> int:
     if found.said != "taken":
         raise CommandError(found.said, EXAMPLE)
     print("taken: `wardlink status` shows what counts")
-    return 0
-
-
-def raise_clock(args: argparse.Namespace) -> int:
-    from agent import clock
-    from agent.past import PAST_FILE, read
-    from agent.spool.files import Disk
-
-    state = Path(args.state)
-    known = read(Disk(), state / PAST_FILE).utc if state.is_dir() else 0
-    floor, here = max(clock.FLOOR_UTC_US, known), clock.unix_us()
-    if floor <= here:
-        print("the clock is not before the floor: left alone")
-        return 0
-    clock.set_unix_us(floor)
-    print(
-        f"the clock was set forward by {(floor - here) // 1_000_000} s, to {datetime.fromtimestamp(floor / 1e6, UTC)}"
-    )
     return 0
 
 

@@ -14,7 +14,8 @@ ROLLBACK_S = 300.0  # ENG-06: five minutes without the broker
 class Standing(msgspec.Struct, frozen=True):
     """`busy`: it is being tried; `done`: the broker was reached with it; `failed`, with the code a technician reads.
 
-    `inforce` says which setup the machine runs with; `notes` what was done or left undone beside.
+    `inforce` says which setup the machine runs with (`hand`: a gateway.toml that somebody wrote); `notes` what was done
+    or left undone beside.
     """
 
     state: Literal["busy", "done", "failed"]
@@ -22,7 +23,7 @@ class Standing(msgspec.Struct, frozen=True):
     cause: str = ""
     next: str = ""
     language: str = ""
-    inforce: Literal["none", "trial", "good"] = "none"
+    inforce: Literal["none", "hand", "trial", "good"] = "none"
     since_ns: int = 0  # monotonic: when it was applied
     notes: list[str] = []
 

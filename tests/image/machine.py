@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import re
 import shutil
 import signal
@@ -100,6 +101,13 @@ class Machine:
     @property
     def is_on(self) -> bool:
         return self._process is not None
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds of processor since the power came: what the emulation costs, whatever else this computer does."""
+        assert self._process is not None
+        words = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")  # proc(5): utime, stime
 
     def __enter__(self) -> Machine:
         return self

@@ -1,11 +1,13 @@
 """A setup applied, confirmed, rolled back: on folders that stand for the boot partition and the machine's root."""
 
+import os
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from agent import durable
+from agent.cli import entry
 from agent.health import status
 from agent.health.status import LinkStatus, SpoolStatus, Status
 from agent.setting import Machine
@@ -86,6 +88,34 @@ def test_a_card_that_nobody_filled_in_says_so(board: Board) -> None:
     said = board.apply(shipped)
     assert (said.state, said.code, said.inforce) == ("failed", codes.EMPTY, "none")
     assert "wardlink.txt:4" in said.cause
+
+
+def test_that_it_is_not_filled_in_is_told_and_is_no_failure_of_the_unit(board: Board, capsys) -> None:
+    words = ["setup", "apply", "--root", str(board.root), "--boot", str(board.boot)]
+    for text in (None, b"", b"# nothing yet\n"):
+        if text is not None:
+            board.write(text)
+        assert entry.main(words) == 0, text
+        assert "code     20" in capsys.readouterr().out
+        assert board.told().code == codes.EMPTY
+    board.write('site = "north"\nbroker = 5\n')
+    assert entry.main(words) == 78
+
+
+def test_who_wrote_gateway_toml_by_hand_is_not_told_to_fill_in_a_file(board: Board) -> None:
+    (board.root / "etc/wardlink/gateway.toml").write_text(GOOD)
+    assert (board.apply().state, board.told().inforce) == ("done", "hand")
+    assert board.broker() == "good"
+
+
+def test_the_pages_process_may_read_how_it_stands(board: Board) -> None:
+    board.apply()
+    file = board.root / "run/wardlink" / standing.STANDING_FILE
+    if os.geteuid() == 0:
+        os.chown(file.parent, -1, 4711)
+        board.apply()
+        assert file.stat().st_gid == 4711
+    assert file.stat().st_mode & 0o777 == 0o640
 
 
 def test_a_setup_is_tried_then_good(board: Board) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,37 +79,56 @@ def test_without_a_gateway_there_is_nobody_to_tell(tmp_path: Path) -> None:
     assert main(["time", "set", "2026-11-22 12:30", "--runtime", str(tmp_path / "none")]) == 1
 
 
-@pytest.fixture
-def moved(monkeypatch) -> list[int]:
-    """Where the machine's clock was set to."""
-    found: list[int] = []
-    monkeypatch.setattr(clock, "set_unix_us", found.append)
-    return found
+FLOOR = Path(__file__).parents[2] / "systemd/bin/time-floor"
+FLOOR_S = clock.FLOOR_UTC_US // 1_000_000
+
+
+class Board:
+    """A machine whose `date` says and sets `here`, seconds."""
+
+    def __init__(self, folder: Path, here: int) -> None:
+        self.state, self._at = folder / "state", folder / "here"
+        self.state.mkdir()
+        self._at.write_text(f"{here}")
+        (folder / "bin").mkdir()
+        program = folder / "bin/date"
+        program.write_text(f'#!/bin/sh\ncase $1 in +%s) cat {self._at} ;; *) echo "${{3#@}}" > {self._at} ;; esac\n')
+        program.chmod(0o755)
+        self._path = f"{folder / 'bin'}:/usr/bin:/bin"
+
+    def start(self) -> int:
+        subprocess.run([FLOOR, self.state], env={"PATH": self._path}, check=True, capture_output=True)
+        return int(self._at.read_text())
 
 
 @pytest.mark.parametrize(
-    ("here", "kept", "set_to"),
+    ("here", "kept", "is_then"),
     [
-        (0, 0, [clock.FLOOR_UTC_US]),
-        (0, clock.FLOOR_UTC_US + 5, [clock.FLOOR_UTC_US + 5]),
-        (clock.FLOOR_UTC_US + 4, clock.FLOOR_UTC_US + 5, [clock.FLOOR_UTC_US + 5]),
-        (clock.FLOOR_UTC_US + 6, clock.FLOOR_UTC_US + 5, []),
-        (clock.FLOOR_UTC_US, 0, []),
+        (0, 0, FLOOR_S),
+        (0, FLOOR_S + 5, FLOOR_S + 5),
+        (FLOOR_S + 4, FLOOR_S + 5, FLOOR_S + 5),
+        (FLOOR_S + 6, FLOOR_S + 5, FLOOR_S + 6),
+        (FLOOR_S, 0, FLOOR_S),
+        (FLOOR_S + 9, 0, FLOOR_S + 9),
     ],
 )
-def test_the_machines_clock_is_raised_to_the_floor_and_never_set_back(
-    tmp_path, monkeypatch, moved, here, kept, set_to
-) -> None:
-    monkeypatch.setattr(clock, "unix_us", lambda: here)
+def test_the_machines_clock_is_raised_to_the_floor_and_never_set_back(tmp_path, here, kept, is_then) -> None:
+    board = Board(tmp_path, here)
     if kept:
-        Past(Disk(), tmp_path / PAST_FILE, bytes(16)).save(kept)
-    assert main(["time", "floor", "--state", str(tmp_path)]) == 0
-    assert moved == set_to
+        Past(Disk(), board.state / PAST_FILE, bytes(16)).save(kept * 1_000_000, rtc=17, rtc_error=4)
+    assert board.start() == is_then
 
 
-def test_a_state_that_is_not_there_or_is_torn_leaves_the_release(tmp_path, monkeypatch, moved) -> None:
-    monkeypatch.setattr(clock, "unix_us", lambda: 0)
-    (tmp_path / PAST_FILE).write_bytes(b"\0\0\0\x09{")
-    assert main(["time", "floor", "--state", str(tmp_path)]) == 0
-    assert main(["time", "floor", "--state", str(tmp_path / "none")]) == 0
-    assert moved == [clock.FLOOR_UTC_US] * 2
+@pytest.mark.parametrize(
+    "torn", [b"\0\0\0\x09{", b"", b"\xff" * 9000, b'\0\0\0\x40{"utc":17953056', b'\0\0\0\x40{"utc":99}']
+)
+def test_a_state_that_is_torn_leaves_the_release(tmp_path, torn) -> None:
+    board = Board(tmp_path, 0)
+    (board.state / PAST_FILE).write_bytes(torn)
+    assert board.start() == FLOOR_S
+
+
+def test_no_state_leaves_the_release(tmp_path) -> None:
+    board = Board(tmp_path, 0)
+    board.state.rmdir()
+    assert board.start() == FLOOR_S
