@@ -1,0 +1,75 @@
+"""`python -m bench.rig run`: simulated gateways against the real broker and centre. The result is one line of JSON.
+
+Exit 0: everything offered is stored, once. 1: it is not, or the rig failed. 2: arguments that make no sense.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from bench.rig import campaign
+from bench.rig.campaign import Json, Load
+from bench.rig.cast import Setting
+from bench.rig.rings import Plan
+from bench.scratch import HarnessError
+
+TIME_LIMIT_S = 600
+
+
+def main() -> int:
+    args = _arguments()
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, _stop)
+    signal.alarm(args.limit)
+    try:
+        found = {"rig": args.verb, **_found(args)}
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        signal.alarm(0)
+    line = json.dumps(found)
+    print(line)
+    if args.out is not None:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        with args.out.open("a", encoding="utf-8") as out:
+            out.write(line + "\n")
+    return 0 if found["good"] else 1
+
+
+def _found(args: argparse.Namespace) -> Json:
+    setting = Setting(args.tls, args.store, args.profile)
+    load = Load(args.rate, args.seconds, args.drain)
+    return campaign.steady(Plan(args.gateways, load.count, args.senders, args.seed), setting, load)
+
+
+def _stop(number: int, _frame: object) -> NoReturn:
+    raise HarnessError("told to end" if number == signal.SIGTERM else "over the limit of time")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.rig", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    run = verbs.add_parser("run", help="a steady load")
+    for verb in (run,):
+        verb.add_argument("--gateways", type=int, default=10_000)
+        verb.add_argument("--rate", type=float, default=0.5, help="envelopes a second of each (default 0.5)")
+        verb.add_argument("--seconds", type=float, default=60.0, help="how long they are offered (default 60)")
+        verb.add_argument("--drain", type=float, default=240.0, help="seconds the rest is waited for (default 240)")
+        verb.add_argument("--tls", action="store_true", help="mutual TLS 1.3, each gateway with its certificate")
+        verb.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
+        verb.add_argument("--senders", type=int, default=2, help="processes of the rig (default 2)")
+        verb.add_argument("--seed", type=int, default=1)
+        verb.add_argument("--limit", type=int, default=TIME_LIMIT_S, help="seconds after which it gives up (default 600)")
+        verb.add_argument("--profile", type=Path, help="file for where the centre's processor time went")
+        verb.add_argument("--out", type=Path, help="append the result as a line of JSON")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
