@@ -1,4 +1,4 @@
-"""`python -m bench.rig run`: simulated gateways against the real broker and centre. The result is one line of JSON.
+"""Simulated gateways against the real broker and the real centre. The result is one line of JSON.
 
 Exit 0: everything offered is stored, once. 1: it is not, or the rig failed. 2: arguments that make no sense.
 """
@@ -12,10 +12,12 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from bench.rig import campaign
-from bench.rig.campaign import Json, Load
+from bench.rig.campaign import steady
 from bench.rig.cast import Setting
+from bench.rig.limit import limit, room
 from bench.rig.rings import Plan
+from bench.rig.stage import Json, Load
+from bench.rig.storm import SIGNALS, storm
 from bench.scratch import HarnessError
 
 TIME_LIMIT_S = 600
@@ -43,9 +45,17 @@ def main() -> int:
 
 
 def _found(args: argparse.Namespace) -> Json:
-    setting = Setting(args.tls, args.store, args.profile)
+    setting = Setting(args.tls, args.store, args.consumers, args.profile)
+
+    def plan(count: int) -> Plan:
+        return Plan(args.gateways, count, args.senders, args.seed, args.bed)
+
+    if args.verb == "limit":
+        return limit(plan(room(args.flood, args.gateways)), setting, args.flood)
     load = Load(args.rate, args.seconds, args.drain)
-    return campaign.steady(Plan(args.gateways, load.count, args.senders, args.seed), setting, load)
+    if args.verb == "storm":
+        return storm(plan(load.count), setting, load, args.fault, args.away)
+    return steady(plan(load.count), setting, load)
 
 
 def _stop(number: int, _frame: object) -> NoReturn:
@@ -56,19 +66,33 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.rig", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     run = verbs.add_parser("run", help="a steady load")
-    for verb in (run,):
-        verb.add_argument("--gateways", type=int, default=10_000)
-        verb.add_argument("--rate", type=float, default=0.5, help="envelopes a second of each (default 0.5)")
-        verb.add_argument("--seconds", type=float, default=60.0, help="how long they are offered (default 60)")
+    storms = verbs.add_parser("storm", help="the broker ends with everybody connected, and comes back")
+    limits = verbs.add_parser("limit", help="the greatest load that this machine keeps up with")
+    for verb in (run, storms, limits):
+        _shared(verb)
+    for verb, rate, seconds in ((run, 0.5, 60.0), (storms, 0.02, 150.0)):
+        verb.add_argument("--rate", type=float, default=rate, help=f"envelopes a second of each (default {rate})")
+        verb.add_argument("--seconds", type=float, default=seconds, help=f"how long they come (default {seconds:g})")
         verb.add_argument("--drain", type=float, default=240.0, help="seconds the rest is waited for (default 240)")
-        verb.add_argument("--tls", action="store_true", help="mutual TLS 1.3, each gateway with its certificate")
-        verb.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
-        verb.add_argument("--senders", type=int, default=2, help="processes of the rig (default 2)")
-        verb.add_argument("--seed", type=int, default=1)
-        verb.add_argument("--limit", type=int, default=TIME_LIMIT_S, help="seconds after which it gives up (default 600)")
-        verb.add_argument("--profile", type=Path, help="file for where the centre's processor time went")
-        verb.add_argument("--out", type=Path, help="append the result as a line of JSON")
+    storms.add_argument("--fault", choices=sorted(SIGNALS), default="kill")
+    storms.add_argument("--away", type=float, default=10.0, help="seconds without a broker (default 10)")
+    limits.add_argument(
+        "--flood", type=float, default=3000.0, help="envelopes a second, more than it can (default 3000)"
+    )
     return parser.parse_args()
+
+
+def _shared(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--gateways", type=int, default=10_000)
+    verb.add_argument("--bed", choices=("waves", "numerics"), default="waves", help="what they say (default waves)")
+    verb.add_argument("--tls", action="store_true", help="mutual TLS 1.3, each gateway with its certificate")
+    verb.add_argument("--store", choices=("sqlite", "postgresql", "hollow"), default="sqlite")
+    verb.add_argument("--consumers", type=int, default=1, help="centres that share (needs postgresql; default 1)")
+    verb.add_argument("--senders", type=int, default=2, help="processes of the rig (default 2)")
+    verb.add_argument("--seed", type=int, default=1)
+    verb.add_argument("--limit", type=int, default=TIME_LIMIT_S, help="seconds until it gives up (default 600)")
+    verb.add_argument("--profile", type=Path, help="file for where the centre's processor time went")
+    verb.add_argument("--out", type=Path, help="append the result as a line of JSON")
 
 
 if __name__ == "__main__":

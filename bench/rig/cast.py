@@ -107,10 +107,15 @@ class Postgres:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`store` is sqlite or postgresql. `profile`: the file where the centre's processor time is to be told by function."""
+    """`store` is sqlite, postgresql, or hollow: no centre, but one that only takes and receipts (`hollow.py`).
+
+    `consumers`: centres that share one store and the load. `profile`: the file where the processor time of the (first)
+    centre is to be told by function.
+    """
 
     tls: bool
     store: str
+    consumers: int = 1
     profile: Path | None = None
 
 
@@ -128,33 +133,70 @@ class Cast:
             for name in ("ca.crt", "centre.crt", "centre.tls.key"):
                 shutil.copy(self.trust / name, folder / "centre-keys" / name)
         self.broker = Program("mosquitto", [_mosquitto(), "-c", str(self._broker_conf())], folder)
-        self.centre = Program("centre", [], folder)
+        self.centres: list[Program] = []
 
     def start(self) -> None:
         self.start_broker()
         if self._setting.store == "postgresql":
             self._postgres = Postgres()
+        if self.is_hollow:
+            words = [sys.executable, "-m", "bench.rig.hollow", str(self.port), str(self._plan.seed), str(self.taken)]
+            self._start_centre("hollow", [*words, *([str(self.folder / "centre-keys")] if self.trust else [])])
+            return
         config = self._centre_conf()
-        profile = self._setting.profile
+        for number in range(self._setting.consumers):
+            self._start_centre(f"centre-{number}", self._centre_words(config, number))
+
+    def _start_centre(self, name: str, words: list[str]) -> None:
+        program = Program(name, words, self.folder)
+        self.centres.append(program)
+        program.start()
+        until(lambda: _says(program, SUBSCRIBED), START_LIMIT_S, f"the subscription of {name}")
+
+    def _centre_words(self, config: Path, number: int) -> list[str]:
+        """Of consumers that share each has a name, and the first has the pages."""
+        profile = self._setting.profile if number == 0 else None
         program = ["agent.cli.entry"] if profile is None else ["bench.rig.sampled", str(profile.absolute())]
-        words = [sys.executable, "-m", *program, "centre", "run", "--config", str(config)]
-        self.centre = Program("centre", words, self.folder)
-        self.centre.start()
-        until(lambda: self._looks(SUBSCRIBED), START_LIMIT_S, "the centre's subscription")
+        words = [sys.executable, "-m", *program, "centre", "run"]
+        if self._setting.consumers > 1:
+            words += ["--name", f"centre-{number}", *(["--listen", ""] if number else [])]
+        return [*words, "--config", str(config)]
 
     def start_broker(self) -> None:
         self.broker.start()
         until(self._answers, START_LIMIT_S, "the broker's port")
 
+    def check(self) -> None:
+        """HarnessError where one of them is no more."""
+        for program in (self.broker, *self.centres):
+            program.check()
+
+    def end_centres(self) -> None:
+        for program in self.centres:
+            program.end()
+
     def end(self) -> None:
-        self.centre.end()
+        self.end_centres()
         self.broker.end()
         if self._postgres is not None:
             self._postgres.end()
 
     @property
+    def is_hollow(self) -> bool:
+        return self._setting.store == "hollow"
+
+    @property
+    def taken(self) -> Path:
+        """Where a hollow centre writes what it has, at its end."""
+        return self.folder / "taken.npy"
+
+    @property
     def url(self) -> str:
         return self._postgres.url if self._postgres else f"sqlite:///{self.folder / 'centre.db'}"
+
+    @property
+    def centre_pids(self) -> list[int]:
+        return [pid for program in self.centres for pid in program.pids]
 
     @property
     def store_pids(self) -> list[int]:
@@ -165,10 +207,6 @@ class Cast:
         if self._postgres:
             return self._postgres.size_bytes()
         return sum(path.stat().st_size for path in self.folder.glob("centre.db*"))
-
-    def _looks(self, word: str) -> bool:
-        self.centre.check()
-        return word in self.centre.log.read_text(errors="replace")
 
     def _answers(self) -> bool:
         self.broker.check()
@@ -188,7 +226,15 @@ class Cast:
         if self.trust is not None:
             text = text.replace("/etc/mosquitto/certs", str(self.trust))
         else:
-            no = ("cafile", "certfile", "keyfile", "tls_version", "require_certificate", "use_identity", "allow_anonymous")
+            no = (
+                "cafile",
+                "certfile",
+                "keyfile",
+                "tls_version",
+                "require_certificate",
+                "use_identity",
+                "allow_anonymous",
+            )
             text = "\n".join(line for line in text.splitlines() if not line.startswith(no)) + "\nallow_anonymous true\n"
             access = access.replace("user centre\n", "")
         (folder / "mosquitto.acl").write_text(access)
@@ -201,12 +247,19 @@ class Cast:
         plan, scheme = self._plan, "mqtts" if self.trust else "mqtt"
         lines = [f'broker = "{scheme}://localhost:{self.port}"', f'keys = "{self.folder / "centre-keys"}"']
         lines += [f'store = "{self.url}"', f'listen = "127.0.0.1:{_free_port()}"']
+        lines += [f'access_log = "{self.folder / "access.log"}"']
+        lines += ['share = "rig"'] if self._setting.consumers > 1 else []
         for number in range(plan.gateways):
             name = rings.name(plan.seed, number)
             lines += ["[[gateways]]", f'id = "{name}"', f'site = "{rings.SITE}"', f'bed = "bed {number}"']
         path = self.folder / "centre.toml"
         path.write_text("\n".join(lines) + "\n")
         return path
+
+
+def _says(program: Program, word: str) -> bool:
+    program.check()
+    return word in program.log.read_text(errors="replace")
 
 
 def _mosquitto() -> str:

@@ -17,8 +17,8 @@ from agent.uplink.broker import Broker
 from agent.uplink.lanes import Lane, Parcel
 from agent.uplink.pace import SECOND_NS, Backoff, Window
 from agent.uplink.receipts import Patience
-from agent.uplink.wary import TAKEN_LIMIT_BYTES
 from bench.rig import packets, rings
+from bench.rig.line import Line
 from bench.rig.rings import Ring
 from bench.rig.sheet import NEVER, Sheet
 from wire import receipt
@@ -28,7 +28,6 @@ from wire.receipt import Held, ReceiptError
 from wire.topics import Address, Class
 
 VERIFY_EVERY = 50  # of a gateway's receipts: all would cost the machine more than the centre's signing
-SUCCESS_LIMIT = 0x80
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +46,11 @@ class Gateway:
 
     def __init__(self, world: World, ring: Ring, row: int, tls: ssl.SSLContext | None) -> None:
         self.world, self.ring, self.row, self.tls = world, ring, row, tls
+        self.sheet, self.broker, self.named = world.sheet, world.broker, world.named
         self.address = Address(rings.SITE, ring.gateway)
         self.is_leaving = False
         self.is_up = False
-        self._line: Line | None = None
+        self.line: Line | None = None
         self._backoff = Backoff(random.Random(f"{world.seed} {ring.gateway}").uniform)
         self._window = Window()
         self._patience = Patience()
@@ -69,13 +69,13 @@ class Gateway:
 
     def offer(self, index: int, due: float) -> None:
         """This envelope of the ring is sealed now."""
-        sheet = self.world.sheet
+        sheet = self.sheet
         sheet.due[self.row * sheet.columns + index] = due
         sheet.counts["offered"] += 1
         self._unheld[self.ring.cls[index]][self.ring.seq[index]] = index
         self._waiting.append(index)
-        if self._line is not None and self.is_up:
-            self._pump(self._line)
+        if self.line is not None and self.is_up:
+            self._pump(self.line)
 
     async def stay_connected(self, wait_s: float) -> None:
         """As `agent.uplink.uplink` does it: its back-off between any two connections."""
@@ -100,7 +100,7 @@ class Gateway:
                 await line.accepted
             await line.ended
         except OSError as error:  # TimeoutError and ssl.SSLError among them
-            self.world.sheet.counts[f"dial_{type(error).__name__}"] += 1
+            self.sheet.counts[f"dial_{type(error).__name__}"] += 1
             unheard = unheard and isinstance(error, TimeoutError)
         finally:
             line.close()
@@ -108,15 +108,15 @@ class Gateway:
 
     def leave(self) -> None:
         self.is_leaving = True
-        if self._line is not None:
-            self._line.leave()
+        if self.line is not None:
+            self.line.leave()
 
     def begins(self, line: Line) -> None:
         """The broker accepted us: what `Uplink._begin` says, then what is owed."""
-        world, address = self.world, self.address
-        self._line, self.is_up = line, True
-        world.sheet.up[self.row] = line.now()
-        world.sheet.counts["connects"] += 1
+        address = self.address
+        self.line, self.is_up = line, True
+        self.sheet.up[self.row] = line.now()
+        self.sheet.counts["connects"] += 1
         for word, qos in (("receipt", 1), ("command", 1), ("time", 0)):
             line.write(packets.subscribe(self._number(), address.topic(word), qos))
         said = Presence("online", rings.EPOCH).pack()
@@ -126,11 +126,11 @@ class Gateway:
 
     def ends(self, line: Line) -> None:
         """What was on its way waits again, in the order of the ring."""
-        if self._line is line:
-            self._line = None
+        if self.line is line:
+            self.line = None
         if self.is_up and line.terms is not None:
             self.is_up = False
-            self.world.sheet.down[self.row] = line.now()
+            self.sheet.down[self.row] = line.now()
             self._waiting = deque(sorted({*self._waiting, *self._flying.values()}))
             self._flying.clear()
             self._flying_bytes = 0
@@ -140,7 +140,7 @@ class Gateway:
         index = self._flying.pop(mid, None)
         if index is None:  # presence
             return
-        ring, now, sheet = self.ring, line.now(), self.world.sheet
+        ring, now, sheet = self.ring, line.now(), self.sheet
         self._flying_bytes -= ring.size[index]
         cls, seq = ring.cls[index], ring.seq[index]
         if reason:
@@ -160,7 +160,7 @@ class Gateway:
     def told(self, line: Line, data: bytes) -> None:
         """A receipt."""
         self._receipts += 1
-        counts, now = self.world.sheet.counts, line.now()
+        counts, now = self.sheet.counts, line.now()
         counts["receipts"] += 1
         try:
             for held in self._read(data):
@@ -174,22 +174,22 @@ class Gateway:
         over = [index for index, at in self._resting.items() if at < limit]
         for index in over:
             del self._resting[index]
-        self.world.sheet.counts["sent_again"] += len(over)
+        self.sheet.counts["sent_again"] += len(over)
         self._waiting.extend(over)
-        if self._line is not None and self.is_up:
-            self._line.tend(now)
-            self._pump(self._line)
+        if self.line is not None and self.is_up:
+            self.line.tend(now)
+            self._pump(self.line)
 
     def _read(self, data: bytes) -> list[Held]:
         """Verified: the first, and then every so many of them."""
         if self._receipts % VERIFY_EVERY == 1:
-            self.world.sheet.counts["receipts_verified"] += 1
+            self.sheet.counts["receipts_verified"] += 1
             return receipt.read(self.world.verifier, self.ring.gateway, data).held
         said: list[Any] = cbor2.loads(data[: -receipt.SIGNATURE_BYTES])
         return [Held(*one) for one in said[3]]
 
     def _hold(self, held: Held, now: float) -> None:
-        sheet, unheld = self.world.sheet, self._unheld[held.cls]
+        sheet, unheld = self.sheet, self._unheld[held.cls]
         for seq in [seq for seq in unheld if any(first <= seq <= last for first, last in held.ranges)]:
             index = unheld.pop(seq)
             self._resting.pop(index, None)
@@ -199,7 +199,7 @@ class Gateway:
 
     def _pump(self, line: Line) -> None:
         """Hand over what the window and the broker's Receive Maximum admit."""
-        terms, sheet, ring = line.terms, self.world.sheet, self.ring
+        terms, sheet, ring = line.terms, self.sheet, self.ring
         assert terms is not None, "only what is accepted is up"
         while self._waiting and len(self._flying) < terms.receive_limit_count:
             index = self._waiting[0]
@@ -226,86 +226,3 @@ class Gateway:
             self._mid = self._mid % 65_535 + 1
             if self._mid not in self._flying:
                 return self._mid
-
-
-class Line(asyncio.Protocol):
-    """The bytes of one connection. `agreed` are classes whose topic alias the broker knows."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        loop = asyncio.get_running_loop()
-        self._gateway = gateway
-        self._transport: asyncio.Transport | None = None
-        self._rest = b""
-        self._spoke = 0.0
-        self.now = loop.time
-        self.terms: packets.Terms | None = None
-        self.agreed: set[int] = set()
-        self.accepted: asyncio.Future[None] = loop.create_future()
-        self.ended: asyncio.Future[None] = loop.create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        world, address = self._gateway.world, self._gateway.address
-        will = address.topic("state"), Presence("offline", rings.EPOCH).pack()
-        name = address.gateway if world.named else ""
-        self.write(packets.connect(address.gateway, name, world.broker.keepalive_s, TAKEN_LIMIT_BYTES, will))
-
-    def write(self, data: bytes) -> None:
-        assert self._transport is not None
-        self._spoke = self.now()
-        self._transport.write(data)
-
-    def tend(self, now: float) -> None:
-        """Keepalive."""
-        if now - self._spoke > self._gateway.world.broker.keepalive_s / 2:
-            self.write(packets.PINGREQ)
-
-    def data_received(self, data: bytes) -> None:
-        found, self._rest = packets.split(self._rest + data if self._rest else data)
-        for first, body in found:
-            kind = first >> 4
-            if kind == packets.PUBACK:
-                self._gateway.settle(self, *packets.answered(body))
-            elif kind == packets.PUBLISH:
-                self._publication(first, body)
-            elif kind == packets.CONNACK:
-                self._answer(body)
-            elif kind == packets.SUBACK and body[-1] >= SUCCESS_LIMIT:
-                self._gateway.world.sheet.counts["subscriptions_refused"] += 1
-
-    def _publication(self, first: int, body: bytes) -> None:
-        mid, topic, data = packets.heard(first, body)
-        if mid:
-            self.write(packets.puback(mid))
-        if topic.endswith(b"/receipt"):
-            self._gateway.told(self, data)
-        else:
-            self._gateway.world.sheet.counts[topic.rpartition(b"/")[2].decode()] += 1
-
-    def _answer(self, body: bytes) -> None:
-        self.terms = packets.accepted(body)
-        if self.terms.reason:
-            self._gateway.world.sheet.counts[f"connect_refused_{self.terms.reason}"] += 1
-            self.close()
-        elif not self.accepted.done():
-            self.accepted.set_result(None)
-            self._gateway.begins(self)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        lost = error if isinstance(error, OSError) else ConnectionResetError("closed")
-        if not self.accepted.done():
-            self.accepted.set_exception(lost)
-            self.accepted.exception()  # looked at: whoever waits may have gone
-        if not self.ended.done():
-            self.ended.set_result(None)
-        self._gateway.ends(self)
-
-    def leave(self) -> None:
-        if self._transport is not None:
-            self._transport.write(packets.LEAVING)
-            self._transport.close()
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()

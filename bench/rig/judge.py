@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,17 @@ class Verdict:
         return not (self.lost or self.altered or self.invented or self.readings_off or self.blocks_off)
 
 
-def judge(url: str, plan: Plan, count: int) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """`rows`: (gateway, epoch, class, seq, received in microseconds, digest). None: it keeps none of these."""
+
+    rows: Sequence[tuple[str, int, int, int, int, bytes]]
+    readings: int | None
+    blocks: int | None
+    copies: int
+
+
+def judge(stored: Stored, plan: Plan, count: int) -> Verdict:
     """`count`: how many envelopes behind the grant each gateway has said."""
     places = np.concatenate([rings.index(plan, shard) for shard in range(plan.shards)])
     columns = plan.count + 1
@@ -57,8 +68,7 @@ def judge(url: str, plan: Plan, count: int) -> Verdict:
     where = {key: at % columns for at, key in enumerate(named) if said[at]}
     digests = places["digest"].reshape(plan.gateways, columns)
     altered = invented = 0
-    rows, readings, blocks, copies = _stored(url)
-    for gateway, epoch, cls, seq, at, digest in rows:
+    for gateway, epoch, cls, seq, at, digest in stored.rows:
         number = owed.get((gateway, epoch), -1)
         place = where.pop((number, cls, seq), None)
         if place is None:
@@ -71,31 +81,42 @@ def judge(url: str, plan: Plan, count: int) -> Verdict:
     waves = int((said & (places["cls"] == Class.WAVE)).sum())
     return Verdict(
         int(said.sum()),
-        len(rows),
+        len(stored.rows),
         len(where),
         altered,
         invented,
-        readings - vitals * READINGS,
-        blocks - waves * BLOCKS,
-        copies,
+        0 if stored.readings is None else stored.readings - vitals * READINGS,
+        0 if stored.blocks is None else stored.blocks - waves * BLOCKS,
+        stored.copies,
         received,
     )
 
 
-def _stored(url: str) -> tuple[list[Any], int, int, int]:
-    """(envelopes, how many readings, blocks, and copies that were dropped)."""
+def stored(url: str) -> Stored:
+    """What a centre's store has."""
     table, gateway = schema.ENVELOPE, schema.GATEWAY
     asked = select(gateway.c.gateway, table.c.epoch, table.c.cls, table.c.seq, table.c.received, table.c.digest)
+    counted = (select(func.count()).select_from(one) for one in (schema.NUMERIC, schema.BLOCK))
     engine = create_engine(url)
     try:
         with engine.connect() as connection:
-            rows = connection.execute(asked.join(gateway, gateway.c.gw == table.c.gw)).all()
-            counted = (select(func.count()).select_from(one) for one in (schema.NUMERIC, schema.BLOCK))
-            counts = [connection.execute(one).scalar() for one in counted]
+            rows: Any = connection.execute(asked.join(gateway, gateway.c.gw == table.c.gw)).all()
+            readings, blocks = (connection.execute(one).scalar_one() for one in counted)
             copies = connection.execute(select(func.sum(schema.SEQUENCE.c.duplicates))).scalar()
     finally:
         engine.dispose()
-    return list(rows), int(counts[0] or 0), int(counts[1] or 0), int(copies or 0)
+    return Stored(rows, readings, blocks, int(copies or 0))
+
+
+def taken(path: Path) -> Stored:
+    """What a hollow centre had."""
+    with path.open("rb") as file:
+        found, copies = np.load(file), np.load(file)
+    rows: Any = [
+        (gateway.decode(), EPOCH, cls, seq, at, digest.ljust(32, b"\0"))
+        for gateway, cls, seq, at, digest in found.tolist()
+    ]
+    return Stored(rows, None, None, int(copies[0]))
 
 
 def joined(sheets: Sequence[Sheet], word: str) -> Floats:

@@ -1,8 +1,9 @@
 """What each simulated gateway will say, sealed before the clock starts: `wire` does it, as in a gateway.
 
-A ring is the first `count` envelopes of one epoch of one gateway behind its grant: vitals and waves in turn, four seconds
-of a bed each, so that 0.5 envelopes a second are an interval of 4 s; each thirtieth is a manifest. A bed is four numerics a
-second, three leads of a real ECG at 500 Hz and a pleth at 125 Hz. Rings lie on the disk by shard, for they are what takes the time.
+A ring is the first `count` envelopes of one epoch of one gateway behind its grant, four seconds of a bed each; each
+thirtieth is a manifest. The bed `waves` has vitals and waves in turn, so that 0.5 envelopes a second are an interval of
+4 s: four numerics a second, three leads of a real ECG at 500 Hz and a pleth at 125 Hz. The bed `numerics` has vitals
+alone. Rings lie on the disk by shard, for they are what takes the time.
 """
 
 from __future__ import annotations
@@ -43,12 +44,13 @@ PLACE = np.dtype([("gateway", "u4"), ("cls", "u1"), ("seq", "u4"), ("at", "u8"),
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`count` envelopes behind the grant for each of `gateways`, in `shards` files; all from `seed`."""
+    """`count` envelopes behind the grant of each gateway, in `shards` files; all from `seed`. `bed`: see above."""
 
     gateways: int
     count: int
     shards: int
     seed: int = 1
+    bed: str = "waves"
 
     def numbers(self, shard: int) -> range:
         """The gateways of a shard."""
@@ -104,7 +106,7 @@ def make(plan: Plan, jobs: int = 2) -> float:
 
 def read(plan: Plan, shard: int) -> list[Ring]:
     """The rings of a shard, mapped: what nobody says costs no memory."""
-    blob = memoryview(np.memmap(plan.folder / f"{shard}.bin", np.uint8, "r"))
+    blob = np.memmap(plan.folder / f"{shard}.bin", np.uint8, "r").data
     places = index(plan, shard)
     return [
         Ring(name(plan.seed, number), places[n * (plan.count + 1) : (n + 1) * (plan.count + 1)], blob)
@@ -139,38 +141,37 @@ def _life(plan: Plan, number: int) -> Iterator[tuple[int, int, bytes]]:
             assert manifest is not None, "something was sealed since the last one"
             made.append(manifest)
             continue
-        cls = (Class.VITAL, Class.WAVE)[turn % 2]
-        said = bundle.pack_wave(_wave(number, turn)) if turn % 2 else bundle.pack_vital(_vital(number, turn))
-        made.append(sealer.seal(cls, said))
+        second, is_wave = (turn * SECONDS, False) if plan.bed == "numerics" else (turn // 2 * SECONDS, turn % 2 == 1)
+        if is_wave:
+            made.append(sealer.seal(Class.WAVE, bundle.pack_wave(_wave(number, second))))
+        else:
+            made.append(sealer.seal(Class.VITAL, bundle.pack_vital(_vital(number, second))))
         turn += 1
     for header, data in made:
         yield int(header.cls), header.seq, data
 
 
-def _vital(number: int, turn: int) -> list[Record]:
-    """Four seconds of readings, from the end of second `turn` * 2 on; the first vital introduces the bed."""
-    begins = turn * SECONDS * 500_000
+def _vital(number: int, begins: int) -> list[Record]:
+    """Readings of the seconds from `begins` on; the first vital introduces the bed."""
     said: list[Record] = []
-    if turn == 0:
+    if begins == 0:
         bed = f"bed {number}"
         boot = hashlib.sha256(bed.encode()).digest()[:16]
         said = [Boot(1, boot, 1), Anchor(1, clock.FLOOR_UTC_US, 5000, "ntp"), SessionAt(1, 0, "open", ""), _CATALOGUE]
         said.append(Association(1, "none", "unvalidated", "", "", bed))
-    for second in range(SECONDS):
-        at = begins + (second + 1) * 1_000_000
-        said += [NumericAt(at, n, middle + (turn + second + n) % 3) for n, (_, middle, _) in enumerate(NUMERICS)]
+    for second in range(begins + 1, begins + SECONDS + 1):
+        readings = (middle + (second + n) % 3 for n, (_, middle, _) in enumerate(NUMERICS))
+        said += [NumericAt(second * 1_000_000, n, reading) for n, reading in enumerate(readings)]
     return said
 
 
-def _wave(number: int, turn: int) -> list[Block]:
-    """The same four seconds of waves."""
-    second = (turn - 1) * SECONDS // 2
-    t, streams = (second + SECONDS) * 1_000_000, len(NUMERICS)
-    coded = _coded()[(number + turn) % len(_coded())]
-    rates = (ECG_HZ, PLETH_HZ)
-    firsts = (streams, streams + BANDS[0])
+def _wave(number: int, begins: int) -> list[Block]:
+    """Waves of the same seconds."""
+    t, streams = (begins + SECONDS) * 1_000_000, len(NUMERICS)
+    coded = _coded()[(number + begins) % len(_coded())]
+    firsts, rates = (streams, streams + BANDS[0]), (ECG_HZ, PLETH_HZ)
     return [
-        Block(t, first, rows, second * rate, SECONDS * rate, data)
+        Block(t, first, rows, begins * rate, SECONDS * rate, data)
         for first, rows, rate, data in zip(firsts, BANDS, rates, coded, strict=True)
     ]
 
@@ -195,7 +196,8 @@ def _coded() -> list[tuple[bytes, bytes]]:
 
 _STREAMS = [StreamInfo(n, channel, 0, unit) for n, (channel, _, unit) in enumerate(NUMERICS)]
 _STREAMS += [
-    StreamInfo(4 + n, f"ecg.{lead}", 0, "mV", (ECG_HZ, 1), (1, 800), (0, 1), 16) for n, lead in enumerate(("i", "ii", "v1"))
+    StreamInfo(4 + n, f"ecg.{lead}", 0, "mV", (ECG_HZ, 1), (1, 800), (0, 1), 16)
+    for n, lead in enumerate(("i", "ii", "v1"))
 ]
 _STREAMS += [StreamInfo(7, "pleth", 0, "1", (PLETH_HZ, 1), (1, 1), (0, 1), 12)]
 _CATALOGUE = Catalogue(1, 0, "lab_bed", "crc", "/dev/lab/bed", "wardlink", "made", "", "1", _STREAMS)

@@ -1,7 +1,7 @@
 """The centre under a sampler: `python -m bench.rig.sampled FILE centre run --config ...`.
 
-A thread looks, 200 times a second, at where every other thread is that does not wait for something to do. At the end FILE
-gets a line for each function: the share of the looks at which it was on a thread's stack, and on top of one.
+A thread looks, 200 times a second, at where every other thread is that does not wait for something to do. At the end
+FILE gets a line for each function: the share of the looks at which it was on a thread's stack, and on top of one.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Sampler(threading.Thread):
         self.join()
         total = max(1, self.top.total())
         rows = [
-            f"{100 * seen / total:5.1f} {100 * self.top[name] / total:5.1f} {name}" for name, seen in self.on.most_common()
+            f"{100 * seen / total:5.1f} {100 * self.top[name] / total:5.1f} {name}"
+            for name, seen in self.on.most_common()
         ]
         return [f"{total} looks", "   on   top (per cent)", *rows[:LINES]]
 

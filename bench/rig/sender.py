@@ -1,4 +1,4 @@
-"""A process of some thousand simulated gateways on one asyncio loop. Its orders come by a pipe, its account goes back."""
+"""A process of some thousand simulated gateways on one asyncio loop; orders come by a pipe, its account goes back."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def run(post: Post, pipe: Connection) -> None:
     """The process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us ends us
     more = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (more if more == resource.RLIM_INFINITY else min(more, FILES_LIMIT), more))
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (more if more == resource.RLIM_INFINITY else min(more, FILES_LIMIT), more)
+    )
     asyncio.run(Sender(post, pipe).run())
 
 

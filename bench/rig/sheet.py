@@ -1,4 +1,4 @@
-"""When what happened to each envelope of a shard: seconds of the machine's monotonic clock, which all processes share."""
+"""When what happened to each envelope of a shard: seconds of the machine's monotonic clock, which all share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys and certificates of a rig, by the product's own code (`centre.fleet.certify`), and as each program wants its folder."""
+"""Keys and certificates of a rig, by the product's own code, and as each program wants its folder."""
 
 from __future__ import annotations
 
