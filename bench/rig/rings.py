@@ -33,6 +33,7 @@ from wire.topics import Class
 SITE, EPOCH = "demo", 1
 SECONDS = 4  # of a bed, in one vital or one wave
 MANIFEST_EVERY = 30
+ALONE_LIMIT_COUNT = 5000  # fewer envelopes are made before other processes have started
 ECG_HZ, PLETH_HZ, LEADS = 500, 125, (0, 1, 6)
 NUMERICS = (("ecg.hr", 72, "/min"), ("spo2", 97, "%"), ("spo2.pr", 71, "/min"), ("resp.rr", 14, "/min"))
 READINGS = SECONDS * len(NUMERICS)  # of one vital
@@ -98,8 +99,12 @@ def make(plan: Plan, jobs: int = 2) -> float:
     if not (plan.folder / "whole").exists():
         shutil.rmtree(plan.folder, ignore_errors=True)
         plan.folder.mkdir(parents=True)
-        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            list(pool.map(_write, [plan] * plan.shards, range(plan.shards)))
+        if plan.gateways * plan.count < ALONE_LIMIT_COUNT:
+            for shard in range(plan.shards):
+                _write(plan, shard)
+        else:
+            with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+                list(pool.map(_write, [plan] * plan.shards, range(plan.shards)))
         (plan.folder / "whole").touch()
     return (clock.now() - began) / 1e9
 
