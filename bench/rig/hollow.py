@@ -12,6 +12,7 @@ import hashlib
 import signal
 import ssl
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from bench.rig import packets, rings
 from centre import clock, receipts
 from centre.config import Config, tls_files
 from centre.receipts import Schedule
-from centre.subscriber import PACKET_LIMIT_BYTES, QUEUE_LIMIT_DELIVERIES, WORDS, tls
+from centre.subscriber import KEEPALIVE_S, PACKET_LIMIT_BYTES, QUEUE_LIMIT_DELIVERIES, SESSION_LIMIT_S, WORDS, tls
 from wire import topics
 from wire.envelope import header_of
 from wire.ranges import Ranges
@@ -40,6 +41,8 @@ class Hollow(asyncio.Protocol):
         self._signer = rings.centre_signer(seed)
         self._rest = b""
         self._mid = 0
+        self.is_lost = asyncio.Event()
+        self.is_lost.set()
         self._schedule = Schedule()
         self._starts: dict[str, bytes] = {}
         self._held: dict[str, dict[int, Ranges]] = {}
@@ -49,8 +52,14 @@ class Hollow(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self.is_lost.clear()
+        self._rest = b""
         limits = packets.receive_limit(QUEUE_LIMIT_DELIVERIES) + packets.packet_limit(PACKET_LIMIT_BYTES)
-        transport.write(packets.connect("centre", "", 60, limits, None))
+        limits += packets.session_limit(SESSION_LIMIT_S)
+        transport.write(packets.connect("centre", "", KEEPALIVE_S, limits, None))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_lost.set()
 
     def data_received(self, data: bytes) -> None:
         found, self._rest = packets.split(self._rest + data if self._rest else data)
@@ -68,8 +77,14 @@ class Hollow(asyncio.Protocol):
                 print("broker connected", flush=True)
         self._transport.write(b"".join(out))
 
-    def tell(self) -> None:
-        """Receipts that are due."""
+    async def telling(self) -> None:
+        """Receipts when they are due."""
+        while True:
+            if not self.is_lost.is_set():
+                self._tell()
+            await asyncio.sleep(TELL_EVERY_S)
+
+    def _tell(self) -> None:
         for address in self._schedule.due(clock.monotonic_s()):
             gateway = address.gateway
             start = self._starts.get(gateway, bytes(8))
@@ -106,13 +121,28 @@ async def run(port: int, seed: int, out: Path, keys: str) -> None:
     hollow = Hollow(seed)
     context: ssl.SSLContext | None = tls(*tls_files(Config(broker="mqtts://localhost", keys=keys))) if keys else None
     name = "localhost" if context else None
-    await loop.create_connection(lambda: hollow, "127.0.0.1", port, ssl=context, server_hostname=name)
+    telling, attempt = asyncio.create_task(hollow.telling()), 0
     while not over.is_set():
-        hollow.tell()
-        await asyncio.sleep(TELL_EVERY_S)
+        try:
+            await loop.create_connection(lambda: hollow, "127.0.0.1", port, ssl=context, server_hostname=name)
+            attempt = 0
+            await _first(over, hollow.is_lost)
+        except OSError:
+            attempt += 1
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), 0 if over.is_set() else clock.retry_s(attempt))
+    telling.cancel()
     with out.open("wb") as file:
         np.save(file, np.array(hollow.rows, TAKEN))
         np.save(file, np.array([hollow.copies]))
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Until one of them is set."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for one in waiting:
+        one.cancel()
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP, DISCONNECT = 2, 3, 4, 9, 13, 14
 PINGREQ = b"\xc0\x00"
 LEAVING = b"\xe0\x00"
 RECEIVE_LIMIT_COUNT = 65_535  # where the broker says nothing
-_RECEIVE_MAXIMUM, _TOPIC_ALIAS_MAXIMUM, _TOPIC_ALIAS, _MAXIMUM_PACKET = 0x21, 0x22, 0x23, 0x27
+_RECEIVE_MAXIMUM, _TOPIC_ALIAS_MAXIMUM, _TOPIC_ALIAS, _MAXIMUM_PACKET, _SESSION_EXPIRY = 0x21, 0x22, 0x23, 0x27, 0x11
 _TWO_BYTES = {_RECEIVE_MAXIMUM, _TOPIC_ALIAS_MAXIMUM, _TOPIC_ALIAS, 0x13}
-_FOUR_BYTES = {_MAXIMUM_PACKET, 0x02, 0x11, 0x18}
+_FOUR_BYTES = {_MAXIMUM_PACKET, _SESSION_EXPIRY, 0x02, 0x18}
 _ONE_BYTE = {0x01, 0x17, 0x19, 0x24, 0x25, 0x28, 0x29, 0x2A}
 
 
@@ -34,15 +34,19 @@ class Terms:
 
 
 def connect(client_id: str, name: str, keepalive_s: int, limits: bytes, will: tuple[str, bytes] | None) -> bytes:
-    """Clean start, a session that ends with the connection, a retained Will of QoS 1. `name` empty: the certificate's.
+    """With a retained Will of QoS 1 a gateway: clean start; without one a centre, whose session goes on.
 
-    `limits`: properties, as `packet_limit` makes them.
+    `name` empty: the certificate's. `limits`: properties, as the functions below make them.
     """
-    flags = 0x02 | (0x2C if will else 0) | (0x80 if name else 0)
+    flags = (0x2E if will else 0) | (0x80 if name else 0)
     body = _text("MQTT") + struct.pack(">BBH", 5, flags, keepalive_s) + _size(len(limits)) + limits + _text(client_id)
     if will is not None:
         body += b"\0" + _text(will[0]) + len(will[1]).to_bytes(2) + will[1]
     return _packet(0x10, body + (_text(name) if name else b""))
+
+
+def session_limit(seconds: int) -> bytes:
+    return bytes([_SESSION_EXPIRY]) + seconds.to_bytes(4)
 
 
 def packet_limit(count_bytes: int) -> bytes:
