@@ -23,7 +23,7 @@ def steady(plan: Plan, setting: Setting, load: Load) -> Json:
     with stage(plan, setting) as here:
         met_s = here.meet()
         tell(f"{plan.gateways} gateways connected and believed in {met_s:.1f} s")
-        before = here.use()
+        before, empty_bytes = here.use(), here.cast.store_bytes()
         began = here.offer(load)
         here.pass_until(began + load.lasts_s)
         offering, memory = here.use(), here.memory()
@@ -32,7 +32,7 @@ def steady(plan: Plan, setting: Setting, load: Load) -> Json:
         sheets, counts = here.senders.report(), here.senders.counts()
         shift = time.time() - time.monotonic()
         here.senders.say("end")
-        stored_bytes = here.cast.store_bytes()
+        grown_bytes = here.cast.store_bytes() - empty_bytes
         verdict = here.judged(load)
     return {
         **asked(plan, setting, load),
@@ -45,8 +45,8 @@ def steady(plan: Plan, setting: Setting, load: Load) -> Json:
         "use_offering": offering.since(before),
         "cpu_us_per_envelope": _per(after.since(before)["cpu_s"], plan.gateways * load.count),
         "memory_mib": memory,
-        "store_mb": round(stored_bytes / 1e6, 1),
-        "store_bytes_per_envelope": round(stored_bytes / max(1, verdict.stored)),
+        "store_mb": round(grown_bytes / 1e6, 1),
+        "store_bytes_per_envelope": round(grown_bytes / max(1, verdict.stored - plan.gateways)),
         "envelope_bytes": round(float(np.mean(_sizes(plan, load.count))), 1),
         "made_s": round(made_s, 1),
         "met_s": round(met_s, 1),
