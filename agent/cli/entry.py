@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from agent import VERSION
 from agent.cli.talk import EX_CONFIG, CommandError, Help, fail
 from config.load import ConfigError
 
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="wardlink", description="the gateway at the hospital bed", formatter_class=Help
     )
+    parser.add_argument("--version", action="version", version=VERSION)
     commands = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for verb in words[:1] if words[:1] and words[0] in VERBS else VERBS:  # only the verb that is asked for is loaded
         importlib.import_module(f"agent.cli.{verb.replace('-', '_')}").add(commands)

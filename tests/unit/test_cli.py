@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agent import VERSION
 from agent.cli.entry import VERBS, main
 from agent.health import notify, status
 from agent.lab import keyring
@@ -268,3 +269,8 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     program.stderr.close()
     assert program.wait(10) == 0
     assert b"Traceback" not in said
+
+
+def test_it_says_its_version(wardlink) -> None:
+    said = wardlink("--version")
+    assert (said.code, said.out) == (0, f"{VERSION}\n")
