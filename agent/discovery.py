@@ -28,7 +28,7 @@ from agent.sessions.hearing import Hearing
 from agent.sessions.ward import Ward
 from agent.tapes import Tapes
 from agent.world import World
-from drivers import registry
+from drivers import lines, registry
 from drivers.contract import Driver, Serial
 
 log = logging.getLogger("wardlink.discovery")
@@ -139,7 +139,7 @@ class Discovery:
             self.once(f"port {spot.place}", spot.task.result)
         elif spot.task is not None:
             spot.task.cancel()
-        wish = Wish(registry.all_drivers, tuple(map(self.world.driver, askable)))
+        wish = Wish(lines.shelf, registry.all_drivers, tuple(map(self.world.driver, askable)))
         known = self._known.get(spot.place)
         if known:
             wish.last, wish.known = Serial(*known.line), known.driver if known.is_asked else ""

@@ -10,8 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from drivers.contract import Driver, Integrity, Numeric, Output, Send, Wave
+from drivers.contract import Integrity, Numeric, Output, Send, Wave
+
+if TYPE_CHECKING:
+    from drivers.lines import Kind
 
 FRAMES = 3
 PLAIN_BYTES = 40  # in a row, where nothing protects them
@@ -43,7 +47,7 @@ class Verdict:
 class Ear:
     """One driver on trial. Who is asked for may send (`agent.ports.asking`): then `sends` gathers what it says."""
 
-    def __init__(self, kind: type[Driver]) -> None:
+    def __init__(self, kind: Kind) -> None:
         self.driver = kind.unpinned()
         self.is_broken = False
         self.is_asked = False
@@ -151,7 +155,7 @@ class Ear:
 class Trial:
     """The drivers of one line setting. `bytes` is what was heard at it."""
 
-    def __init__(self, kinds: Iterable[type[Driver]]) -> None:
+    def __init__(self, kinds: Iterable[Kind]) -> None:
         self.ears = [Ear(kind) for kind in kinds]
         self.heard_bytes = 0
 

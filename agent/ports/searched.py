@@ -24,6 +24,7 @@ from drivers.contract import Driver, Serial
 
 if TYPE_CHECKING:
     from agent.ports.asking import Asked
+    from drivers.lines import Kind
 
 AGAIN = (CHANGED, UNANSWERED)
 RETRY_S = 0.3
@@ -41,11 +42,14 @@ class Blank:
 class Wish:
     """What is wanted of a search: all drivers there are, and those of them that an engineer allowed to ask here.
 
+    `kinds` gives them for listening, mostly not loaded; `loaded` gives them where somebody is asked.
+
     `last`, `known`: the setting and the driver of last time; `talker`: who was understood here by listening since the
     adapter was plugged in. Nobody is asked where one was.
     """
 
-    kinds: Callable[[], tuple[type[Driver], ...]]
+    kinds: Callable[[], tuple[Kind, ...]]
+    loaded: Callable[[], tuple[type[Driver], ...]]
     askable: tuple[type[Driver], ...] = ()
     last: Serial | None = None
     known: str = ""
@@ -128,7 +132,7 @@ class SearchedPort:
             return Seek(wish.kinds(), now, wish.last)
         from agent.ports.asking import Asker  # noqa: PLC0415  most gateways never ask
 
-        return Asker(wish.kinds(), now, wish.last, wish.askable, wish.known, self.asked)
+        return Asker(wish.loaded(), now, wish.last, wish.askable, wish.known, self.asked)
 
     def _over(self) -> None:
         if self._search is not None:

@@ -11,9 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from agent.ports.evidence import FRAMES, Trial, Verdict
 from drivers.contract import Driver, Integrity, Serial
+
+if TYPE_CHECKING:
+    from drivers.lines import Kind, Shelved
 
 SECOND_NS = 1_000_000_000
 PATIENCE_NS = 1_200_000_000  # from the first byte at a setting, where nobody has found a frame: a line a second is slow
@@ -25,6 +29,7 @@ NEAR_NS = 8 * SECOND_NS  # where somebody has found one; since the last one, whi
 NEAR_LIMIT_NS = 60 * SECOND_NS
 UNKNOWN_NS = 20 * SECOND_NS  # NUR-01: then it is said that nobody knows this device
 KEPT_LIMIT_BYTES = 262_144
+K = TypeVar("K", bound="type[Driver] | Shelved")
 PROOF = {
     Integrity.NONE: "one after the other; nothing protects them",
     Integrity.SUM: "each with its checksum",
@@ -57,8 +62,8 @@ class Found:
 class Seek:
     """`line` is how the port should be set now; `words` says how far it has come, for a person."""
 
-    def __init__(self, kinds: Iterable[type[Driver]], now: int, first: Serial | None = None) -> None:
-        """`first`: the setting at which somebody was understood here before."""
+    def __init__(self, kinds: Iterable[Kind], now: int, first: Serial | None = None) -> None:
+        """`first`: the setting at which somebody was understood here before. Loaded are only drivers of `line`."""
         self._settings = sorted(settings_of(kinds), key=lambda setting: setting[0] != first)
         self._at = 0
         self._began = now
@@ -176,12 +181,12 @@ class Seek:
             self._kept_bytes -= len(self._heard.pop(0)[1])
 
     def _kind(self, driver_id: str) -> type[Driver]:
-        return next(kind for kind in self._settings[self._at][1] if kind.info.id == driver_id)
+        return next(type(ear.driver) for ear in self._trial.ears if ear.driver.info.id == driver_id)
 
 
-def settings_of(kinds: Iterable[type[Driver]]) -> list[tuple[Serial, tuple[type[Driver], ...]]]:
+def settings_of(kinds: Iterable[K]) -> list[tuple[Serial, tuple[K, ...]]]:
     """Every line setting that a driver claims, with all who claim it; those of many drivers first."""
-    found: dict[tuple[int, int, str, int], tuple[Serial, list[type[Driver]]]] = {}
+    found: dict[tuple[int, int, str, int], tuple[Serial, list[K]]] = {}
     for kind in kinds:
         for claim in kind.info.claims:
             if isinstance(claim, Serial):

@@ -57,6 +57,7 @@ class Centre:
         self.refuses_for = 0  # statements until the database fails; 0: it does not
         self.counts = Counts()
         self.received: list[bytes] = []  # receipts it signed, for an intruder to replay
+        self.commanded: list[bytes] = []  # commands, the same
         self.commits = 0
 
     def start(self) -> None:
@@ -193,6 +194,7 @@ class Centre:
             if wanted:
                 self._count("centre asks")
                 data = self._asking.made(self._signer, address, holes, self.utc_us(), wanted)
+                self.commanded.append(data)
                 self._broker.say(address.topic("command"), data, retain=False)
         self._soon(self._ask, HOLE_LEAST_S)
 

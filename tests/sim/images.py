@@ -11,10 +11,12 @@ import hashlib
 import sqlite3
 
 from tests.sim.stage import Stage
+from wire import command
 from wire.receipt import read
 
 IMAGES = 0.15  # of all stories
 REPLAYS = 30
+COMES_S = 5.0
 
 
 def storm(stage: Stage, length_s: float) -> None:
@@ -44,6 +46,21 @@ def _put_back(stage: Stage, dice, image) -> None:
     for _ in range(REPLAYS if said else 0):
         data = dice.choice(said)
         stage.timeline.after(dice.uniform(0.0, 120.0), stage.broker.say, stage.address.topic("receipt"), data, False)
+    for data in stage.centre.commanded[-REPLAYS:]:
+        at = dice.uniform(0.0, 120.0)
+        stage.timeline.after(at, stage.broker.say, stage.address.topic("command"), data, False)
+        stage.timeline.after(at + COMES_S, _obeys_its_own, stage)
+
+
+def _obeys_its_own(stage: Stage) -> None:
+    """What it took was for this start, not for another one of the same number."""
+    gateway, verifier = stage.machine.gateway, stage.centre._signer.public_key()
+    asked = [command.read(verifier, stage.address.gateway, data) for data in stage.centre.commanded]
+    starts = {one.nonce: one.start for one in asked}
+    if gateway is not None and not {starts[nonce] for nonce in gateway.obeying._answers} <= {
+        gateway.keeping.spool.nonce
+    }:
+        stage.problem("a command for another start was obeyed")
 
 
 def number_is_used(stage: Stage) -> bool:
