@@ -6,8 +6,8 @@ from pathlib import Path
 
 KEY_SOURCE_FILE = "keysource"  # in the runtime folder; written by the image when it opens the partition
 WORDS = {
-    "otp": "the data partition opens with a key burnt into this board: the card alone cannot be read",
-    "tpm2": "the data partition opens with this board's TPM: the card alone cannot be read",
+    "otp": "a key burnt into this board opens the data partition: the card alone should be unreadable (untried)",
+    "tpm2": "this board's TPM opens the data partition: the card alone should be unreadable (tried with emulated ones)",
     "none": "the key of the data partition lies on the same card: whoever has the card can read it",
 }
 

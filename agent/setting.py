@@ -59,7 +59,7 @@ class Machine:
 
     def apply(self) -> Standing:
         """What lies on the boot partition, from now on. What is wrong is in the standing, never raised but OSError."""
-        from agent.judging import judged  # noqa: PLC0415  `watch` loads no drivers: it only goes back
+        from agent.judging import judged  # noqa: PLC0415  drivers: `watch` only goes back
 
         kept = self.kept
         good, trial, refused = kept.good(), kept.trial(), kept.refused()

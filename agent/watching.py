@@ -11,13 +11,14 @@ from pathlib import Path
 import msgspec
 
 from agent import again
-from agent.health import causes, status
+from agent.health import causes, net, status
 from agent.setting import RESTART, Machine
 from agent.setup import standing
 from agent.setup.render import VOUCHER
 from config import codes
 
 TICK_S = 5.0
+SOON_S = 0.5  # until the voucher is tried: the network comes up in these seconds
 ENROL_S = 30.0
 ENROL_LIMIT_S = 180.0
 
@@ -45,12 +46,17 @@ class Watch:
         self._tried = Enrolled()
         self._is_late = False
 
+    @property
+    def pause_s(self) -> float:
+        """Until the next step."""
+        return SOON_S if self._enrol_at == 0 and (self._machine.root / VOUCHER).is_file() else TICK_S
+
     def step(self, now: int) -> bool:
         """Looks, and does what is due. True once nothing is left to be done."""
         kept = self._machine.kept
         trial = kept.trial()
         voucher = self._machine.root / VOUCHER
-        if voucher.is_file() and not self._tried.final and now >= self._enrol_at:
+        if voucher.is_file() and not self._tried.final and now >= self._enrol_at and self._may_reach(now):
             self._enrol_at = now + int(ENROL_S * 1e9)
             self._take(voucher)
         if trial is None:
@@ -71,6 +77,11 @@ class Watch:
             cause = self._cause()
             self._machine.fail(cause.code or codes.UNREACHED, cause.what, cause.next, trial, "trial")
         return False
+
+    def _may_reach(self, now: int) -> bool:
+        """Without an address the first attempt is lost, and the next is due in half a minute."""
+        found = net.look(self._machine.root)
+        return found is None or found.addressed or now - self._begun >= int(ENROL_S * 1e9)
 
     def _take(self, voucher: Path) -> None:
         self._tried = self._enrol(voucher.parent)

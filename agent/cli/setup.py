@@ -57,11 +57,11 @@ def _watch(args: argparse.Namespace) -> int:
 
     from agent import clock
     from agent.setting import Machine
-    from agent.watching import TICK_S, Watch
+    from agent.watching import Watch
 
     watch = Watch(Machine(args.root, args.boot), clock.now())
     while not watch.step(clock.now()):
-        time.sleep(TICK_S)
+        time.sleep(watch.pause_s)
     return 0
 
 

@@ -1,6 +1,7 @@
 """The machine's own network, as the kernel tells it: what is linked, has an address, and has a way out.
 
-/proc/net/route and /proc/net/ipv6_route (proc(5)); /sys/class/net/*/carrier (the kernel's ABI/testing/sysfs-class-net).
+/proc/self/net/route and ipv6_route (proc(5); /proc/net is hidden from a unit that sees processes alone);
+/sys/class/net/*/carrier (the kernel's ABI/testing/sysfs-class-net).
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ def look(root: Path = Path("/")) -> Net | None:
     if not folder.is_dir():
         return None
     linked = tuple(sorted(one.name for one in folder.iterdir() if one.name != "lo" and _text(one / "carrier") == "1"))
-    four = [line.split() for line in _text(root / "proc/net/route").splitlines()[1:]]
+    four = [line.split() for line in _text(root / "proc/self/net/route").splitlines()[1:]]
     routes = [(words[0], words[1], int(words[3], 16)) for words in four if len(words) > 7]
-    six = [line.split() for line in _text(root / "proc/net/ipv6_route").splitlines()]
+    six = [line.split() for line in _text(root / "proc/self/net/ipv6_route").splitlines()]
     wide = [words for words in six if len(words) > 9 and words[9] != "lo" and not words[0].startswith(("fe80", "ff"))]
     addressed = any(flags & _UP and name != "lo" for name, _, flags in routes)
     routed = any(to == "00000000" and flags & _UP for _, to, flags in routes)

@@ -174,17 +174,28 @@ def test_a_signature_holds_for_its_file_and_its_key(tmp_path: Path) -> None:
         release.verify(file, key.with_name("image.pub"))
 
 
-def test_imager_gets_what_it_asks_for(tmp_path: Path) -> None:
+# rpi-imager, doc/json-schema/os-list-schema.json (commits 05f1c4db and 71754dd1): beside `imager` and `os_list` the top
+# has no key; an entry that is an image must have these, of these types, and may have others; .zst is read since 1.7.
+IMAGER_TEXTS = ("name", "description", "icon", "url", "extract_sha256", "release_date")
+IMAGER_NUMBERS = ("extract_size", "image_download_size")
+
+
+def test_imager_gets_what_its_schema_asks_for(tmp_path: Path) -> None:
     for name in ("i.img", "i.img.zst", "i.img.bmap"):
         (tmp_path / name).write_bytes(name.encode())
     made = release.Image("1", "rpi", tmp_path / "i.img", tmp_path / "i.img.zst", tmp_path / "i.img.bmap")
-    (entry,) = release.imager_list(made, "https://example.org/")["os_list"]  # type: ignore[misc]
-    needed = (
-        "name description icon url extract_size extract_sha256 image_download_size release_date devices init_format"
-    )
-    assert set(needed.split()) <= set(entry)
+    listed = json.loads(release.written(release.imager_list(made, "https://example.org/")))
+    assert set(listed) == {"os_list"}
+    (entry,) = listed["os_list"]
+    assert all(type(entry[key]) is str for key in IMAGER_TEXTS)
+    assert all(type(entry[key]) is int for key in IMAGER_NUMBERS)
+    assert type(entry["init_format"]) is str
+    assert all(type(one) is str for one in entry["devices"])
+    assert not {"subitems", "subitems_url"} & set(entry), "those make it a folder"
     assert entry["extract_size"] == 5
+    assert entry["extract_sha256"] == hashlib.sha256(b"i.img").hexdigest(), "else Imager writes no first MB"
     assert entry["url"] == "https://example.org/i.img.zst"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", entry["release_date"])
 
 
 def test_a_sector_is_a_sector() -> None:

@@ -56,9 +56,9 @@ def machine(root: Path, carrier: str = "1", routes: str = LOCAL + OUT, routes6: 
     for name, text in (("eth0", carrier), ("lo", "1")):
         (root / "sys/class/net" / name).mkdir(parents=True, exist_ok=True)
         (root / "sys/class/net" / name / "carrier").write_text(f"{text}\n")
-    (root / "proc/net").mkdir(parents=True, exist_ok=True)
-    (root / "proc/net/route").write_text(ROUTE + routes)
-    (root / "proc/net/ipv6_route").write_text(routes6)
+    (root / "proc/self/net").mkdir(parents=True, exist_ok=True)
+    (root / "proc/self/net/route").write_text(ROUTE + routes)
+    (root / "proc/self/net/ipv6_route").write_text(routes6)
     return net.look(root)
 
 

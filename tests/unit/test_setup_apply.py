@@ -13,7 +13,7 @@ from agent.health.status import LinkStatus, SpoolStatus, Status
 from agent.setting import Machine
 from agent.setup import standing
 from agent.setup.render import VOUCHER
-from agent.watching import ENROL_S, Enrolled, Watch
+from agent.watching import ENROL_S, SOON_S, TICK_S, Enrolled, Watch
 from config import codes
 from wire.voucher import Voucher
 
@@ -229,6 +229,29 @@ def test_the_voucher_is_used_once_and_a_refused_one_is_told(board: Board) -> Non
     assert "systemctl restart wardlink" in board.ran
     assert board.apply().state == "done"
     assert not (board.root / VOUCHER).exists()
+
+
+def test_the_voucher_waits_for_an_address_but_not_for_ever(board: Board) -> None:
+    text = Voucher("north", 1 << 60, bytes(32), "", bytes(range(20))).text()
+    board.apply(GOOD + f'voucher = "{text}"\n')
+    asked: list[Path] = []
+
+    def enrol(folder: Path) -> Enrolled:
+        asked.append(folder)
+        return Enrolled("nobody answers", "it is tried again")
+
+    (board.root / "sys/class/net/eth0").mkdir(parents=True)
+    watch = Watch(board.machine(), 0, enrol)
+    assert (watch.step(SECOND), len(asked), watch.pause_s) == (False, 0, SOON_S)
+    route = board.root / "proc/self/net/route"
+    route.parent.mkdir(parents=True)
+    route.write_text("Iface\tDestination\neth0\t000A0A0A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n")
+    watch.step(2 * SECOND)
+    assert (len(asked), watch.pause_s) == (1, TICK_S)
+    route.unlink()
+    late = Watch(board.machine(), 0, enrol)
+    late.step(int(ENROL_S * 1e9))
+    assert len(asked) == 2, "and then says why it fails"
 
 
 def test_imagers_file_is_read_once_and_kept_below(board: Board) -> None:

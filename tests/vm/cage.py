@@ -29,8 +29,10 @@ def tried(unit: str, words: Sequence[str]) -> list[str]:
     said.unlink(missing_ok=True)
     added.mkdir(parents=True, exist_ok=True)
     (added / "cage.conf").write_text(
-        "[Unit]\nConditionPathExists=\n[Service]\nType=oneshot\nRemainAfterExit=no\nWatchdogSec=0\nRestart=no\nFailureAction=none\n"
-        f"ExecStartPre=\nExecStart=\nExecStart=/usr/bin/python3 {PROGRAM}\nExecStartPost=\nExecStopPost=\n"
+        "[Unit]\nConditionPathExists=\nConditionDirectoryNotEmpty=\n[Service]\n"
+        "Type=oneshot\nRemainAfterExit=no\nWatchdogSec=0\nRestart=no\nFailureAction=none\n"
+        "ExecCondition=\nExecStartPre=\nExecStartPost=\nExecStopPost=\n"
+        f"ExecStart=\nExecStart=/usr/bin/python3 {PROGRAM}\n"
         f"StandardOutput=file:{said}\n"
     )
     do("systemctl", "stop", unit, check=False)

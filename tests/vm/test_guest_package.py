@@ -25,6 +25,7 @@ EXPOSURES = {  # `systemd-analyze security`, at most
     "wardlink-time-floor": 2.0,
     "wardlink-setup-watch": 3.0,
     "wardlink-led": 1.2,
+    "wardlink-adt": 1.2,
     "wardlink-log": 1.2,
     "wardlink-stick@ubda": 1.3,
     "wardlink-centre": 1.2,
@@ -194,6 +195,45 @@ def test_the_last_of_the_log_is_kept_in_a_ring(installed) -> None:
         do("systemctl", "start", "wardlink-log.service")
     kept = sorted(path.name for path in folder.glob("log.*"))
     assert kept == ["log.0", "log.1", "log.2", "log.3"]
+
+
+USERS = {
+    "wardlink": {"wardlink", "dialout", "input", "wardlink-page", "wardlink-adt"},
+    "wardlink-page": {"wardlink-page"},
+    "wardlink-adt": {"wardlink-adt"},
+}
+FOLDERS = {
+    "/etc/wardlink": ("root", "wardlink", 0o750),
+    "/etc/wardlink/keys": ("wardlink", "wardlink", 0o700),
+    "/var/lib/wardlink": ("wardlink", "wardlink", 0o700),
+    "/run/wardlink": ("wardlink", "wardlink", 0o755),
+}
+
+
+def test_its_users_and_folders_are_there(installed) -> None:
+    do("systemd-tmpfiles", "--create", "wardlink.conf")
+    assert {user: set(do("id", "-Gn", user).split()) for user in USERS} == USERS
+    found = {place: Path(place) for place in FOLDERS}
+    assert {
+        place: (path.owner(), path.group(), path.stat().st_mode & 0o777) for place, path in found.items()
+    } == FOLDERS
+
+
+def test_the_journal_is_in_memory_and_bounded(installed) -> None:
+    """With the machine's settings; what lasts is the ring of wardlink-log, above."""
+    added = Path("/run/systemd/journald.conf.d")
+    shutil.copytree(MACHINE / "systemd/journald.conf.d", added)
+    try:
+        do("systemctl", "restart", "systemd-journald.service", limit_s=PATIENCE_S)
+        do("sh", "-c", "echo kept in memory | systemd-cat -t wardlink; journalctl --sync")
+        files = re.findall(r"^File path: (.*)$", do("journalctl", "--header", "-b"), re.MULTILINE)
+        assert files
+        assert all(file.startswith("/run/log/journal/") for file in files), files
+        said = do("journalctl", "-u", "systemd-journald", "-o", "cat", "--no-pager")
+        assert re.search(r"max 32M", said), said
+    finally:
+        shutil.rmtree(added)
+        do("systemctl", "restart", "systemd-journald.service", limit_s=PATIENCE_S)
 
 
 def test_the_machines_settings_are_understood(installed) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.system.bell import until
 from tests.vm import package
-from tests.vm.bedside import CONFIG, UNIT, do
+from tests.vm.bedside import CONFIG, RUNTIME, UNIT, do
 
 VERBS = ("page", "led", "setup")
 LACKING = [name for name in VERBS if importlib.util.find_spec(f"agent.cli.{name}") is None]
@@ -45,6 +45,41 @@ def test_the_setup_on_the_boot_partition_is_taken(boot_partition) -> None:
     assert found["inforce"] == "trial"
     print(found, do("journalctl", "-u", "wardlink-firstboot", "-u", "wardlink-setup-watch", "-o", "cat", "--no-pager"))
     assert do("systemctl", "is-active", "wardlink-setup-watch.service", check=False).strip() == "active"
+
+
+@pytest.fixture
+def blank_card() -> Iterator[None]:
+    """No wardlink.txt, no gateway.toml, no gateway that runs."""
+    package.install()
+    CONFIG.unlink(missing_ok=True)
+    for file in (RUNTIME / "setup.json", CONFIG.parent / "setup/good.json", CONFIG.parent / "setup/trial.json"):
+        file.unlink(missing_ok=True)
+    do("systemctl", "stop", UNIT.name)
+    BOOT.mkdir(parents=True, exist_ok=True)
+    yield
+    do("systemctl", "stop", "wardlink-page.socket", "wardlink-page.service", "wardlink-firstboot.service")
+    do("systemctl", "reset-failed", "wardlink-firstboot.service", check=False)
+
+
+def test_a_card_without_wardlink_txt_is_told_and_fails_nothing(blank_card) -> None:
+    do("systemctl", "start", "wardlink-firstboot.service", "wardlink-setup-watch.service", limit_s=PATIENCE_S)
+    assert do("systemctl", "show", "-P", "Result", "wardlink-firstboot.service").strip() == "success"
+    assert do("systemctl", "show", "-P", "ConditionResult", "wardlink-setup-watch.service").strip() == "no"
+    assert "code: 20" in do("wardlink", "status", check=False)
+    file = RUNTIME / "setup.json"
+    assert (file.group(), file.stat().st_mode & 0o777) == ("wardlink", 0o640)
+    do("systemctl", "start", "wardlink-page.socket")
+    with urlopen("http://127.0.0.1/", timeout=PATIENCE_S) as answer:
+        assert b"20" in answer.read()
+
+
+def test_how_the_setup_stands_is_told_after_the_gateway_has_stopped(bedside) -> None:
+    (RUNTIME / "setup.json").write_text('{"state": "failed", "code": 22, "cause": "words"}')
+    bedside.stop()
+    try:
+        assert "code: 22" in do("wardlink", "status", check=False)
+    finally:
+        bedside.start()
 
 
 def test_the_page_answers_at_its_port_as_its_own_user(bedside) -> None:
