@@ -81,7 +81,8 @@ export class Strips {
   #pace(t) {
     const now = performance.now() * 1000;
     if (this.arrived !== null && now - this.arrived > 50e3) this.intervals.push(Math.min(now - this.arrived, INTERVAL_LIMIT_US));
-    if (this.told !== null && now - this.arrived > 50e3) this.lasts.push(now - this.told);
+    if (this.told === null) this.lasts.push(now - t + this.interval());
+    else if (now - this.arrived > 50e3) this.lasts.push(now - this.told);
     this.arrived = now;
     this.told = Math.max(this.told ?? t, t);
     if (this.intervals.length > 8) this.intervals.shift();
