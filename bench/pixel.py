@@ -4,7 +4,7 @@ A simulated oximeter at a pseudo-terminal (beside a 12-lead ECG, but for `--ligh
 mosquitto with TLS, the real centre, and the bed's page in a headless Chromium. The pleth steps from low to high and
 back every two to three seconds. Timed is from the write of the step's first byte at the device's end of the line to
 the frame behind the one in which a script finds its edge among the pixels of the strip. Needs root and /dev/net/tun.
-Prints JSON; exit code 1 over the bar or where a step was never seen.
+Prints JSON; exit code 1 over the bar, or where more than one step in twenty was not found.
 """
 
 from __future__ import annotations
@@ -35,18 +35,28 @@ PAUSE_S = 6.0  # what was before is seen by then, and the scale still holds
 LATE_S = 15.0
 LOW, HIGH = 20, 100
 STEP_S = (2.0, 3.0)
-# Looks with every frame at the middle row of the strip: only edges cross it. `edges` is when each was first there.
+PX_S = 25 * 96 / 25.4  # CSS pixels a second
+NEAR_PX = 12  # what becomes known of arrivals moves a trace by so much
+# Looks with every frame at the middle row of the strip: of the trace only edges cross it, and a hatching is no trace.
+# `edges` is [when the next frame came, where] of each that was not there before.
 _LOOK = """(() => {
   const strip = [...document.querySelectorAll('#live .strip')].find((one) => one.innerText.includes('Pleth'));
   const canvas = strip.querySelector('canvas'), pen = canvas.getContext('2d');
-  window.edges = [];
-  let [known, fresh] = [null, 0];
+  [window.edges, window.wide] = [[], canvas.width];
+  let [known, fresh] = [null, []];
+  const edgesOf = (row) => {
+    const runs = [];
+    for (let x = 0; x < canvas.width; x += 1) {
+      if (row[4 * x + 3] < 60 || row[4 * x] > 100) continue;
+      if (runs.length && x - runs.at(-1)[1] <= 3) runs.at(-1)[1] = x;
+      else runs.push([x, x]);
+    }
+    return runs.filter(([first, last]) => last - first < 8).map(([first]) => first);
+  };
   const look = (now) => {
-    for (; fresh; fresh -= 1) window.edges.push((performance.timeOrigin + now) / 1000);
-    const row = pen.getImageData(0, canvas.height >> 1, canvas.width, 1).data;
-    const found = [];
-    for (let x = 0; x < canvas.width; x += 1) if (row[4 * x + 3] && !(found.at(-1) >= x - 4)) found.push(x);
-    if (known !== null) fresh = found.filter((x) => !known.some((old) => Math.abs(old - x) <= 8)).length;
+    for (const x of fresh) window.edges.push([(performance.timeOrigin + now) / 1000, x]);
+    const found = edgesOf(pen.getImageData(0, canvas.height >> 1, canvas.width, 1).data);
+    fresh = known === null ? [] : found.filter((x) => !known.some((old) => Math.abs(old - x) <= 8));
     known = found;
     requestAnimationFrame(look);
   };
@@ -55,11 +65,14 @@ _LOOK = """(() => {
 
 
 class Steps:
-    """When the steps were written, seconds since 1970; none before `warm` is set, and a few before `begin` is."""
+    """(frame, when it was written, seconds since 1970) of each step.
+
+    None is made before `warm` is set, and a few before `begin` is.
+    """
 
     def __init__(self, seed: int) -> None:
         self.warm, self.begin = threading.Event(), threading.Event()
-        self.said: list[float] = []
+        self.said: list[tuple[int, float]] = []
         self._dice = random.Random(seed)
         self._next = 0
         self._level = LOW
@@ -70,7 +83,7 @@ class Steps:
         if may.is_set() and frame >= self._next:
             if self._next:
                 self._level = LOW + HIGH - self._level
-                self.said.append(time.time())
+                self.said.append((frame, time.time()))
             self._next = frame + round(self._dice.uniform(*STEP_S) * Oximeter.rate_hz)
         return self._level
 
@@ -97,24 +110,25 @@ def main() -> int:
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="wardlink-pixel-"))
     steps = Steps(args.seed)
-    devices = [stepping(steps)] if args.light else [Ecg, stepping(steps)]
+    devices: list[type[Ecg] | type[Oximeter]] = [stepping(steps)] if args.light else [Ecg, stepping(steps)]
     try:
         ring = keyring.make(folder / "keys", FAR)
+        found: list[float] = []
         with scene(Setting(args.profile, devices, seed=args.seed), folder / "scene", ring) as site:
             site.gateway.start()
             site.gateway.connected_ns(1, CONNECT_S)
             with inside(site.link.far), browser() as page:
-                seen = _watched(site, page, ring.gateway_id, steps, args.markers)
+                found = _watched(site, page, ring.gateway_id, steps, args.markers)
     except (HarnessError, LinkMissingError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return _told(steps.said[WARM_STEPS:][: args.markers], seen, args)
+    return _told(found, args)
 
 
 def _watched(site: Scene, page: Page, gateway: str, steps: Steps, count: int) -> list[float]:
-    """When each step was seen."""
+    """How long each step took that was seen, seconds."""
     page.size(1400, 1000)
     page.log_in(f"http://127.0.0.1:{PAGE_PORT}/beds/{gateway}", "demo", programs.DEMO_PASSWORD)
     until(lambda: bool(page.ask("document.querySelectorAll('#live .strip').length > 0")), CONNECT_S, "a strip")
@@ -128,24 +142,46 @@ def _watched(site: Scene, page: Page, gateway: str, steps: Steps, count: int) ->
     steps.begin.set()
     limit_s = (count + 2) * STEP_S[1]
     until(lambda: len(steps.said) >= count + WARM_STEPS, limit_s, "the last step")
-    until(lambda: bool(page.ask(f"window.edges.length >= {count}")), LATE_S, f"step {count} on the page")
+    time.sleep(LATE_S)
     tell(f"{site.link.tell(counts=1)['up']}")
-    return list(page.ask("window.edges"))
+    said, (seen, wide) = steps.said[WARM_STEPS:][:count], page.ask("[window.edges, window.wide]")
+    return max((ages(said, seen[start:], wide) for start in range(4)), key=len)
 
 
-def _told(said: list[float], seen: list[float], args: argparse.Namespace) -> int:
-    ages = [there - written for written, there in zip(said, seen, strict=False)]
-    p95 = percentile(ages, 0.95)
+def ages(said: list[tuple[int, float]], seen: list[tuple[float, int]], wide: int) -> list[float]:
+    """Of steps and edges that stand as far apart as the steps are: the trace is swept over `wide` pixels."""
+    found: list[float] = []
+    following, last = 0, None
+    for at, x in seen:
+        for number in range(following, len(said)):
+            frame, written = said[number]
+            if at <= written:
+                break
+            if last is None or _near(x - last[1], (frame - last[0]) / Oximeter.rate_hz * PX_S, wide):
+                found.append(at - written)
+                following, last = number + 1, (frame, x)
+                break
+    return found
+
+
+def _near(there: float, expected: float, wide: int) -> bool:
+    away = (there - expected) % wide
+    return min(away, wide - away) <= NEAR_PX
+
+
+def _told(found_s: list[float], args: argparse.Namespace) -> int:
+    p95 = percentile(found_s, 0.95)
     found = {
         "profile": args.profile,
         "devices": "oximeter" if args.light else "12-lead ECG and oximeter",
-        "markers": len(ages),
-        "p50_s": round(percentile(ages, 0.5), 3),
+        "markers": args.markers,
+        "seen": len(found_s),
+        "p50_s": round(percentile(found_s, 0.5), 3),
         "p95_s": round(p95, 3),
-        "max_s": round(max(ages), 3),
-        "least_s": round(min(ages), 3),
+        "max_s": round(max(found_s), 3),
+        "least_s": round(min(found_s), 3),
         "bar_s": BAR_S,
-        "good": p95 < BAR_S and len(ages) >= args.markers and min(ages) > 0,
+        "good": p95 < BAR_S and len(found_s) >= 0.95 * args.markers,
     }
     print(json.dumps(found, indent=1))
     return 0 if found["good"] else 1
