@@ -27,7 +27,7 @@ class Kind(Enum):
 
 
 _OPEN = re.compile(r"/(login|logout|healthz|static/[a-z0-9_./-]+|oidc/(start|back))")
-_LIST = re.compile(r"/(|beds/[a-z0-9-]{1,24}(/ecg12)?|api/beds|openapi\.json|asyncapi\.yaml)")
+_LIST = re.compile(r"/(|waves|beds/[a-z0-9-]{1,24}(/ecg12)?|api/beds|openapi\.json|asyncapi\.yaml)")
 _OF_A_BED = re.compile(r"/api/beds/([a-z0-9-]{1,24})/([a-z-]+)(/.*)?")
 _CLINICAL = frozenset({"samples", "history", "ecg", "numerics", "notices", "live", "patient", "envelope"})
 _BOTH = frozenset({"streams"})

@@ -79,6 +79,7 @@ def _add_pages(app: FastAPI) -> None:
         return lambda: FileResponse(STATIC / name, headers={"Cache-Control": "no-cache"})
 
     app.add_api_route("/", page("beds.html"), include_in_schema=False, response_class=FileResponse)
+    app.add_api_route("/waves", page("waves.html"), include_in_schema=False, response_class=FileResponse)
     app.add_api_route("/beds/{gateway}", page("bed.html"), include_in_schema=False, response_class=FileResponse)
     app.add_api_route("/beds/{gateway}/ecg12", page("ecg12.html"), include_in_schema=False, response_class=FileResponse)
     app.add_api_route(

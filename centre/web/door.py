@@ -25,7 +25,7 @@ from centre.access.sessions import LIFE_LIMIT_S, Sessions
 
 COOKIE = "wardlink"
 SESSION_ENDED = 4401  # close codes from 4000 on are the application's own
-_FORBIDDEN = 4403
+FORBIDDEN = 4403
 _LOOK_EVERY_MESSAGES = 4
 
 
@@ -111,19 +111,22 @@ class Doorkeeper:
     async def _socket(self, scope: Scope, receive: Receive, send: Send, refusal: Response | None) -> None:
         if refusal is not None:
             await receive()
-            code = SESSION_ENDED if scope["person"] is None else _FORBIDDEN
+            code = SESSION_ENDED if scope["person"] is None else FORBIDDEN
             await send({"type": "websocket.accept"})  # a browser tells the page the code only of a socket that opened
             await send({"type": "websocket.close", "code": code, "reason": "not let in"})
             return
-        word, count = word_of(Headers(scope=scope)), 0
-        is_over = False
+        headers, count, is_over = Headers(scope=scope), 0, False
 
         async def send_while_known(message: Message) -> None:
+            """Whoever looks on must still be let in, by role and by site, as whoever asks anew is."""
             nonlocal count, is_over
             count += 1
-            if word and not is_over and count % _LOOK_EVERY_MESSAGES == 0 and self._known(word) is None:
-                is_over = True
-                await send({"type": "websocket.close", "code": SESSION_ENDED, "reason": "the session has ended"})
+            if not is_over and count % _LOOK_EVERY_MESSAGES == 0:
+                person = await self._person(headers)
+                if await self._refusal(person, scope["path"]) is not None:
+                    is_over = True
+                    code = SESSION_ENDED if person is None else FORBIDDEN
+                    await send({"type": "websocket.close", "code": code, "reason": "not let in any more"})
             if not is_over:
                 await send(message)
 

@@ -18,6 +18,7 @@ import uvicorn
 
 from agent.lab.browser import Page, browser
 from centre.rows import Anchored
+from centre.web.access import Access
 from centre.web.app import STATEMENT, make_app
 from tests.system.page_source import BOOT_UTC, EPOCH, STREAMS, Memory, Said, bed, run, stream, synthetic
 from wire import records
@@ -29,7 +30,7 @@ HOSTILE = "<img src=x onerror=document.title='broken'>\u202e"
 class Ward:
     """The centre's pages on a port of their own, with a clock that the test sets."""
 
-    def __init__(self) -> None:
+    def __init__(self, access: Callable[[Memory], Access] | None = None) -> None:
         self.memory = Memory(bed(), bed("gw-b2", bed=HOSTILE, site="naryn", online=False, lost=2, status="conflict"))
         self.memory.catalogue += STREAMS
         self.memory.anchored["gw-a1"].append(Anchored(EPOCH, 0, BOOT_UTC, 12_000, "ntp"))
@@ -38,7 +39,7 @@ class Ward:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        app = make_app(self.memory, self.memory, now=lambda: self.now)
+        app = make_app(self.memory, self.memory, now=lambda: self.now, access=access and access(self.memory))
         self.server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_level="warning", lifespan="off"))
 
     def url(self, path: str) -> str:
@@ -61,8 +62,8 @@ class Ward:
 
 
 @contextmanager
-def served() -> Iterator[Ward]:
-    ward = Ward()
+def served(access: Callable[[Memory], Access] | None = None) -> Iterator[Ward]:
+    ward = Ward(access)
     started = threading.Event()
     ward.server.started = False
     thread = threading.Thread(target=lambda: ward.loop.run_until_complete(_serve(ward, started)))

@@ -19,10 +19,10 @@ from centre.access.rights import Kind
 from centre.access.sessions import IDLE_LIMIT_S, LIFE_LIMIT_S, SESSIONS_LIMIT_COUNT, Sessions
 from centre.web.access import Access
 from centre.web.app import make_app
-from centre.web.door import SESSION_ENDED
+from centre.web.door import FORBIDDEN, SESSION_ENDED
 from config.load import ConfigError
 from tests.system.page_caller import socket
-from tests.system.page_source import Memory, bed
+from tests.system.page_source import Memory, Said, bed
 from wire import audit
 
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -257,6 +257,46 @@ def test_a_socket_opens_for_its_people_and_closes_with_the_session(tmp_path: Pat
         "websocket.send",
         SESSION_ENDED,
     ]
+
+
+@pytest.mark.parametrize("who", ["li", "anna", "otto", "nobody"])
+@pytest.mark.parametrize("gateway", ["gw-a1", "gw-b2"])
+def test_what_is_live_is_for_whom_its_history_is(tmp_path: Path, who: str, gateway: str) -> None:
+    ward = Ward(tmp_path)
+    answer = ward.ask(f"/api/beds/{gateway}/history?from=0&to=2000000", who)
+
+    async def call() -> str:
+        async with socket(ward.app, gateway, authorization=f"Bearer token of {who}") as reader:
+            assert (await reader.said.get())["type"] == "websocket.accept"
+            return str((await reader.said.get())["type"])
+
+    assert asyncio.run(call()) == ("websocket.send" if answer.status_code == 200 else "websocket.close")
+    expected = {"li": True, "anna": gateway == "gw-a1"}
+    assert (answer.status_code == 200) == expected.get(who, False)
+
+
+@pytest.mark.parametrize(
+    ("after", "code"),
+    [
+        (User("anna-t", "nurse", ("south",), token=people.token_hash("token of anna")), FORBIDDEN),
+        (User("anna-t", "engineer", ("north",), token=people.token_hash("token of anna")), FORBIDDEN),
+        (User("anna-t", "nurse", ("north",), token=people.token_hash("another token")), SESSION_ENDED),
+    ],
+)
+def test_rights_that_are_taken_end_an_open_socket(tmp_path: Path, after: User, code: int) -> None:
+    ward = Ward(tmp_path)
+
+    async def call() -> object:
+        async with socket(ward.app, "gw-a1", authorization="Bearer token of anna") as reader:
+            assert [(await reader.said.get())["type"] for _ in range(2)] == ["websocket.accept", "websocket.send"]
+            people.write(ward.file, (after,))
+            while True:
+                ward.store.say(Said("gw-a1"))
+                said = await reader.said.get()
+                if said["type"] == "websocket.close":
+                    return said["code"]
+
+    assert asyncio.run(call()) == code
 
 
 def test_sessions_are_bounded_and_kept_by_their_hash() -> None:

@@ -7,7 +7,7 @@ import { APART, rank } from "./labels.js";
 import { Track } from "./track.js";
 import { Strip } from "./wave.js";
 
-const MARGIN_US = 400e3;
+const MARGIN_US = 200e3;
 const INTERVAL_LIMIT_US = 10.5e6; // a bundle spans at most ten seconds
 const JUMP_US = 3e6;
 const CALM_MS = 1000;
@@ -20,7 +20,8 @@ export class Strips {
     this.strips = new Map(); // by stream number
     this.newest = new Map(); // by stream number: the newest live run's date and arrival
     this.head = null;
-    this.leads = []; // gateway time less browser time, of the last arrivals
+    this.told = null; // gateway time of the newest live sample
+    this.lasts = []; // browser time less gateway time as the next samples came, of the last arrivals
     this.intervals = [];
     this.arrived = null;
     this.frame = null;
@@ -54,7 +55,7 @@ export class Strips {
     this.newest.clear();
     this.root.replaceChildren();
     this.apart.replaceChildren();
-    [this.head, this.arrived, this.leads, this.intervals] = [null, null, [], []];
+    [this.head, this.arrived, this.told, this.lasts, this.intervals] = [null, null, null, [], []];
   }
 
   hear(update) {
@@ -76,13 +77,16 @@ export class Strips {
     if (strip && strip.drawn !== null && strip.track.timeAt(index) < strip.drawn) strip.dirty = true;
   }
 
+  // Before it comes, the newest sample that there is has to last: `lasts` is how long the newest ones were shown.
   #pace(t) {
     const now = performance.now() * 1000;
     if (this.arrived !== null && now - this.arrived > 50e3) this.intervals.push(Math.min(now - this.arrived, INTERVAL_LIMIT_US));
+    if (this.told === null) this.lasts.push(now - t + this.interval());
+    else if (now - this.arrived > 50e3) this.lasts.push(now - this.told);
     this.arrived = now;
-    this.leads.push(t - now);
+    this.told = Math.max(this.told ?? t, t);
     if (this.intervals.length > 8) this.intervals.shift();
-    if (this.leads.length > 16) this.leads.shift();
+    if (this.lasts.length > 16) this.lasts.shift();
   }
 
   interval() {
@@ -90,12 +94,12 @@ export class Strips {
   }
 
   #target() {
-    return performance.now() * 1000 + Math.min(...this.leads) - this.interval() - MARGIN_US;
+    return performance.now() * 1000 - Math.max(...this.lasts) - MARGIN_US;
   }
 
   // Runs with the browser's clock and is drawn to its target gently, so that jitter is not seen.
   #advance(span) {
-    if (!this.leads.length) return;
+    if (!this.lasts.length) return;
     const target = this.#target();
     if (this.head === null || Math.abs(target - this.head) > JUMP_US) this.head = target;
     else this.head += span * (1 + Math.max(-0.1, Math.min(0.1, (target - this.head - span) / 4e6)));
