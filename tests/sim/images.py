@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 
+from centre.asking import LIFE_US
 from tests.sim.stage import Stage
 from wire import command
 from wire.receipt import read
@@ -41,6 +42,7 @@ def _put_back(stage: Stage, dice, image) -> None:
     stage.tell("FAULT the image is put back")
     stage.count("image_put_back")
     stage.is_restored = True
+    _command(stage)
     stage.machine.put_back(image)
     said = list(stage.centre.received)
     for _ in range(REPLAYS if said else 0):
@@ -50,6 +52,14 @@ def _put_back(stage: Stage, dice, image) -> None:
         at = dice.uniform(0.0, 120.0)
         stage.timeline.after(at, stage.broker.say, stage.address.topic("command"), data, False)
         stage.timeline.after(at + COMES_S, _obeys_its_own, stage)
+
+
+def _command(stage: Stage) -> None:
+    """Something for the start that the card will forget, which lives for as long as a command may."""
+    if (gateway := stage.machine.gateway) is not None:
+        start, utc = gateway.keeping.spool.nonce, stage.centre.utc_us()
+        said = command.Command(utc, utc + LIFE_US, gateway.epoch, start, b"forgot..", command.SetPolicy())
+        stage.centre.commanded.append(command.sign(stage.centre._signer, stage.address.gateway, said))
 
 
 def _obeys_its_own(stage: Stage) -> None:
