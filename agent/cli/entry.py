@@ -59,7 +59,7 @@ def _run(args: argparse.Namespace) -> int:
     except ConfigError as error:
         fail(error)
         return EX_CONFIG
-    except (CommandError, *_of_drivers()) as error:
+    except _told() as error:
         fail(error)
         return 1
     except UnicodeDecodeError:
@@ -76,10 +76,10 @@ def _run(args: argparse.Namespace) -> int:
         return 130
 
 
-def _of_drivers() -> list[type[Exception]]:
-    """Errors of what the verb has loaded: most verbs have no use for drivers, and each start of a board counts."""
+def _told() -> tuple[type[Exception], ...]:
+    """Ours, and those of what the verb has loaded: most have no use for drivers, and each start of a board counts."""
     errors = (("drivers.registry", "UnknownDriverError"), ("drivers.capture", "CaptureError"))
-    return [getattr(sys.modules[room], name) for room, name in errors if room in sys.modules]
+    return (CommandError, *(getattr(sys.modules[room], name) for room, name in errors if room in sys.modules))
 
 
 if __name__ == "__main__":
