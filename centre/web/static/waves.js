@@ -10,6 +10,13 @@ const BEDS_LIMIT = 16;
 const LIVE_US = 60e6;
 const root = document.getElementById("beds");
 
+// Lead II, else what stands first on the bed's page; of a device that was plugged in again the newest.
+function first(streams) {
+  const place = (stream) => (stream.channel === "ecg.ii" ? -1 : rank(stream));
+  const [best] = streams.filter((stream) => stream.rate[0] > 0).sort((a, b) => place(a) - place(b) || a.stream - b.stream);
+  return best ? [streams.findLast((stream) => stream.channel === best.channel && stream.rate[0] > 0)] : [];
+}
+
 class Bed {
   constructor({ gateway, bed }) {
     this.path = `/api/beds/${encodeURIComponent(gateway)}`;
@@ -41,8 +48,7 @@ class Bed {
       const answer = await ask(`${this.path}/streams`);
       if (answer.epoch !== this.epoch) this.strips.clear();
       this.epoch = answer.epoch;
-      const waves = answer.streams.filter((stream) => stream.rate[0] > 0).sort((a, b) => rank(a) - rank(b) || b.stream - a.stream);
-      this.strips.know(waves.slice(0, 1));
+      this.strips.know(first(answer.streams));
       this.failed = "";
     } catch (error) {
       this.failed = `The centre does not answer: ${error.message}`;
