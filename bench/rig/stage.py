@@ -220,8 +220,8 @@ def stage(plan: Plan, setting: Setting) -> Iterator[Stage]:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """While cleaning up another SIGINT or SIGTERM waits."""
-    held = (signal.SIGINT, signal.SIGTERM)
+    """While cleaning up, whatever else would end us waits."""
+    held = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
     signal.pthread_sigmask(signal.SIG_BLOCK, held)
     try:
         yield
