@@ -21,6 +21,7 @@ def steady(plan: Plan, setting: Setting, load: Load) -> Json:
     """One run: offered for so long, and waited for until the centre holds it all."""
     made_s = rings.make(plan)
     with stage(plan, setting) as here:
+        starting = here.use()
         met_s = here.meet()
         tell(f"{plan.gateways} gateways connected and believed in {met_s:.1f} s")
         before, empty_bytes = here.use(), here.cast.store_bytes()
@@ -41,6 +42,7 @@ def steady(plan: Plan, setting: Setting, load: Load) -> Json:
         **rates(sheets, began, load),
         **latencies(sheets, verdict, shift),
         **judged(verdict),
+        "use_meeting": before.since(starting),  # handshakes, subscriptions, presence, and a grant of each gateway
         "use": after.since(before),
         "use_offering": offering.since(before),
         "cpu_us_per_envelope": _per(after.since(before)["cpu_s"], plan.gateways * load.count),

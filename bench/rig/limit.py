@@ -19,7 +19,7 @@ def limit(plan: Plan, setting: Setting, flood_s: float) -> Json:
     _say(flood)
     most = flood["committed_s"]
     trials: list[Json] = []
-    for share in SHARES:
+    for share in () if _keeps_up(flood) else SHARES:
         load = Load(share * most / plan.gateways, TRIAL_S)
         if load.count > plan.count:
             break

@@ -27,13 +27,12 @@ def storm(plan: Plan, setting: Setting, load: Load, fault: str, away_s: float) -
         met_s = here.meet()
         began = here.offer(load)
         here.pass_until(began + CALM_S)
-        before = here.use()
         here.cast.broker.end(SIGNALS[fault])
         gone = time.monotonic()
         tell(f"the broker is gone: {fault}")
         here.pass_until(gone + away_s)
         here.cast.start_broker()
-        back = time.monotonic()
+        back, before = time.monotonic(), here.use()  # the broker is another process from here on
         if not here.senders.wait(lambda: here.senders.count("up") >= plan.gateways, RETURN_LIMIT_S):
             raise HarnessError(f"only {here.senders.count('up')} gateways came back")
         tell(f"all are back after {time.monotonic() - back:.1f} s")
