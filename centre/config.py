@@ -50,6 +50,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     broker: str
     keys: str
     name: str = "centre"
+    share: str = ""
     store: str = "sqlite:///wardlink.db"
     listen: str = "127.0.0.1:8480"
     hosts: tuple[str, ...] = ()
@@ -75,11 +76,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def access_log_file(self) -> Path:
-        """Who looked: beside the store, where that is a file."""
-        if self.access_log:
-            return Path(self.access_log)
+        """Who looked: beside the store, where that is a file. A log has one writer: each that shares has its own."""
         store = self.store.removeprefix("sqlite:///")
-        return Path(store if store != self.store else ".").with_name("wardlink-access.log")
+        beside = Path(store if store != self.store else ".").with_name("wardlink-access.log")
+        path = Path(self.access_log) if self.access_log else beside
+        return path.with_name(f"{path.stem}-{self.name}{path.suffix}") if self.share else path
 
     @property
     def tls(self) -> bool:
@@ -132,7 +133,8 @@ def load_keys(config: Config) -> Keys:
 def tls_files(config: Config) -> tuple[Path, Path, Path]:
     """(authority, certificate, private key), all readable. Raises ConfigError."""
     folder = Path(config.keys)
-    authority, certificate, private = folder / "ca.crt", folder / "centre.crt", folder / "centre.tls.key"
+    own = config.name if (folder / f"{config.name}.crt").exists() else "centre"
+    authority, certificate, private = folder / "ca.crt", folder / f"{own}.crt", folder / f"{own}.tls.key"
     for path in (authority, certificate, private):
         _key_text(path)
     return authority, certificate, private
@@ -165,6 +167,7 @@ def _check(config: Config) -> None:
         raise ConfigError(f"`listen` is {config.listen!r}", "127.0.0.1:8480")
     if config.time and not _is_address(config, "time_address"):
         raise ConfigError(f"`time` is {config.time!r}", "0.0.0.0:8484")
+    _check_share(config)
     for name in (config.name, *config.sites, *(part for g in config.gateways for part in (g.id, g.site))):
         if not is_name(name):
             raise ConfigError(f"{name!r} is no name", "1 to 24 of a-z, 0-9 and '-'")
@@ -172,6 +175,18 @@ def _check(config: Config) -> None:
     if len(set(ids)) != len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
         raise ConfigError(f"gateway {twice} is listed twice", "a gateway has one bed; delete one of the two")
+
+
+def _check_share(config: Config) -> None:
+    """Several processes need one database that locks for them, and one list of who is let in."""
+    if not config.share:
+        return
+    if not is_name(config.share):
+        raise ConfigError(f"`share` is {config.share!r}", "a name: 1 to 24 of a-z, 0-9 and '-'")
+    if not config.store.startswith("postgresql"):
+        raise ConfigError("`share` is set, and `store` is a file", "several centres share a PostgreSQL store")
+    if config.accept != "enrolled":
+        raise ConfigError("`share` is set, and `accept` is not enrolled", "list the gateways, or name the `fleet`")
 
 
 def _is_address(config: Config, which: str) -> bool:

@@ -81,9 +81,13 @@ class Intake:
         for address in self._schedule.due(clock.monotonic_s()):
             self._tell(address)
         self._order()
-        if self._subscriber.deliveries.empty() and not self._ingest.behind:  # nothing is on its way here
+        if self._is_quiet():
             for address in self._asking.due(clock.monotonic_s()):
                 self._ask(address)
+
+    def _is_quiet(self) -> bool:
+        """Nothing is on its way here."""
+        return self._subscriber.deliveries.empty() and not self._ingest.behind
 
     def _tell(self, address: Address) -> None:
         """A gateway's own receipt, and one for each dead gateway whose envelopes it brought."""
@@ -147,12 +151,16 @@ class Intake:
         for delivery in group:
             self._subscriber.acknowledge(delivery)
         for outcome in outcomes:
-            self._debts.owe(outcome.carried)
-            self._schedule.touch(outcome.touched)
-            self._schedule.hurry(outcome.online)
-            self._asking.heard(outcome.touched | outcome.online, clock.monotonic_s())
-            self._asking.present(outcome.epochs, clock.monotonic_s())
-            self._asking.gone(outcome.offline)
+            self._follow(outcome)
+
+    def _follow(self, outcome: Outcome) -> None:
+        """Who is to be told, and who is to be asked."""
+        self._debts.owe(outcome.carried)
+        self._schedule.touch(outcome.touched)
+        self._schedule.hurry(outcome.online)
+        self._asking.heard(outcome.touched | outcome.online, clock.monotonic_s())
+        self._asking.present(outcome.epochs, clock.monotonic_s())
+        self._asking.gone(outcome.offline)
 
     def _until_done(self, step: Callable[[], None]) -> bool:
         """Try until the store can; False where we were stopped first."""

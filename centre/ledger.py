@@ -41,6 +41,16 @@ class Summary:
     duplicates: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a gateway stands: its envelopes, the newest epoch, how many no manifest proves, how many one refutes."""
+
+    summary: Summary = Summary()
+    newest: int = 0
+    unproven: int = 0
+    refuted: int = 0
+
+
 @dataclass(slots=True)
 class Account:
     """One place: `following` is one past the greatest seq known to have been sealed."""
@@ -80,6 +90,18 @@ class Ledger:
         self._apart: dict[str, dict[tuple[int, bytes, Class], Account]] = {}
         # (epoch, start) of each gateway, last what something came of last; no start where it has the epoch
         self._lately: dict[str, dict[tuple[int, bytes], None]] = {}
+
+    def adopt(self, other: Ledger) -> None:
+        """Take over the accounts of gateways that this one does not keep."""
+        for mine, theirs in ((self._accounts, other._accounts), (self._apart, other._apart)):
+            mine.update(theirs)  # type: ignore[attr-defined]
+        self._starts.update(other._starts)
+        self._lately.update(other._lately)
+
+    def forget(self, gateway: str) -> None:
+        """Another keeps the accounts of this gateway from now on."""
+        for kept in (self._accounts, self._apart, self._starts, self._lately):
+            kept.pop(gateway, None)  # type: ignore[attr-defined]
 
     def begin(self, gateway: str, epoch: int, start: bytes) -> None:
         """This start has the epoch, if no other has."""

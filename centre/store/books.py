@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, exists, func, select
@@ -20,26 +21,27 @@ def numbers(connection: Connection) -> dict[str, int]:
     return {row.gateway: row.gw for row in connection.execute(select(gateway.gateway, gateway.gw))}
 
 
-def ledger(connection: Connection) -> Ledger:
-    """All accounts. Runs of seq are found by the database: within a run, seq less its rank is the same."""
-    names = {number: gateway for gateway, number in numbers(connection).items()}
-    books = Ledger()
+def ledger(connection: Connection, names: Mapping[int, str]) -> Ledger:
+    """All accounts of the gateways in `names`. Runs of seq are found by the database: within one, seq less its rank is
+    the same."""
+    books, mine = Ledger(), list(names)
     e = schema.ENVELOPE.c
     rank = func.row_number().over(partition_by=(e.gw, e.epoch, e.cls), order_by=e.seq)
-    run = select(e.gw, e.epoch, e.cls, e.seq, (e.seq - rank).label("run")).subquery()
+    run = select(e.gw, e.epoch, e.cls, e.seq, (e.seq - rank).label("run")).where(e.gw.in_(mine)).subquery()
     place = (run.c.gw, run.c.epoch, run.c.cls)
     ends = (func.min(run.c.seq).label("first"), func.max(run.c.seq).label("last"))
     for row in connection.execute(select(*place, *ends).group_by(*place, run.c.run)):
         books.hold(_place(names, row), row.first, row.last)
-    for row in connection.execute(select(schema.LOST)):
+    for row in connection.execute(select(schema.LOST).where(schema.LOST.c.gw.in_(mine))):
         books.declare(_place(names, row), row.first, row.last)
-    for row in connection.execute(select(schema.SEQUENCE)):
+    for row in connection.execute(select(schema.SEQUENCE).where(schema.SEQUENCE.c.gw.in_(mine))):
         books.follow(_place(names, row), row.following)
         books.repeat(_place(names, row), row.duplicates)
-    for row in connection.execute(select(schema.START)):
+    for row in connection.execute(select(schema.START).where(schema.START.c.gw.in_(mine))):
         books.begin(names[row.gw], row.epoch, bytes(row.start))
     c = schema.CONFLICT.c
-    for row in connection.execute(select(c.gw, c.epoch, c.cls, c.seq, c.start).order_by(c.received, c.seq)):
+    apart = select(c.gw, c.epoch, c.cls, c.seq, c.start).where(c.gw.in_(mine))
+    for row in connection.execute(apart.order_by(c.received, c.seq)):
         books.set_apart(_place(names, row), bytes(row.start), row.seq)
     return books
 

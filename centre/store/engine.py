@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, insert, inspect, select
+from sqlalchemy import Engine, create_engine, event, func, insert, inspect, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from centre.store.columns import METADATA
 from centre.store.schema import SCHEMA, SCHEMA_VERSION
 
 BUSY_LIMIT_MS = 10_000
+TABLES_LOCK = 0x77_6C_00_00_00_01  # wl
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_LIMIT_MS}")
 
 
@@ -55,6 +56,9 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 def _make_tables(engine: Engine) -> None:
     fresh = not inspect(engine).has_table(SCHEMA.name)
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":  # several centres may start at once
+            connection.execute(select(func.pg_advisory_xact_lock(TABLES_LOCK)))
+            fresh = not inspect(connection).has_table(SCHEMA.name)
         METADATA.create_all(connection)
         if fresh:
             connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
