@@ -111,7 +111,7 @@ def read(path: Path) -> Config:
     """Raises ConfigError."""
     config = load.read(path, Config)
     try:
-        _check(config)
+        check(config)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}", error.hint) from error
     return config
@@ -157,13 +157,14 @@ def _key_text(path: Path) -> str:
         raise ConfigError(f"{path}: not text", "a key is one line of text, a certificate is PEM") from error
 
 
-def _check(config: Config) -> None:
+def check(config: Config) -> None:
+    """Raises ConfigError."""
     scheme = config.broker.partition("://")[0]
     if scheme not in _PORTS or not _is_address(config, "broker_address"):
         raise ConfigError(f"`broker` is {config.broker!r}", "mqtts://host:8883")
     if not config.store.startswith(_STORES):
         raise ConfigError("`store` is not one we know", " or ".join(s + "..." for s in _STORES))
-    if not _is_address(config, "listen_address"):
+    if config.listen and not _is_address(config, "listen_address"):
         raise ConfigError(f"`listen` is {config.listen!r}", "127.0.0.1:8480")
     if config.time and not _is_address(config, "time_address"):
         raise ConfigError(f"`time` is {config.time!r}", "0.0.0.0:8484")

@@ -74,9 +74,8 @@ class Intake:
         self._until_done(self.before_batch)
         if self._subscriber.gone.is_set():
             self._subscriber.gone.clear()
-            self._until_done(self._ingest.disconnected)
-            self._asking.all_gone()
-        if group or self._ingest.behind:
+            self._disconnected()
+        if group or self._has_more():
             self._commit(group)
         for address in self._schedule.due(clock.monotonic_s()):
             self._tell(address)
@@ -85,6 +84,14 @@ class Intake:
             for address in self._asking.due(clock.monotonic_s()):
                 self._ask(address)
 
+    def _disconnected(self) -> None:
+        self._until_done(self._ingest.disconnected)
+        self._asking.all_gone()
+
+    def _has_more(self) -> bool:
+        """There is work even where nothing arrived."""
+        return self._ingest.behind
+
     def _is_quiet(self) -> bool:
         """Nothing is on its way here."""
         return self._subscriber.deliveries.empty() and not self._ingest.behind
@@ -92,6 +99,9 @@ class Intake:
     def _tell(self, address: Address) -> None:
         """A gateway's own receipt, and one for each dead gateway whose envelopes it brought."""
         self._subscriber.publish_receipt(address, self._signed(address.gateway, self._store.receipt(address.gateway)))
+        self._pay(address)
+
+    def _pay(self, address: Address) -> None:
         for gateway, held in self._debts.pay(address):
             self._subscriber.publish_relay_receipt(address, self._signed(gateway, held))
 

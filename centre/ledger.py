@@ -93,15 +93,15 @@ class Ledger:
 
     def adopt(self, other: Ledger) -> None:
         """Take over the accounts of gateways that this one does not keep."""
-        for mine, theirs in ((self._accounts, other._accounts), (self._apart, other._apart)):
-            mine.update(theirs)  # type: ignore[attr-defined]
+        self._accounts.update(other._accounts)
+        self._apart.update(other._apart)
         self._starts.update(other._starts)
         self._lately.update(other._lately)
 
     def forget(self, gateway: str) -> None:
         """Another keeps the accounts of this gateway from now on."""
         for kept in (self._accounts, self._apart, self._starts, self._lately):
-            kept.pop(gateway, None)  # type: ignore[attr-defined]
+            kept.pop(gateway, None)
 
     def begin(self, gateway: str, epoch: int, start: bytes) -> None:
         """This start has the epoch, if no other has."""
@@ -155,6 +155,11 @@ class Ledger:
         """The parts of `first..last` that are not held."""
         account = self._find(place)
         return account.held.missing(first, last) if account else [(first, last)]
+
+    def reached(self, place: Place) -> int:
+        """One past the greatest number that is held; 0 where none is."""
+        account = self._find(place)
+        return account.held.last + 1 if account and account.held else 0
 
     def listable(self, gateway: str) -> int:
         """How many are held of the classes that manifests list."""

@@ -21,6 +21,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     runs = _verb(verbs, "run", run, "receive, store, show")
     runs.add_argument("--json", action="store_true", help="log lines as JSON")
+    runs.add_argument("--name", metavar="NAME", help="of this consumer, where several share (`share` in centre.toml)")
+    runs.add_argument("--listen", metavar="HOST:PORT", help="where its pages are; '' for none")
     makes = verbs.add_parser("keys", help="make this centre's own keys, or a hospital's")
     makes.add_argument("folder", type=Path, metavar="FOLDER")
     makes.add_argument("--kind", choices=("xwing", "x25519"), default="xwing", help="x25519 is for thin links")
@@ -52,8 +54,13 @@ def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser
 
 def run(args: argparse.Namespace) -> int:
     set_up_log(args.json)
+    import msgspec
+
     config, room = _module("centre.config"), _module("centre.run")
-    code: int = room.run(config.read(Path(args.config)))
+    own = {word: said for word in ("name", "listen") if (said := getattr(args, word)) is not None}
+    read = msgspec.structs.replace(config.read(Path(args.config)), **own)
+    config.check(read)
+    code: int = room.run(read)
     return code
 
 

@@ -108,5 +108,5 @@ def newest_t(connection: Connection, gw: int, epoch: int) -> int:
     return max((t for t in found if t is not None), default=-1)
 
 
-def _place(names: dict[int, str], row: Row[*tuple[Any, ...]]) -> Place:
+def _place(names: Mapping[int, str], row: Row[*tuple[Any, ...]]) -> Place:
     return Place(names[row.gw], row.epoch, Class(row.cls))
