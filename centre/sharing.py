@@ -1,7 +1,8 @@
 """The ingest thread of one of several consumers: what is its own it stores, the rest it hands over (ADR 31).
 
 A delivery is acknowledged once it is in the store, or durable for the consumer that has its gateway. So each gateway
-has one that opens, books, receipts and asks, as if there were no other; order comes back before that (centre/sequence.py).
+has one that opens, books, receipts and asks, as if there were no other; before that its order comes back
+(centre/sequence.py).
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class SharedIntake(Intake):
         self._settle_s = 0.0
         self._connected_s = clock.monotonic_s()
         self._failures = 0
+        self._handed_count = 0
 
     def stop(self) -> None:
         """Take no more, handle what is here, and leave the gateways to the others."""
@@ -72,6 +74,7 @@ class SharedIntake(Intake):
                 self._shared.let_go()  # so that the next settling moves them again
                 raise
         self._shared.publish_standings()
+        self._handed_count = self._shared.handed_count()
 
     def _move(self, moved: Moved) -> None:
         """Raises StoreError; then nothing is ours."""
@@ -93,6 +96,10 @@ class SharedIntake(Intake):
 
     def _is_quiet(self) -> bool:
         return super()._is_quiet() and not self._sequence and not self._again
+
+    def _waiting(self) -> dict[str, float]:
+        here = self._subscriber.deliveries.qsize() + len(self._sequence) + len(self._again) - len(self._ids)
+        return {"waiting_envelopes": here, "handed_envelopes": self._handed_count, "slots": len(self._shared.slots)}
 
     def _patience_s(self) -> float:
         return min(super()._patience_s(), POLL_S)
@@ -150,6 +157,7 @@ class SharedIntake(Intake):
         except StoreError:
             self._begin_again(tags)
             raise
+        self.lag.committed(map(_arrival, tags))
         self._ids.difference_update(ids)
         for tag in tags:
             if isinstance(tag, Delivery):

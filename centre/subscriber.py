@@ -103,6 +103,10 @@ class Subscriber:
                 return
 
     @property
+    def name(self) -> str:
+        return self._config.name
+
+    @property
     def is_connected(self) -> bool:
         return self._client.is_connected()
 

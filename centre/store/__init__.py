@@ -222,6 +222,10 @@ class Store(Readable):
         """What happened since the centre started, refusals by reason among it."""
         return self._counts.snapshot()
 
+    def standing(self) -> Mapping[str, float]:
+        """How the consumer stands now: lag and what waits, by name and labels."""
+        return self._counts.standing()
+
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         try:

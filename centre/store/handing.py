@@ -82,9 +82,10 @@ def waiting(connection: Connection, slots: Iterable[int], besides: Collection[in
     ]
 
 
-def count(connection: Connection) -> int:
-    """All that waits, whoever's it is."""
-    return int(connection.execute(select(func.count()).select_from(HANDED)).scalar_one())
+def count(connection: Connection, slots: Iterable[int]) -> int:
+    """All that waits for these slots."""
+    wanted = select(func.count()).select_from(HANDED).where(HANDED.c.slot.in_(list(slots)))
+    return int(connection.execute(wanted).scalar_one())
 
 
 def forget(connection: Connection, ids: Collection[int]) -> None:

@@ -100,9 +100,9 @@ class SharedStore(Store):
             return handing.waiting(connection, self.slots, besides, limit_rows)
 
     def handed_count(self) -> int:
-        """What waits in the table, whoever's it is."""
+        """What was handed over for us and is not stored yet. Raises StoreError."""
         with self._reading() as connection:
-            return handing.count(connection)
+            return handing.count(connection, self.slots)
 
     def reached(self, place: Place) -> int:
         """One past the greatest number that is here."""

@@ -46,9 +46,11 @@ class Store(Protocol):
 
 @runtime_checkable
 class Counted(Protocol):
-    """A store that also counts: what /metrics shows. Names are [a-z_]+, values never fall."""
+    """A store that also counts: what /metrics shows. Names are [a-z_]+, values never fall; `standing` has labels."""
 
     def counters(self) -> Mapping[str, int]: ...
+
+    def standing(self) -> Mapping[str, float]: ...
 
 
 class Update(Protocol):

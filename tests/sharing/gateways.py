@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -45,6 +46,7 @@ class Gateways:
     def __init__(self, port: int, count: int) -> None:
         self.beds = [Bed(number) for number in range(count)]
         self.owed: dict[Name, Arrival] = {}
+        self._said_s: dict[Name, float] = {}
         self.sealed: dict[tuple[str, int], int] = {}
         self.resent = 0
         self._lock = threading.Lock()
@@ -65,14 +67,15 @@ class Gateways:
         for bed in self.beds:
             self._say(bed.beat())
 
-    def again(self) -> int:
-        """Send what no receipt names, as gateways do; how many."""
+    def again(self, patience_s: float) -> None:
+        """Send what no receipt has named for so long, as gateways do."""
+        now_s = time.monotonic()
         with self._lock:
-            owed = list(self.owed.values())
-        for arrival in owed:
-            self._publish(arrival)
+            owed = [name for name in self.owed if now_s - self._said_s[name] >= patience_s]
+            for name in owed:
+                self._said_s[name] = now_s
+                self._publish(self.owed[name])
         self.resent += len(owed)
-        return len(owed)
 
     def close(self) -> None:
         self._client.disconnect()
@@ -81,9 +84,10 @@ class Gateways:
     def _say(self, arrivals: list[Arrival]) -> None:
         for arrival in arrivals:
             header = header_of(arrival.data)
-            with self._lock:
-                self.owed[arrival.address.gateway, int(header.cls), header.seq] = arrival
             place = arrival.address.gateway, int(header.cls)
+            with self._lock:
+                self.owed[*place, header.seq] = arrival
+                self._said_s[*place, header.seq] = time.monotonic()
             self.sealed[place] = max(self.sealed.get(place, 0), header.seq + 1)
             self._publish(arrival)
 
@@ -96,6 +100,7 @@ class Gateways:
         with self._lock:
             for name in _named(address.gateway, said):
                 self.owed.pop(name, None)
+                self._said_s.pop(name, None)
 
 
 def _named(gateway: str, said: receipt.Receipt) -> Iterator[Name]:

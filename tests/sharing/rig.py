@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 from sqlalchemy import create_engine, func, select
@@ -26,12 +22,11 @@ from tests.system.centre_rig import SIGNER, until
 from wire import keys
 from wire.topics import Address, Class
 
-ROOT = Path(__file__).parents[2]
-
 
 def configured(folder: Path, port: int, url: str, gateways: Gateways, name: str) -> Config:
-    (folder / "recipient.key").write_text(CENTRE.text())
-    (folder / "centre.key").write_text(keys.signer_text(SIGNER))
+    if not (folder / "centre.key").exists():  # others may be reading them
+        (folder / "recipient.key").write_text(CENTRE.text())
+        (folder / "centre.key").write_text(keys.signer_text(SIGNER))
     return Config(
         broker=f"mqtt://127.0.0.1:{port}",
         keys=str(folder),
@@ -62,30 +57,6 @@ class Consumer:
         self.intake.stop()
         self._subscriber.stop()
         self.store.close()
-
-
-class Process:
-    """A consumer to be killed: tests/sharing/consumer.py."""
-
-    def __init__(self, folder: Path, port: int, url: str, name: str, gateways: Gateways) -> None:
-        self.command = [sys.executable, str(Path(__file__).with_name("consumer.py")), str(folder), str(port), url, name]
-        self.command += [bed.gateway for bed in gateways.beds]
-        self.start()
-
-    def start(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        self.process = subprocess.Popen(self.command, cwd=ROOT, env=environment, stdin=subprocess.PIPE)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-
-    def stop(self) -> int:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        return self.process.wait(30)
 
 
 class Verdict:
@@ -122,10 +93,6 @@ class Verdict:
                     out.append(f"{bed.gateway}: {len(times)} readings of {bed.beats}")
                 if list(connection.execute(firsts).scalars()) != [SAMPLES * beat for beat in range(bed.beats)]:
                     out.append(f"{bed.gateway}: blocks are not each there once")
-            for name in ("HANDED",):
-                left = connection.execute(select(func.count()).select_from(HANDED)).scalar_one()
-                if left:
-                    out.append(f"{left} rows of {name} are left")
         return out
 
 
@@ -138,13 +105,3 @@ def settled(consumers: list[Consumer]) -> None:
             and all(0 < len(one.store.slots) <= fair for one in consumers)
         )
     )
-
-
-class Pace:
-    """Waits without a sleep."""
-
-    def __init__(self) -> None:
-        self._never = threading.Event()
-
-    def wait(self, seconds: float) -> None:
-        self._never.wait(seconds)
