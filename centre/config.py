@@ -20,6 +20,8 @@ from wire.topics import is_name
 
 KEY_LIMIT_BYTES = 65536
 RECIPIENTS_LIMIT_COUNT = 16
+KEEP_LIMIT_DAYS = 36_525
+LEAST_DAYS = {"waves_days": 1, "readings_days": 1, "envelopes_days": 30, "evidence_days": 30}
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _STORES = ("sqlite:///", "postgresql+psycopg://")
 
@@ -44,6 +46,19 @@ class Oidc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sites_claim: str = ""
 
 
+class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For how many days what is kept, since it came; 0: for ever."""
+
+    waves_days: int = 0
+    readings_days: int = 0
+    envelopes_days: int = 0
+    evidence_days: int = 0
+
+    @property
+    def is_all(self) -> bool:
+        return not any(getattr(self, name) for name in self.__struct_fields__)
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All keys of `config/centre.toml`, checked by `read`."""
 
@@ -62,6 +77,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accept: Literal["enrolled", "any-genuine"] = "enrolled"
     gateways: tuple[Gateway, ...] = ()
     fleet: str = ""
+    keep: Keep = Keep()
 
     @property
     def broker_address(self) -> tuple[str, int]:
@@ -169,6 +185,7 @@ def check(config: Config) -> None:
     if config.time and not _is_address(config, "time_address"):
         raise ConfigError(f"`time` is {config.time!r}", "0.0.0.0:8484")
     _check_share(config)
+    _check_keep(config.keep)
     for name in (config.name, *config.sites, *(part for g in config.gateways for part in (g.id, g.site))):
         if not is_name(name):
             raise ConfigError(f"{name!r} is no name", "1 to 24 of a-z, 0-9 and '-'")
@@ -176,6 +193,14 @@ def check(config: Config) -> None:
     if len(set(ids)) != len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
         raise ConfigError(f"gateway {twice} is listed twice", "a gateway has one bed; delete one of the two")
+
+
+def _check_keep(keep: Keep) -> None:
+    for name in keep.__struct_fields__:
+        days, least = getattr(keep, name), LEAST_DAYS[name]
+        if days and not least <= days <= KEEP_LIMIT_DAYS:
+            hint = f"0 for ever, or {least} to {KEEP_LIMIT_DAYS}: what a spool still has must be known here"
+            raise ConfigError(f"`keep.{name}` is {days}", hint)
 
 
 def _check_share(config: Config) -> None:

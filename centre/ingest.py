@@ -180,7 +180,7 @@ class Ingest:
         key = (address.gateway, header.epoch, int(header.cls), header.seq)
         place, digest = Place(address.gateway, header.epoch, header.cls), hashlib.sha256(data).digest()
         known = work.seen.get(key) or (self._store.holds(place, header.seq) and self._store.digest(place, header.seq))
-        if known == digest:
+        if known == digest or known is None:  # None: it is held, and by now not even its hash is kept
             work.batch.repeats[place] += 1
             work.touched.add(address)  # sent again: our receipt was lost
             return self._openers.start(address.gateway, header.epoch)

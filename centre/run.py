@@ -18,6 +18,7 @@ from centre.fleet.store import FleetError
 from centre.gate import Gate, gate_of, sites_of
 from centre.ingest import Ingest
 from centre.intake import Intake
+from centre.keeping import Keeping
 from centre.live import Live
 from centre.sharing import SharedIntake
 from centre.store import Store
@@ -69,11 +70,14 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
     timing.start()
     intake.start()
     drafting.start()
+    keeping = Keeping(config.keep, store.engine, own.signer, counts)
+    keeping.start()
     subscriber.start()
     page.start()
     ending.wait()
     page.stop()
     drafting.stop()
+    keeping.stop()
     intake.stop()
     subscriber.stop()
     if roll is not None:

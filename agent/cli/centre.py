@@ -1,4 +1,4 @@
-"""`wardlink centre run|keys|user|command|commands|bundle|export|bridge`: the centre's side (`wardlink[centre]`).
+"""`wardlink centre run|keys|user|command|export|retention|hold|bridge ...`: the centre's side (`wardlink[centre]`).
 
 `command` asks something of a gateway; it goes once the gateway is there, and `commands` says what came of it.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from agent.cli import centre_export, centre_user
+from agent.cli import centre_export, centre_keep, centre_user
 from agent.cli.run import set_up_log
 from agent.cli.talk import CommandError
 
@@ -40,6 +40,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     fetches.add_argument("nonce", metavar="COMMAND", help="the command that asked for it")
     fetches.add_argument("file", type=Path, metavar="FILE", help="then: wardlink bundle open FILE --keys DIR")
     centre_export.add(_verb(verbs, "export", export, "what is stored of a gateway, in a format of the field"))
+    centre_keep.add(verbs, _verb, _module)
     bridges = _verb(verbs, "bridge", bridge, "republish what gateways say as JSON on a broker inside the hospital")
     bridges.add_argument("--to", required=True, metavar="URL", help="the inner broker: mqtt://host or mqtts://host")
     bridges.add_argument("--store", default="sqlite:////var/lib/wardlink/bridge.db", help="its own; small")

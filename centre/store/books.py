@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, exists, func, select
 
 from centre.ledger import Ledger, Place
-from centre.store import schema
+from centre.store import keeping_schema, schema
 from centre.store.entry import Parked
 from wire.envelope import Header
 from wire.ranges import Ranges
@@ -31,6 +31,9 @@ def ledger(connection: Connection, names: Mapping[int, str]) -> Ledger:
     place = (run.c.gw, run.c.epoch, run.c.cls)
     ends = (func.min(run.c.seq).label("first"), func.max(run.c.seq).label("last"))
     for row in connection.execute(select(*place, *ends).group_by(*place, run.c.run)):
+        books.hold(_place(names, row), row.first, row.last)
+    let_go = keeping_schema.LET_GO
+    for row in connection.execute(select(let_go).where(let_go.c.gw.in_(mine))):
         books.hold(_place(names, row), row.first, row.last)
     for row in connection.execute(select(schema.LOST).where(schema.LOST.c.gw.in_(mine))):
         books.declare(_place(names, row), row.first, row.last)
