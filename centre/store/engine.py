@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event, func, insert, inspect, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from centre.store import hyper
 from centre.store.columns import METADATA
 from centre.store.schema import SCHEMA, SCHEMA_VERSION
 
@@ -60,6 +61,8 @@ def _make_tables(engine: Engine) -> None:
             connection.execute(select(func.pg_advisory_xact_lock(TABLES_LOCK)))
             fresh = not inspect(connection).has_table(SCHEMA.name)
         METADATA.create_all(connection)
+        if engine.dialect.name == "postgresql":
+            hyper.arrange(connection)
         if fresh:
             connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
         version = connection.execute(select(SCHEMA.c.version)).scalar()
