@@ -26,6 +26,7 @@ from centre.store.shared import SharedStore
 from centre.subscriber import Subscriber
 from centre.timeport import TimePort
 from centre.timing import Timing
+from centre.watching import Watching
 from config.load import ConfigError
 from wire.topics import Address
 
@@ -65,6 +66,7 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
     if roll is not None:
         intake.before_batch = roll.look
     intake.on_failure = ending.set
+    watching = _watching(store, subscriber, own, live, counts)
     page = _Page(config, own, store, live, ending)
     drafting = Drafting(store, counts)
     timing.start()
@@ -74,10 +76,14 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
     keeping.start()
     subscriber.start()
     page.start()
+    if watching is not None:
+        watching.start()
     ending.wait()
     page.stop()
     drafting.stop()
     keeping.stop()
+    if watching is not None:
+        watching.stop()
     intake.stop()
     subscriber.stop()
     if roll is not None:
@@ -92,6 +98,15 @@ def _intake(store: Store, ingest: Ingest, subscriber: Subscriber, own: Keys, cou
     if isinstance(store, SharedStore):
         return SharedIntake(store, ingest, subscriber, own.signer, counts)
     return Intake(store, ingest, subscriber, own.signer, counts)
+
+
+def _watching(store: Store, subscriber: Subscriber, own: Keys, live: Live, counts: Counts) -> Watching | None:
+    """What shows gateways that others have; none where there are no others."""
+    if not isinstance(store, SharedStore):
+        return None
+    watching = Watching(store, subscriber, own.recipients, live.tell, counts)
+    live.on_look = watching.look
+    return watching
 
 
 def _time_port(config: Config, timing: Timing, counts: Counts) -> TimePort | None:

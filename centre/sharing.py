@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from centre import clock
+from centre import clock, sequence
 from centre.counts import Counts
 from centre.ingest import Arrival, Ingest
 from centre.intake import Intake
@@ -36,11 +36,17 @@ class SharedIntake(Intake):
     """As Intake, for the gateways that `store` says are ours."""
 
     def __init__(
-        self, store: SharedStore, ingest: Ingest, subscriber: Subscriber, signer: Ed25519PrivateKey, counts: Counts
+        self,
+        store: SharedStore,
+        ingest: Ingest,
+        subscriber: Subscriber,
+        signer: Ed25519PrivateKey,
+        counts: Counts,
+        order_limit_s: float = sequence.LIMIT_S,
     ) -> None:
         super().__init__(store, ingest, subscriber, signer, counts)
         self._shared = store
-        self._sequence: Sequence[Tag] = Sequence(store.reached)
+        self._sequence: Sequence[Tag] = Sequence(store.reached, order_limit_s)
         self._presence: dict[str, Arrival] = {}
         self._again: list[Delivery] = []
         self._ids: set[int] = set()  # of what was handed to us and waits in the sequence

@@ -43,6 +43,7 @@ DRAIN_LIMIT_S = 5.0
 DRAINED_S = 0.3  # nothing came so long: nothing is on its way
 PACKET_LIMIT_BYTES = ENVELOPE_LIMIT_BYTES + 1024
 WORDS = ("key", "vital", "wave", "state", "relay", "reply")
+SHOWN = ("key", "vital", "wave")
 _LOG = logging.getLogger("wardlink.centre")
 
 
@@ -68,6 +69,8 @@ class Subscriber:
         self._connection = 0
         self._attempt = 0
         self._came_s = 0.0
+        self._watched: frozenset[Address] = frozenset()
+        self.on_watched: Callable[[Arrival], None] = lambda _arrival: None
         self.deliveries: Queue[Delivery] = Queue(QUEUE_LIMIT_DELIVERIES)
         self.gone = threading.Event()
         self._client = _client(config)
@@ -138,7 +141,7 @@ class Subscriber:
             self._pace()
             return
         self._connection += 1
-        client.subscribe(self._wanted())
+        client.subscribe([*self._wanted(), *self._watching()])
         _LOG.info("broker connected")
 
     def _wanted(self) -> list[tuple[str, int]]:
@@ -150,6 +153,18 @@ class Subscriber:
             for word, qos in asked
             for site in self._config.sites or ("+",)
         ]
+
+    def watch(self, address: Address) -> None:
+        """Hear what this gateway says too, for pages: besides our turns, at most once, not acknowledged."""
+        self._watched |= {address}
+        self._client.subscribe([(topic, 0) for topic in _shown(address)])
+
+    def unwatch(self, address: Address) -> None:
+        self._watched -= {address}
+        self._client.unsubscribe(_shown(address))
+
+    def _watching(self) -> list[tuple[str, int]]:
+        return [(topic, 0) for address in self._watched for topic in _shown(address)]
 
     def _on_connect_fail(self, _client: Client, _data: object) -> None:
         self._pace()
@@ -185,6 +200,9 @@ class Subscriber:
                 self._tell_time(client, address, bytes(message.payload), received)
                 return
             arrival = Arrival(address, word, bytes(message.payload), received)
+            if message.qos == 0 and address in self._watched and word in SHOWN:
+                self.on_watched(arrival)
+                return
             self.deliveries.put_nowait(Delivery(arrival, message.mid, self._connection))
         except (TopicError, UnicodeDecodeError):
             self._counts.add("refused_topic")
@@ -204,6 +222,10 @@ class Subscriber:
         delay = clock.retry_s(self._attempt)
         self._attempt += 1
         self._client.reconnect_delay_set(min_delay=delay, max_delay=delay)
+
+
+def _shown(address: Address) -> list[str]:
+    return [address.topic(word) for word in SHOWN]
 
 
 def _client(config: Config) -> Client:

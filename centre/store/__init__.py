@@ -130,7 +130,7 @@ class Store(Readable):
         held = self.epochs(gateway)
         if not held:
             return -1, -1, {}
-        number = self._numbers[gateway]
+        number = self._of(gateway)
         with self._reading() as connection:
             latest = books.newest_t(connection, number, held[0])
             return held[0], latest, waves.ends(connection, number, held[0])

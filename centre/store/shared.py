@@ -146,6 +146,26 @@ class SharedStore(Store):
         with self._reading() as connection:
             return self._standings(connection).get(gateway, Standing()).summary
 
+    def address(self, gateway: str) -> Address | None:
+        """Where a gateway is; None where it is not known."""
+        g = schema.GATEWAY.c
+        with self._reading() as connection:
+            site = connection.execute(select(g.site).where(g.gateway == gateway)).scalar()
+        return None if site is None else Address(site, gateway)
+
+    def start(self, gateway: str, epoch: int) -> bytes | None:
+        if self.mine(gateway):
+            return super().start(gateway, epoch)
+        s = schema.START.c
+        with self._reading() as connection:
+            here = select(s.start).where(s.gw == self._known(connection, gateway), s.epoch == epoch)
+            found = connection.execute(here).scalar()
+        return None if found is None else bytes(found)
+
+    def grants(self, gateway: str, epoch: int, hour: int) -> list[bytes]:
+        with self._reading() as connection:
+            return books.grants(connection, self._known(connection, gateway), epoch, hour)
+
     def publish_standings(self) -> None:
         """For the pages of the others: how those stand of which something came. Raises StoreError."""
         changed = [gateway for gateway in self._changed if self.mine(gateway)]

@@ -73,6 +73,6 @@ class Update(Protocol):
 
 
 class Live(Protocol):
-    """Updates as they arrive. `callback` is called in the asyncio loop and must return at once."""
+    """Updates as they arrive. `callback` is called in the asyncio loop and must return at once; `gateway`: whose."""
 
-    def subscribe(self, callback: Callable[[Update], None]) -> Callable[[], None]: ...
+    def subscribe(self, callback: Callable[[Update], None], gateway: str = "") -> Callable[[], None]: ...

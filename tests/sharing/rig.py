@@ -16,11 +16,14 @@ from centre.store import schema
 from centre.store.handing import HANDED
 from centre.store.shared import SharedStore
 from centre.subscriber import Subscriber
+from centre.watching import Watching
 from tests.sealed import CENTRE
 from tests.sharing.gateways import SAMPLES, Gateways
 from tests.system.centre_rig import SIGNER, until
 from wire import keys
 from wire.topics import Address, Class
+
+ORDER_LIMIT_S = 30.0  # on a machine that stands still for seconds order is still to be seen
 
 
 def configured(folder: Path, port: int, url: str, gateways: Gateways, name: str) -> Config:
@@ -49,11 +52,15 @@ class Consumer:
         self._subscriber = Subscriber(config, self.counts)
         ingest = Ingest(self.store, gate_of(config, ()), own.recipients, self.counts)
         ingest.listeners.append(told.append)
-        self.intake = SharedIntake(self.store, ingest, self._subscriber, own.signer, self.counts)
+        self.shown: list[Update] = []
+        self.watching = Watching(self.store, self._subscriber, own.recipients, self.shown.append, self.counts)
+        self.watching.start()
+        self.intake = SharedIntake(self.store, ingest, self._subscriber, own.signer, self.counts, ORDER_LIMIT_S)
         self.intake.start()
         self._subscriber.start()
 
     def stop(self) -> None:
+        self.watching.stop()
         self.intake.stop()
         self._subscriber.stop()
         self.store.close()

@@ -37,6 +37,8 @@ def test_four_consumers_store_each_once_and_tell_in_order(tmp_path: Path, broker
     consumers = [Consumer(configured(tmp_path, broker.port, url, gateways, f"c{n}"), told) for n in range(CONSUMERS)]
     try:
         settled(consumers)
+        for bed in gateways.beds:
+            consumers[0].watching.look(bed.gateway, True)
         gateways.begin()
         for _ in range(BEATS):
             gateways.beat()
@@ -59,7 +61,21 @@ def test_four_consumers_store_each_once_and_tell_in_order(tmp_path: Path, broker
             assert firsts == [SAMPLES * beat for beat in range(BEATS)]
             times = [record.t for one in mine for record in one.records]
             assert times == sorted(times)
+        check_shown(consumers[0], gateways)
     finally:
         gateways.close()
         for one in consumers:
             one.stop()
+
+
+def check_shown(consumer: Consumer, gateways: Gateways) -> None:
+    """Whoever looks at a gateway of another consumer sees it too, in order; of our own what was stored is told."""
+    others = [bed for bed in gateways.beds if not consumer.store.mine(bed.gateway)]
+    assert others
+    assert {one.gateway for one in consumer.shown} == {bed.gateway for bed in others}
+    for bed in others:
+        mine = [one for one in consumer.shown if one.gateway == bed.gateway]
+        firsts = [run.first for one in mine for run in one.samples if run.stream == 1]
+        assert len(firsts) > BEATS // 2, "from when the broker knew that somebody looks"
+        assert firsts == [SAMPLES * beat for beat in range(BEATS - len(firsts), BEATS)]
+        assert all(one.live for one in mine)
