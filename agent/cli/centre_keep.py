@@ -18,7 +18,7 @@ def add(verbs: Any, verb: Callable[..., argparse.ArgumentParser], module: Module
     """Under `wardlink centre`."""
     removes = verb(verbs, "retention", lambda args: retention(args, module), "remove what is older than [keep] says")
     removes.add_argument("--dry-run", action="store_true", help="say what would go, and change nothing")
-    removes.add_argument("--log", action="store_true", help="print the signed lines, for `wardlink audit verify -`")
+    removes.add_argument("--log", action="store_true", help="print the signed lines, for `wardlink audit verify`")
     holds = verb(verbs, "hold", lambda args: hold(args, module), "what nobody may remove: add, list or lift it")
     holds.add_argument("what", choices=("add", "list", "lift"))
     holds.add_argument("number", nargs="?", type=int, metavar="HOLD", help="to lift")
