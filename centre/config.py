@@ -20,6 +20,8 @@ from wire.topics import is_name
 
 KEY_LIMIT_BYTES = 65536
 RECIPIENTS_LIMIT_COUNT = 16
+KEEP_LIMIT_DAYS = 36_525
+LEAST_DAYS = {"waves_days": 1, "readings_days": 1, "envelopes_days": 30, "evidence_days": 30}
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _STORES = ("sqlite:///", "postgresql+psycopg://")
 
@@ -44,12 +46,26 @@ class Oidc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sites_claim: str = ""
 
 
+class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For how many days what is kept, since it came; 0: for ever."""
+
+    waves_days: int = 0
+    readings_days: int = 0
+    envelopes_days: int = 0
+    evidence_days: int = 0
+
+    @property
+    def is_all(self) -> bool:
+        return not any(getattr(self, name) for name in self.__struct_fields__)
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All keys of `config/centre.toml`, checked by `read`."""
 
     broker: str
     keys: str
     name: str = "centre"
+    share: str = ""
     store: str = "sqlite:///wardlink.db"
     listen: str = "127.0.0.1:8480"
     hosts: tuple[str, ...] = ()
@@ -61,6 +77,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accept: Literal["enrolled", "any-genuine"] = "enrolled"
     gateways: tuple[Gateway, ...] = ()
     fleet: str = ""
+    keep: Keep = Keep()
 
     @property
     def broker_address(self) -> tuple[str, int]:
@@ -75,11 +92,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def access_log_file(self) -> Path:
-        """Who looked: beside the store, where that is a file."""
-        if self.access_log:
-            return Path(self.access_log)
+        """Who looked: beside the store, where that is a file. A log has one writer: each that shares has its own."""
         store = self.store.removeprefix("sqlite:///")
-        return Path(store if store != self.store else ".").with_name("wardlink-access.log")
+        beside = Path(store if store != self.store else ".").with_name("wardlink-access.log")
+        path = Path(self.access_log) if self.access_log else beside
+        return path.with_name(f"{path.stem}-{self.name}{path.suffix}") if self.share else path
 
     @property
     def tls(self) -> bool:
@@ -110,7 +127,7 @@ def read(path: Path) -> Config:
     """Raises ConfigError."""
     config = load.read(path, Config)
     try:
-        _check(config)
+        check(config)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}", error.hint) from error
     return config
@@ -132,7 +149,8 @@ def load_keys(config: Config) -> Keys:
 def tls_files(config: Config) -> tuple[Path, Path, Path]:
     """(authority, certificate, private key), all readable. Raises ConfigError."""
     folder = Path(config.keys)
-    authority, certificate, private = folder / "ca.crt", folder / "centre.crt", folder / "centre.tls.key"
+    own = config.name if (folder / f"{config.name}.crt").exists() else "centre"
+    authority, certificate, private = folder / "ca.crt", folder / f"{own}.crt", folder / f"{own}.tls.key"
     for path in (authority, certificate, private):
         _key_text(path)
     return authority, certificate, private
@@ -155,16 +173,19 @@ def _key_text(path: Path) -> str:
         raise ConfigError(f"{path}: not text", "a key is one line of text, a certificate is PEM") from error
 
 
-def _check(config: Config) -> None:
+def check(config: Config) -> None:
+    """Raises ConfigError."""
     scheme = config.broker.partition("://")[0]
     if scheme not in _PORTS or not _is_address(config, "broker_address"):
         raise ConfigError(f"`broker` is {config.broker!r}", "mqtts://host:8883")
     if not config.store.startswith(_STORES):
         raise ConfigError("`store` is not one we know", " or ".join(s + "..." for s in _STORES))
-    if not _is_address(config, "listen_address"):
+    if config.listen and not _is_address(config, "listen_address"):
         raise ConfigError(f"`listen` is {config.listen!r}", "127.0.0.1:8480")
     if config.time and not _is_address(config, "time_address"):
         raise ConfigError(f"`time` is {config.time!r}", "0.0.0.0:8484")
+    _check_share(config)
+    _check_keep(config.keep)
     for name in (config.name, *config.sites, *(part for g in config.gateways for part in (g.id, g.site))):
         if not is_name(name):
             raise ConfigError(f"{name!r} is no name", "1 to 24 of a-z, 0-9 and '-'")
@@ -172,6 +193,26 @@ def _check(config: Config) -> None:
     if len(set(ids)) != len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
         raise ConfigError(f"gateway {twice} is listed twice", "a gateway has one bed; delete one of the two")
+
+
+def _check_keep(keep: Keep) -> None:
+    for name in keep.__struct_fields__:
+        days, least = getattr(keep, name), LEAST_DAYS[name]
+        if days and not least <= days <= KEEP_LIMIT_DAYS:
+            hint = f"0 for ever, or {least} to {KEEP_LIMIT_DAYS}: what a spool still has must be known here"
+            raise ConfigError(f"`keep.{name}` is {days}", hint)
+
+
+def _check_share(config: Config) -> None:
+    """Several processes need one database that locks for them, and one list of who is let in."""
+    if not config.share:
+        return
+    if not is_name(config.share):
+        raise ConfigError(f"`share` is {config.share!r}", "a name: 1 to 24 of a-z, 0-9 and '-'")
+    if not config.store.startswith("postgresql"):
+        raise ConfigError("`share` is set, and `store` is a file", "several centres share a PostgreSQL store")
+    if config.accept != "enrolled":
+        raise ConfigError("`share` is set, and `accept` is not enrolled", "list the gateways, or name the `fleet`")
 
 
 def _is_address(config: Config, which: str) -> bool:

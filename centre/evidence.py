@@ -12,6 +12,7 @@ from sqlalchemy import Connection, create_engine, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from centre.store import books, schema
+from centre.store.keeping_schema import LET_GO
 from wire.envelope import EnvelopeError
 from wire.proof import Evidence
 from wire.topics import Class
@@ -55,11 +56,14 @@ def _fill(connection: Connection, gw: int, into: Evidence) -> None:
     s, e, gone = schema.STATEMENT.c, schema.ENVELOPE.c, schema.LOST.c
     for said_so in connection.execute(select(s.epoch, s.seq, s.data).where(s.gw == gw)):
         _statement(into, Place(said_so.epoch, Class.KEY), said_so.seq, bytes(said_so.data))
-    kept = select(e.epoch, e.cls, e.seq, e.digest).where(e.gw == gw, e.cls != int(Class.KEY))
-    for row in connection.execute(kept.order_by(e.epoch, e.cls, e.seq)):
+    hashed = select(e.epoch, e.cls, e.seq, e.digest).where(e.gw == gw, e.cls != int(Class.KEY))
+    for row in connection.execute(hashed.order_by(e.epoch, e.cls, e.seq)):
         into.leaf(Place(row.epoch, Class(row.cls)), row.seq, bytes(row.digest))
     for lost in connection.execute(select(schema.LOST).where(gone.gw == gw, gone.cause != "ended")):
         into.lose(Place(lost.epoch, Class(lost.cls)), lost.first, lost.last, lost.cause)
+    kept = LET_GO.c
+    for row in connection.execute(select(LET_GO).where(kept.gw == gw)):
+        into.lose(Place(row.epoch, Class(row.cls)), row.first, row.last, "removed by retention")
     c = schema.CONFLICT.c
     for apart in connection.execute(select(c.epoch, c.cls, c.seq).where(c.gw == gw)):
         into.find(Kind.TWICE, Place(apart.epoch, Class(apart.cls)), apart.seq, "another genuine one is kept apart")

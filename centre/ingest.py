@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from centre import opening, relay, rows
+from centre import opening, relay
 from centre.counts import Counts
 from centre.gate import Gate
-from centre.lateness import Front
 from centre.ledger import Place, Start
-from centre.live import Update
 from centre.opening import ConflictError, Openers, Reason, RefusedError
 from centre.relay import Carried
+from centre.showing import Showing, decoded
 from centre.store import Batch, Entry, Parked, Store
 from centre.store.entry import Apart, Replied
-from wire import codec, presence, reply
+from wire import presence, reply
 from wire.codec import CodecError
 from wire.keys import RecipientSecret
 from wire.presence import PresenceError
@@ -82,33 +81,40 @@ class Ingest:
         self._counts = counts
         self._openers = Openers(secrets, store.grants, store.start)
         self._openable: dict[_Hour, None] = dict.fromkeys(store.openable())
-        self._fronts: dict[str, Front] = {}
+        self._showing = Showing(store)
         self._early: dict[Address, bool] = {}  # presence of gateways that have proven nothing yet
-        self.listeners: list[Callable[[Update], None]] = []
+        self.listeners = self._showing.listeners
 
     @property
     def behind(self) -> bool:
         """Whether parked envelopes can be opened now: call `take` again, even with nothing."""
         return bool(self._openable)
 
-    def take(self, arrivals: Iterable[Arrival]) -> Outcome:
-        """Commit what arrived and a chunk of what was parked. Raises StoreError."""
-        work = _Work()
+    def take(self, arrivals: Iterable[Arrival], handled: Iterable[int] = ()) -> Outcome:
+        """Commit what arrived and a chunk of what was parked; `handled` was handed over for this. Raises StoreError."""
+        work = _Work(Batch(handled=list(handled)))
         for arrival in sorted(arrivals, key=lambda a: _CLASSES.get(a.word, Class.KEY)):  # grants first
             self._counted(work, arrival)
         hour = next(iter(self._openable), None)
         if hour is not None:
             self._unpark(work, hour)
         for address in {entry.address for entry in work.batch.entries}:
-            self._front(address.gateway)  # as it was before this batch
+            self._showing.meet(address.gateway)  # as it was before this batch
         fresh = self._store.write(work.batch)
         self._committed(work, fresh)
         for entry in fresh:
-            self._tell(entry)
+            self._showing.tell(entry)
         online = frozenset(address for address, here in work.batch.online.items() if here)
         touched = work.touched | {entry.address for entry in work.batch.entries} | {c.relayer for c in work.carried}
         starts = {address: start for address, start in work.starts.items() if address in online}
         return Outcome(frozenset(touched), online, frozenset(work.batch.online) - online, starts, tuple(work.carried))
+
+    def settle(self, gone: Iterable[str]) -> None:
+        """Others take what these gateways say from now on; or we do, afresh. Raises StoreError."""
+        gone = list(gone)
+        self._showing.forget(gone)
+        self._openers.forget(gone)
+        self._openable = dict.fromkeys(self._store.openable())
 
     def disconnected(self) -> None:
         """The broker is gone, and with it all knowledge of who is online. Raises StoreError."""
@@ -174,7 +180,7 @@ class Ingest:
         key = (address.gateway, header.epoch, int(header.cls), header.seq)
         place, digest = Place(address.gateway, header.epoch, header.cls), hashlib.sha256(data).digest()
         known = work.seen.get(key) or (self._store.holds(place, header.seq) and self._store.digest(place, header.seq))
-        if known == digest:
+        if known == digest or known is None:  # None: it is held, and by now not even its hash is kept
             work.batch.repeats[place] += 1
             work.touched.add(address)  # sent again: our receipt was lost
             return self._openers.start(address.gateway, header.epoch)
@@ -210,7 +216,7 @@ class Ingest:
 
     def _add(self, work: _Work, entry: Entry) -> None:
         for block in entry.blocks:  # it decodes; what comes out is not kept, as it may be 150 000 times as large
-            _decoded(entry.header.epoch, block)
+            _checked(entry.header.epoch, block)
         work.batch.entries.append(entry)
         if self._store.start(entry.place.gateway, entry.place.epoch) is None:
             work.batch.starts[entry.place.gateway, entry.place.epoch] = entry.start
@@ -255,45 +261,9 @@ class Ingest:
         for name, by in work.counts.items():
             self._counts.add(str(name), by)
 
-    def _front(self, gateway: str) -> Front:
-        if gateway not in self._fronts:
-            self._fronts[gateway] = Front(*self._store.newest(gateway))
-        return self._fronts[gateway]
 
-    def _tell(self, entry: Entry) -> None:
-        samples = [run for block in entry.blocks for run in _decoded(entry.header.epoch, block)]
-        front, epoch = self._front(entry.address.gateway), entry.header.epoch
-        new_records = [record for record in entry.records if front.admits_record(epoch, record)]
-        new_streams = {
-            (stream, block.first)
-            for block in entry.blocks
-            if front.admits_block(epoch, block)
-            for stream in range(block.stream, block.stream + block.rows)
-        }
-        new_ids = {id(record) for record in new_records}
-        late_records = [record for record in entry.records if id(record) not in new_ids]
-        new = [run for run in samples if (run.stream, run.first) in new_streams]
-        late = [run for run in samples if (run.stream, run.first) not in new_streams]
-        for records, runs, live in ((new_records, new, True), (late_records, late, False)):
-            if records or runs:
-                for listener in self.listeners:
-                    listener(Update(entry.address, epoch, records, runs, live))
-
-
-def _decoded(epoch: int, block: Block) -> list[rows.Samples]:
-    """The block's runs, one for each stream. Raises RefusedError."""
+def _checked(epoch: int, block: Block) -> None:
     try:
-        values = codec.decode(block.coded, block.rows, block.count)
+        decoded(epoch, block)
     except CodecError as error:
         raise RefusedError(Reason.CODEC) from error
-    return [
-        rows.Samples(
-            epoch=epoch,
-            stream=block.stream + row,
-            first=block.first,
-            t=block.t,
-            values=values[row],
-            marks=tuple(mark for mark in block.marks if mark.row == row),
-        )
-        for row in range(block.rows)
-    ]

@@ -16,6 +16,7 @@ from centre import asking, clock, receipts
 from centre.asking import Asking
 from centre.counts import Counts
 from centre.ingest import Ingest, Outcome
+from centre.lag import Lag
 from centre.ordering import Ordering
 from centre.receipts import Schedule
 from centre.relay import Debts
@@ -27,6 +28,7 @@ from wire.topics import Address
 GROUP_LIMIT_S = 0.05
 GROUP_LIMIT_COUNT = 200
 IDLE_LIMIT_S = 1.0
+LAG_S = 1.0
 _LOG = logging.getLogger("wardlink.centre")
 
 
@@ -41,6 +43,9 @@ class Intake:
         self._subscriber = subscriber
         self._signer = signer
         self._counts = counts
+        self.lag = Lag(counts, subscriber.name)
+        self._ingest.listeners.append(self.lag.hear)
+        self._lag_s = 0.0
         self._schedule = Schedule()
         self._debts = Debts()
         self._asking = Asking(least_s=asking.HOLE_LEAST_S)
@@ -74,20 +79,44 @@ class Intake:
         self._until_done(self.before_batch)
         if self._subscriber.gone.is_set():
             self._subscriber.gone.clear()
-            self._until_done(self._ingest.disconnected)
-            self._asking.all_gone()
-        if group or self._ingest.behind:
+            self._disconnected()
+        if group or self._has_more():
             self._commit(group)
         for address in self._schedule.due(clock.monotonic_s()):
             self._tell(address)
         self._order()
-        if self._subscriber.deliveries.empty() and not self._ingest.behind:  # nothing is on its way here
+        self._tell_lag()
+        if self._is_quiet():
             for address in self._asking.due(clock.monotonic_s()):
                 self._ask(address)
+
+    def _disconnected(self) -> None:
+        self._until_done(self._ingest.disconnected)
+        self._asking.all_gone()
+
+    def _has_more(self) -> bool:
+        """There is work even where nothing arrived."""
+        return self._ingest.behind
+
+    def _tell_lag(self) -> None:
+        if clock.monotonic_s() >= self._lag_s:
+            self._lag_s = clock.monotonic_s() + LAG_S
+            self.lag.tell(**self._waiting())
+
+    def _waiting(self) -> dict[str, float]:
+        """What was delivered to us, and is not committed."""
+        return {"waiting_envelopes": self._subscriber.deliveries.qsize()}
+
+    def _is_quiet(self) -> bool:
+        """Nothing is on its way here."""
+        return self._subscriber.deliveries.empty() and not self._ingest.behind
 
     def _tell(self, address: Address) -> None:
         """A gateway's own receipt, and one for each dead gateway whose envelopes it brought."""
         self._subscriber.publish_receipt(address, self._signed(address.gateway, self._store.receipt(address.gateway)))
+        self._pay(address)
+
+    def _pay(self, address: Address) -> None:
         for gateway, held in self._debts.pay(address):
             self._subscriber.publish_relay_receipt(address, self._signed(gateway, held))
 
@@ -144,15 +173,20 @@ class Intake:
         arrivals = [delivery.arrival for delivery in group]
         if not self._until_done(lambda: outcomes.append(self._ingest.take(arrivals))):
             return
+        self.lag.committed(arrivals)
         for delivery in group:
             self._subscriber.acknowledge(delivery)
         for outcome in outcomes:
-            self._debts.owe(outcome.carried)
-            self._schedule.touch(outcome.touched)
-            self._schedule.hurry(outcome.online)
-            self._asking.heard(outcome.touched | outcome.online, clock.monotonic_s())
-            self._asking.present(outcome.starts, clock.monotonic_s())
-            self._asking.gone(outcome.offline)
+            self._follow(outcome)
+
+    def _follow(self, outcome: Outcome) -> None:
+        """Who is to be told, and who is to be asked."""
+        self._debts.owe(outcome.carried)
+        self._schedule.touch(outcome.touched)
+        self._schedule.hurry(outcome.online)
+        self._asking.heard(outcome.touched | outcome.online, clock.monotonic_s())
+        self._asking.present(outcome.starts, clock.monotonic_s())
+        self._asking.gone(outcome.offline)
 
     def _until_done(self, step: Callable[[], None]) -> bool:
         """Try until the store can; False where we were stopped first."""

@@ -51,6 +51,16 @@ class Summary:
     duplicates: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a gateway stands: its envelopes, the newest epoch, how many no manifest proves, how many one refutes."""
+
+    summary: Summary = Summary()
+    newest: int = 0
+    unproven: int = 0
+    refuted: int = 0
+
+
 @dataclass(slots=True)
 class Account:
     """One place: `following` is one past the greatest seq known to have been sealed."""
@@ -90,6 +100,18 @@ class Ledger:
         self._apart: dict[str, dict[tuple[int, bytes, Class], Account]] = {}
         # (epoch, start) of each gateway, last what something came of last; no start where it has the epoch
         self._lately: dict[str, dict[tuple[int, bytes], None]] = {}
+
+    def adopt(self, other: Ledger) -> None:
+        """Take over the accounts of gateways that this one does not keep."""
+        self._accounts.update(other._accounts)
+        self._apart.update(other._apart)
+        self._starts.update(other._starts)
+        self._lately.update(other._lately)
+
+    def forget(self, gateway: str) -> None:
+        """Another keeps the accounts of this gateway from now on."""
+        for kept in (self._accounts, self._apart, self._starts, self._lately):
+            kept.pop(gateway, None)
 
     def begin(self, gateway: str, epoch: int, start: bytes) -> None:
         """This start has the epoch, if no other has."""
@@ -149,6 +171,11 @@ class Ledger:
         """The parts of `first..last` that are not held."""
         account = self._find(place)
         return account.held.missing(first, last) if account else [(first, last)]
+
+    def reached(self, place: Place) -> int:
+        """One past the greatest number that is held; 0 where none is."""
+        account = self._find(place)
+        return account.held.last + 1 if account and account.held else 0
 
     def listable(self, gateway: str) -> int:
         """How many are held of the classes that manifests list."""

@@ -38,12 +38,15 @@ class Live:
         self._counts = counts
         self._lock = threading.Lock()
         self._lines: list[_Line] = []
+        self.on_look: Callable[[str, bool], None] = lambda _gateway, _begins: None
 
-    def subscribe(self, callback: Callable[[Update], None]) -> Callable[[], None]:
-        """Call within a running loop; returns what ends it."""
-        line = _Line(callback, asyncio.get_running_loop(), self._counts)
+    def subscribe(self, callback: Callable[[Update], None], gateway: str = "") -> Callable[[], None]:
+        """Call within a running loop; returns what ends it. `gateway`: whose updates are wanted, if one's."""
+        line = _Line(callback, asyncio.get_running_loop(), self._counts, gateway)
         with self._lock:
             self._lines.append(line)
+        if gateway:
+            self.on_look(gateway, True)
         return lambda: self._leave(line)
 
     def tell(self, update: Update) -> None:
@@ -55,15 +58,21 @@ class Live:
 
     def _leave(self, line: _Line) -> None:
         with self._lock:
-            if line in self._lines:
+            was_here = line in self._lines
+            if was_here:
                 self._lines.remove(line)
         line.close()
+        if was_here and line.gateway:
+            self.on_look(line.gateway, False)
 
 
 class _Line:
     """The queue of one subscriber."""
 
-    def __init__(self, callback: Callable[[Update], None], loop: asyncio.AbstractEventLoop, counts: Counts) -> None:
+    def __init__(
+        self, callback: Callable[[Update], None], loop: asyncio.AbstractEventLoop, counts: Counts, gateway: str
+    ) -> None:
+        self.gateway = gateway
         self._callback = callback
         self._loop = loop
         self._counts = counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
@@ -137,6 +137,11 @@ class Openers:
     def start(self, gateway: str, epoch: int) -> bytes:
         """The start that has this epoch, of which something is held or about to be; empty where nothing is."""
         return self._starts.get((gateway, epoch)) or self._first(gateway, epoch) or b""
+
+    def forget(self, gateways: Iterable[str]) -> None:
+        """What is known of these may be old."""
+        named = set(gateways)
+        self._starts = {key: start for key, start in self._starts.items() if key[0] not in named}
 
     def _of(self, gateway: str) -> tuple[Opener, set[tuple[int, int]]]:
         """The opener of a gateway and the hours it was told; a new one once it was told too many."""

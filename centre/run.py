@@ -18,11 +18,15 @@ from centre.fleet.store import FleetError
 from centre.gate import Gate, gate_of, sites_of
 from centre.ingest import Ingest
 from centre.intake import Intake
+from centre.keeping import Keeping
 from centre.live import Live
+from centre.sharing import SharedIntake
 from centre.store import Store
+from centre.store.shared import SharedStore
 from centre.subscriber import Subscriber
 from centre.timeport import TimePort
 from centre.timing import Timing
+from centre.watching import Watching
 from config.load import ConfigError
 from wire.topics import Address
 
@@ -40,7 +44,7 @@ def run(config: Config, stop: threading.Event | None = None) -> int:
         _end_on_signals(ending)
     own = load_keys(config)
     counts = Counts()
-    store = Store(config.store, counts)
+    store = SharedStore(config.store, counts) if config.share else Store(config.store, counts)
     try:
         return _serve(config, own, store, counts, ending)
     finally:
@@ -57,21 +61,29 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
     gate = gate_of(config, store.gateways())
     ingest = Ingest(store, gate, own.recipients, counts)
     ingest.listeners.append(live.tell)
-    intake = Intake(store, ingest, subscriber, own.signer, counts)
+    intake = _intake(store, ingest, subscriber, own, counts)
     roll = _roll(config, gate, store) if config.fleet else None
     if roll is not None:
         intake.before_batch = roll.look
     intake.on_failure = ending.set
+    watching = _watching(store, subscriber, own, live, counts)
     page = _Page(config, own, store, live, ending)
     drafting = Drafting(store, counts)
     timing.start()
     intake.start()
     drafting.start()
+    keeping = Keeping(config.keep, store.engine, own.signer, counts)
+    keeping.start()
     subscriber.start()
     page.start()
+    if watching is not None:
+        watching.start()
     ending.wait()
     page.stop()
     drafting.stop()
+    keeping.stop()
+    if watching is not None:
+        watching.stop()
     intake.stop()
     subscriber.stop()
     if roll is not None:
@@ -80,6 +92,21 @@ def _serve(config: Config, own: Keys, store: Store, counts: Counts, ending: thre
     if port is not None:
         port.stop()
     return 1 if intake.failed or page.failed else 0
+
+
+def _intake(store: Store, ingest: Ingest, subscriber: Subscriber, own: Keys, counts: Counts) -> Intake:
+    if isinstance(store, SharedStore):
+        return SharedIntake(store, ingest, subscriber, own.signer, counts)
+    return Intake(store, ingest, subscriber, own.signer, counts)
+
+
+def _watching(store: Store, subscriber: Subscriber, own: Keys, live: Live, counts: Counts) -> Watching | None:
+    """What shows gateways that others have; none where there are no others."""
+    if not isinstance(store, SharedStore):
+        return None
+    watching = Watching(store, subscriber, own.recipients, live.tell, counts)
+    live.on_look = watching.look
+    return watching
 
 
 def _time_port(config: Config, timing: Timing, counts: Counts) -> TimePort | None:
@@ -139,6 +166,8 @@ class _Page:
 
 
 def _server(config: Config, own: Keys, store: Store, live: Live) -> uvicorn.Server | None:
+    if not config.listen:
+        return None
     if any(importlib.util.find_spec(name) is None for name in ("uvicorn", "fastapi")):
         _LOG.warning("no page: install wardlink[centre]")
         return None

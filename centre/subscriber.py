@@ -1,5 +1,8 @@
 """The centre's line to the broker: MQTT 5, QoS 1, a session the broker keeps for 7 days, acknowledged after our commit.
 
+Of several consumers that share (`$share/<group>/...`) each has a session of seconds: mosquitto gives an absent one its
+turn as long as its session lasts, and forgets what it had in hand when that ends; both the gateways send again.
+
 A PUBACK goes out only for what is committed, so what the centre loses in a crash the broker still has. paho's network
 thread (a library of blocking sockets needs one) hands deliveries to the one ingest thread through a bounded queue; the
 broker never has more of them unacknowledged than the queue holds, because that is our Receive Maximum.
@@ -33,9 +36,14 @@ from wire.topics import Address, TopicError
 
 QUEUE_LIMIT_DELIVERIES = 1000
 SESSION_LIMIT_S = 7 * 86400
+SHARED_SESSION_LIMIT_S = 5  # a connection that broke comes back within it; a dead consumer's share waits no longer
 KEEPALIVE_S = 60
+SHARED_KEEPALIVE_S = 10
+DRAIN_LIMIT_S = 5.0
+DRAINED_S = 0.3  # nothing came so long: nothing is on its way
 PACKET_LIMIT_BYTES = ENVELOPE_LIMIT_BYTES + 1024
 WORDS = ("key", "vital", "wave", "state", "relay", "reply")
+SHOWN = ("key", "vital", "wave")
 _LOG = logging.getLogger("wardlink.centre")
 
 
@@ -60,6 +68,9 @@ class Subscriber:
         self._now = now
         self._connection = 0
         self._attempt = 0
+        self._came_s = 0.0
+        self._watched: frozenset[Address] = frozenset()
+        self.on_watched: Callable[[Arrival], None] = lambda _arrival: None
         self.deliveries: Queue[Delivery] = Queue(QUEUE_LIMIT_DELIVERIES)
         self.gone = threading.Event()
         self._client = _client(config)
@@ -73,15 +84,34 @@ class Subscriber:
         """Connect, and stay connected, in the background."""
         host, port = self._config.broker_address
         self._pace()
-        self._client.connect_async(
-            host, port, keepalive=KEEPALIVE_S, clean_start=False, properties=_session_properties()
-        )
+        session_s, alive_s = (SESSION_LIMIT_S, KEEPALIVE_S)
+        if self._config.share:
+            session_s, alive_s = (SHARED_SESSION_LIMIT_S, SHARED_KEEPALIVE_S)
+        properties = _session_properties(session_s)
+        self._client.connect_async(host, port, keepalive=alive_s, clean_start=False, properties=properties)
         self._client.loop_start()
 
     def stop(self) -> None:
         """End the connection; the broker keeps the session and what we have not acknowledged."""
         self._client.disconnect()
         self._client.loop_stop()
+
+    def drain(self) -> None:
+        """Take no more turns, and wait until what was given to us has come, while others handle it."""
+        self._client.unsubscribe([topic for topic, _ in self._wanted() if topic.startswith("$share")])
+        pace, end = threading.Event(), clock.monotonic_s() + DRAIN_LIMIT_S
+        while self.is_connected and clock.monotonic_s() < end:
+            pace.wait(DRAINED_S / 3)
+            if self.deliveries.empty() and clock.monotonic_s() - self._came_s > DRAINED_S:
+                return
+
+    @property
+    def name(self) -> str:
+        return self._config.name
+
+    @property
+    def is_connected(self) -> bool:
+        return self._client.is_connected()
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Its contents are durable here. On a later connection the broker delivers it anew, so nothing is due."""
@@ -111,10 +141,30 @@ class Subscriber:
             self._pace()
             return
         self._connection += 1
-        sites = self._config.sites or ("+",)
-        client.subscribe([(topics.everything(word, site), 1) for word in WORDS for site in sites])
-        client.subscribe([(topics.everything("clock", site), 0) for site in sites])
+        client.subscribe([*self._wanted(), *self._watching()])
         _LOG.info("broker connected")
+
+    def _wanted(self) -> list[tuple[str, int]]:
+        """(topic, QoS). Of consumers that share each hears every presence, and its share of all else."""
+        group = f"$share/{self._config.share}/" if self._config.share else ""
+        asked = [(word, 1) for word in WORDS] + [("clock", 0)]
+        return [
+            (("" if word == "state" else group) + topics.everything(word, site), qos)
+            for word, qos in asked
+            for site in self._config.sites or ("+",)
+        ]
+
+    def watch(self, address: Address) -> None:
+        """Hear what this gateway says too, for pages: besides our turns, at most once, not acknowledged."""
+        self._watched |= {address}
+        self._client.subscribe([(topic, 0) for topic in _shown(address)])
+
+    def unwatch(self, address: Address) -> None:
+        self._watched -= {address}
+        self._client.unsubscribe(_shown(address))
+
+    def _watching(self) -> list[tuple[str, int]]:
+        return [(topic, 0) for address in self._watched for topic in _shown(address)]
 
     def _on_connect_fail(self, _client: Client, _data: object) -> None:
         self._pace()
@@ -142,6 +192,7 @@ class Subscriber:
 
     def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
         received = self._now()
+        self._came_s = clock.monotonic_s()
         self._attempt = 0  # success is what arrives, not that a socket opened
         try:
             address, word = topics.parse(message.topic)
@@ -149,6 +200,9 @@ class Subscriber:
                 self._tell_time(client, address, bytes(message.payload), received)
                 return
             arrival = Arrival(address, word, bytes(message.payload), received)
+            if message.qos == 0 and address in self._watched and word in SHOWN:
+                self.on_watched(arrival)
+                return
             self.deliveries.put_nowait(Delivery(arrival, message.mid, self._connection))
         except (TopicError, UnicodeDecodeError):
             self._counts.add("refused_topic")
@@ -170,6 +224,10 @@ class Subscriber:
         self._client.reconnect_delay_set(min_delay=delay, max_delay=delay)
 
 
+def _shown(address: Address) -> list[str]:
+    return [address.topic(word) for word in SHOWN]
+
+
 def _client(config: Config) -> Client:
     client = Client(
         CallbackAPIVersion.VERSION2, client_id=config.name, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
@@ -187,10 +245,10 @@ def tls(authority: Path, certificate: Path, private: Path) -> ssl.SSLContext:
     return context
 
 
-def _session_properties() -> Properties:
+def _session_properties(session_s: int) -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     limits = {
-        "SessionExpiryInterval": SESSION_LIMIT_S,
+        "SessionExpiryInterval": session_s,
         "ReceiveMaximum": QUEUE_LIMIT_DELIVERIES,
         "MaximumPacketSize": PACKET_LIMIT_BYTES,
     }

@@ -1,4 +1,4 @@
-"""`wardlink centre run|keys|user|command|commands|rollout|bundle|export|bridge`: the centre (`wardlink[centre]`).
+"""`wardlink centre run|keys|user|command|rollout|export|retention|hold|bridge ...`: the centre (`wardlink[centre]`).
 
 `command` asks something of a gateway; it goes once the gateway is there, and `commands` says what came of it.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from agent.cli import centre_export, centre_rollout, centre_user
+from agent.cli import centre_export, centre_keep, centre_rollout, centre_user
 from agent.cli.run import set_up_log
 from agent.cli.talk import CommandError
 
@@ -21,6 +21,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     runs = _verb(verbs, "run", run, "receive, store, show")
     runs.add_argument("--json", action="store_true", help="log lines as JSON")
+    runs.add_argument("--name", metavar="NAME", help="of this consumer, where several share (`share` in centre.toml)")
+    runs.add_argument("--listen", metavar="HOST:PORT", help="where its pages are; '' for none")
     makes = verbs.add_parser("keys", help="make this centre's own keys, or a hospital's")
     makes.add_argument("folder", type=Path, metavar="FOLDER")
     makes.add_argument("--kind", choices=("xwing", "x25519"), default="xwing", help="x25519 is for thin links")
@@ -39,6 +41,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     fetches.add_argument("nonce", metavar="COMMAND", help="the command that asked for it")
     fetches.add_argument("file", type=Path, metavar="FILE", help="then: wardlink bundle open FILE --keys DIR")
     centre_export.add(_verb(verbs, "export", export, "what is stored of a gateway, in a format of the field"))
+    centre_keep.add(verbs, _verb, _module)
     bridges = _verb(verbs, "bridge", bridge, "republish what gateways say as JSON on a broker inside the hospital")
     bridges.add_argument("--to", required=True, metavar="URL", help="the inner broker: mqtt://host or mqtts://host")
     bridges.add_argument("--store", default="sqlite:////var/lib/wardlink/bridge.db", help="its own; small")
@@ -53,8 +56,13 @@ def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser
 
 def run(args: argparse.Namespace) -> int:
     set_up_log(args.json)
+    import msgspec
+
     config, room = _module("centre.config"), _module("centre.run")
-    code: int = room.run(config.read(Path(args.config)))
+    own = {word: said for word in ("name", "listen") if (said := getattr(args, word)) is not None}
+    read = msgspec.structs.replace(config.read(Path(args.config)), **own)
+    config.check(read)
+    code: int = room.run(read)
     return code
 
 

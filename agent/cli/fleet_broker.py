@@ -43,6 +43,8 @@ def _verb(verbs: Any, name: str, run: Callable[[argparse.Namespace], int], text:
 def _sited(verb: argparse.ArgumentParser) -> argparse.ArgumentParser:
     text = "a centre's name, and its sites where it does not serve all; may be repeated (default: centre)"
     verb.add_argument("--centre", action="append", default=[], metavar="NAME[=SITE,...]", help=text)
+    group = "a group in which centres take turns (`share` in centre.toml); may be repeated"
+    verb.add_argument("--share", action="append", default=[], metavar="GROUP", help=group)
     return verb
 
 
@@ -112,4 +114,5 @@ def _sites(args: argparse.Namespace) -> list[Any]:
     with store.reading(args.folder) as db:
         named = [row["site"] for row in db.execute("SELECT site FROM site ORDER BY site")]
         active = db.execute("SELECT gateway, site FROM gateway WHERE state = 'active' ORDER BY gateway").fetchall()
-    return list(shared.arranged(named, [(row["site"], row["gateway"]) for row in active], centres))
+    rows, shares = [(row["site"], row["gateway"]) for row in active], tuple(getattr(args, "share", None) or ())
+    return list(shared.arranged(named, rows, centres, shares))

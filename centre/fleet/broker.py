@@ -36,6 +36,7 @@ class AccessError(Exception):
 class Site:
     """A hospital: its gateways' ids, and the names (CN) of the centres that serve it, and others where they do.
 
+    `shares`: groups in which these centres may take turns.
     `is_all`: these centres serve every site there is and will be, with one filter; it has no name and no gateways.
     """
 
@@ -43,6 +44,7 @@ class Site:
     gateways: tuple[str, ...]
     centres: tuple[str, ...] = ("centre",)
     is_all: bool = False
+    shares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,10 @@ def people(sites: Iterable[Site], admin: str = ADMIN) -> tuple[dict[str, Json], 
 
 
 def arranged(
-    sites: Iterable[str], gateways: Iterable[tuple[str, str]], centres: Mapping[str, tuple[str, ...]]
+    sites: Iterable[str],
+    gateways: Iterable[tuple[str, str]],
+    centres: Mapping[str, tuple[str, ...]],
+    shares: tuple[str, ...] = (),
 ) -> Iterator[Site]:
     """Sites of plain rows: `gateways` as (site, id), and for each centre its sites, () for all. Raises AccessError."""
     sites, gateways = list(sites), list(gateways)
@@ -146,9 +151,9 @@ def arranged(
             raise AccessError(f"{name} is to serve {', '.join(sorted(unknown))}, which is no site")
     for site in sites:
         own = tuple(gateway for at, gateway in gateways if at == site)
-        yield Site(site, own, tuple(name for name, served in centres.items() if site in served))
+        yield Site(site, own, tuple(name for name, served in centres.items() if site in served), shares=shares)
     if everywhere := tuple(name for name, served in centres.items() if not served):
-        yield Site("", (), everywhere, is_all=True)
+        yield Site("", (), everywhere, is_all=True, shares=shares)
 
 
 def may_publish(sites: Iterable[Site]) -> Callable[[str, str], bool]:
@@ -178,7 +183,11 @@ def _of_centre(site: Site) -> list[Json]:
         raise AccessError(f"{site.name!r} is no name for a site")
     at = f"{PREFIX}/{'+' if site.is_all else site.name}/+"
     writes = [_may("publishClientSend", f"{at}/{word}") for word in FROM_CENTRE]
-    return writes + [acl for word in FROM_GATEWAY for acl in _reads(f"{at}/{word}")]
+    if not all(is_name(share) for share in site.shares):
+        raise AccessError(f"{', '.join(site.shares)}: no name for a group")
+    turns = [f"$share/{share}/{at}/{word}" for share in site.shares for word in FROM_GATEWAY]
+    reads = [acl for word in FROM_GATEWAY for acl in _reads(f"{at}/{word}")]
+    return writes + reads + [_may("subscribePattern", topic) for topic in turns]
 
 
 def _reads(topic: str) -> list[Json]:

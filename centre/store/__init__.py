@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from centre import rows
 from centre.asking import Holes
 from centre.counts import Counts
-from centre.ledger import Place, Start, Summary
+from centre.ledger import Ledger, Place, Standing, Start, Summary
 from centre.store import books, orders, read, rollouts, waves, write
 from centre.store.drawn import Outlines
 from centre.store.engine import StoreError, open_engine, said
@@ -40,11 +40,21 @@ class Store(Readable):
         self._engine = open_engine(url)
         self.outlines = Outlines(self._reading, self._writing, self._of)
         self._lock = threading.Lock()  # of the ledger: the writer changes it while pages read it
+        self._ledger, self._proofs = Ledger(), Proofs()
         with self._reading() as connection:
             self._numbers = books.numbers(connection)
-            self._ledger = books.ledger(connection)
-            self._proofs = Proofs()
-            self._proofs.load(connection, {number: gateway for gateway, number in self._numbers.items()})
+            self._load(connection)
+
+    def _load(self, connection: Connection) -> None:
+        """The books of all gateways."""
+        self._open_books(connection, {number: gateway for gateway, number in self._numbers.items()})
+
+    def _open_books(self, connection: Connection, names: Mapping[int, str]) -> None:
+        """What must be in memory of these gateways."""
+        ledger = books.ledger(connection, names)
+        with self._lock:
+            self._ledger.adopt(ledger)
+            self._proofs.load(connection, names)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -125,7 +135,7 @@ class Store(Readable):
         held = self.epochs(gateway)
         if not held:
             return -1, -1, {}
-        number = self._numbers[gateway]
+        number = self._of(gateway)
         with self._reading() as connection:
             latest = books.newest_t(connection, number, held[0])
             return held[0], latest, waves.ends(connection, number, held[0])
@@ -194,17 +204,18 @@ class Store(Readable):
     # The readers' side: any thread.
     def beds(self) -> list[rows.Bed]:
         """All gateways enrolled or heard, by site and bed."""
-        with self._lock:
-            summaries = {gateway: self._ledger.summary(gateway) for gateway in self._ledger.gateways()}
-            newest = {gateway: next(iter(self._ledger.epochs(gateway)), 0) for gateway in summaries}
-            proofs = {gateway: self._proof(gateway) for gateway in summaries}
         with self._reading() as connection:
-            return read.beds(connection, summaries, newest, proofs)
+            return read.beds(connection, self._standings(connection))
 
-    def _proof(self, gateway: str) -> tuple[int, int]:
-        """(held and proven by no manifest, refuted by one)."""
+    def _standings(self, _connection: Connection) -> dict[str, Standing]:
+        """Of every gateway of which something is held, or known to be missing."""
+        with self._lock:
+            return {gateway: self._standing(gateway) for gateway in self._ledger.gateways()}
+
+    def _standing(self, gateway: str) -> Standing:
         unproven = self._ledger.listable(gateway) - self._proofs.proven(gateway)
-        return unproven, self._proofs.refuted(gateway)
+        newest = next(iter(self._ledger.epochs(gateway)), 0)
+        return Standing(self._ledger.summary(gateway), newest, unproven, self._proofs.refuted(gateway))
 
     def epochs(self, gateway: str) -> list[int]:
         """Epochs of which anything is held, the newest first."""
@@ -223,6 +234,10 @@ class Store(Readable):
     def counters(self) -> Mapping[str, int]:
         """What happened since the centre started, refusals by reason among it."""
         return self._counts.snapshot()
+
+    def standing(self) -> Mapping[str, float]:
+        """How the consumer stands now: lag and what waits, by name and labels."""
+        return self._counts.standing()
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, exists, func, select
 
 from centre.ledger import Ledger, Place
-from centre.store import schema
+from centre.store import keeping_schema, schema
 from centre.store.entry import Parked
 from wire.envelope import Header
 from wire.ranges import Ranges
@@ -20,26 +21,30 @@ def numbers(connection: Connection) -> dict[str, int]:
     return {row.gateway: row.gw for row in connection.execute(select(gateway.gateway, gateway.gw))}
 
 
-def ledger(connection: Connection) -> Ledger:
-    """All accounts. Runs of seq are found by the database: within a run, seq less its rank is the same."""
-    names = {number: gateway for gateway, number in numbers(connection).items()}
-    books = Ledger()
+def ledger(connection: Connection, names: Mapping[int, str]) -> Ledger:
+    """All accounts of the gateways in `names`. Runs of seq are found by the database: within one, seq less its rank is
+    the same."""
+    books, mine = Ledger(), list(names)
     e = schema.ENVELOPE.c
     rank = func.row_number().over(partition_by=(e.gw, e.epoch, e.cls), order_by=e.seq)
-    run = select(e.gw, e.epoch, e.cls, e.seq, (e.seq - rank).label("run")).subquery()
+    run = select(e.gw, e.epoch, e.cls, e.seq, (e.seq - rank).label("run")).where(e.gw.in_(mine)).subquery()
     place = (run.c.gw, run.c.epoch, run.c.cls)
     ends = (func.min(run.c.seq).label("first"), func.max(run.c.seq).label("last"))
     for row in connection.execute(select(*place, *ends).group_by(*place, run.c.run)):
         books.hold(_place(names, row), row.first, row.last)
-    for row in connection.execute(select(schema.LOST)):
+    let_go = keeping_schema.LET_GO
+    for row in connection.execute(select(let_go).where(let_go.c.gw.in_(mine))):
+        books.hold(_place(names, row), row.first, row.last)
+    for row in connection.execute(select(schema.LOST).where(schema.LOST.c.gw.in_(mine))):
         books.declare(_place(names, row), row.first, row.last)
-    for row in connection.execute(select(schema.SEQUENCE)):
+    for row in connection.execute(select(schema.SEQUENCE).where(schema.SEQUENCE.c.gw.in_(mine))):
         books.follow(_place(names, row), row.following)
         books.repeat(_place(names, row), row.duplicates)
-    for row in connection.execute(select(schema.START)):
+    for row in connection.execute(select(schema.START).where(schema.START.c.gw.in_(mine))):
         books.begin(names[row.gw], row.epoch, bytes(row.start))
     c = schema.CONFLICT.c
-    for row in connection.execute(select(c.gw, c.epoch, c.cls, c.seq, c.start).order_by(c.received, c.seq)):
+    apart = select(c.gw, c.epoch, c.cls, c.seq, c.start).where(c.gw.in_(mine))
+    for row in connection.execute(apart.order_by(c.received, c.seq)):
         books.set_apart(_place(names, row), bytes(row.start), row.seq)
     return books
 
@@ -106,5 +111,5 @@ def newest_t(connection: Connection, gw: int, epoch: int) -> int:
     return max((t for t in found if t is not None), default=-1)
 
 
-def _place(names: dict[int, str], row: Row[*tuple[Any, ...]]) -> Place:
+def _place(names: Mapping[int, str], row: Row[*tuple[Any, ...]]) -> Place:
     return Place(names[row.gw], row.epoch, Class(row.cls))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, insert, inspect, select
+from sqlalchemy import Engine, create_engine, event, func, insert, inspect, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from centre.store import trend_outlines
+from centre.store import hyper, trend_outlines
 from centre.store.columns import METADATA
 from centre.store.schema import SCHEMA, SCHEMA_VERSION
 from centre.store.trends_schema import TREND
 
 BUSY_LIMIT_MS = 10_000
+TABLES_LOCK = 0x77_6C_00_00_00_01  # wl
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_LIMIT_MS}")
 
 
@@ -58,7 +59,12 @@ def _make_tables(engine: Engine) -> None:
     fresh = not inspect(engine).has_table(SCHEMA.name)
     has_trends = fresh or inspect(engine).has_table(TREND.name)
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":  # several centres may start at once
+            connection.execute(select(func.pg_advisory_xact_lock(TABLES_LOCK)))
+            fresh = not inspect(connection).has_table(SCHEMA.name)
         METADATA.create_all(connection)
+        if engine.dialect.name == "postgresql":
+            hyper.arrange(connection)
         if fresh:
             connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
         if not has_trends:

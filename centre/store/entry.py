@@ -74,6 +74,7 @@ class Batch:
     """One transaction. `taken` were parked and are to be forgotten; `online` is what presence said last.
     `conflicts` are genuine, and another envelope has their name. `starts`: of epochs, (gateway, epoch), that are new.
 
+    `handled`: numbers of what other consumers handed over and is in it.
     `dropped` is the store's answer: how many parked envelopes had to go for want of room.
     """
 
@@ -86,4 +87,5 @@ class Batch:
     online: dict[Address, bool] = field(default_factory=dict)
     heard: dict[Address, int] = field(default_factory=dict)
     replies: list[Replied] = field(default_factory=list)
+    handled: list[int] = field(default_factory=list)
     dropped: int = 0

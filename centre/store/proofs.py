@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -107,11 +107,18 @@ class Proofs:
         """Envelopes that a manifest proves."""
         return sum(len(one.proven) for place, one in self._sequences.items() if place.gateway == gateway)
 
+    def forget(self, gateways: Collection[str]) -> None:
+        """Another judges these from now on."""
+        self._sequences = {place: one for place, one in self._sequences.items() if place.gateway not in gateways}
+
     def load(self, connection: Connection, names: Mapping[int, str]) -> None:
-        """As it was left."""
+        """As it was left, of the gateways in `names`."""
         for run in connection.execute(select(schema.PROVEN)):
-            self._sequence(Place(names[run.gw], run.epoch, Class(run.cls))).proven.add(run.first, run.last)
+            if run.gw in names:
+                self._sequence(Place(names[run.gw], run.epoch, Class(run.cls))).proven.add(run.first, run.last)
         for row in connection.execute(select(schema.PROOF)).mappings():
+            if row["gw"] not in names:
+                continue
             place = Place(names[row["gw"]], row["epoch"], Class(row["cls"]))
             one = Stretch(row["first"], row["count"], bytes(row["digest"]))
             if row["refuted"]:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, and_, func, select, tuple_
 
 from centre import mapping, rows
-from centre.ledger import Summary
+from centre.ledger import Standing, Summary
 from centre.store import schema
 from centre.store.proofs import conflicts
 from wire.topics import Class
@@ -23,18 +23,15 @@ _NOTHING = ("none", "unvalidated", "", "")
 
 def beds(
     connection: Connection,
-    summaries: Mapping[str, Summary],
-    newest: Mapping[str, int],
-    proofs: Mapping[str, tuple[int, int]],
+    standings: Mapping[str, Standing],
 ) -> list[rows.Bed]:
-    """All gateways, by site and bed. `summaries`, `newest` (epochs) are the ledger's; `proofs`: unproven, refuted."""
+    """All gateways, by site and bed."""
     found = []
     for row in connection.execute(select(schema.GATEWAY)).mappings():
-        name = row["gateway"]
-        bed = _bed(connection, row, summaries.get(name, Summary()), newest.get(name, 0))
-        unproven, refuted = proofs.get(name, (0, 0))
+        stands = standings.get(row["gateway"], Standing())
+        bed = _bed(connection, row, stands.summary, stands.newest)
         apart = conflicts(connection, row["gw"])
-        found.append(replace(bed, unproven=unproven, refuted=refuted, conflicts=apart))
+        found.append(replace(bed, unproven=stands.unproven, refuted=stands.refuted, conflicts=apart))
     return sorted(found, key=lambda bed: (bed.site, bed.bed, bed.gateway))
 
 

@@ -9,11 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, case, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Table, and_, case, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from centre.ledger import SEQ_LAST, Place
-from centre.store import orders, outlines, schema, trend_outlines
+from centre.store import handing, orders, outlines, schema, trend_outlines
 from centre.store.columns import METADATA
 from centre.store.entry import Apart, Batch, Entry, Parked
 from centre.store.spread import Row, spread
@@ -43,6 +43,7 @@ def write(connection: Connection, numbers: dict[str, int], batch: Batch) -> list
     _begin(connection, numbers, batch.starts)
     _set_apart(connection, numbers, batch.conflicts)
     _hear(connection, numbers, batch)
+    handing.forget(connection, batch.handled)
     orders.answer(connection, batch.replies)
     return fresh
 
@@ -55,9 +56,11 @@ def enrol(connection: Connection, numbers: dict[str, int], address: Address, bed
     connection.execute(update(schema.GATEWAY).where(here).values(site=address.site, bed=bed))
 
 
-def all_offline(connection: Connection) -> None:
-    """Nobody's presence is known any more."""
-    connection.execute(update(schema.GATEWAY).where(schema.GATEWAY.c.online).values(online=False))
+def all_offline(connection: Connection, only: Iterable[int] | None = None) -> None:
+    """Nobody's presence is known any more, or that of `only` these numbers."""
+    g = schema.GATEWAY.c
+    there = g.online if only is None else and_(g.online, g.gw.in_(list(only)))
+    connection.execute(update(schema.GATEWAY).where(there).values(online=False))
 
 
 def tails(entry: Entry) -> Iterator[tuple[Place, int]]:
@@ -83,8 +86,11 @@ def losses(entry: Entry) -> Iterator[tuple[Place, int, int]]:
 
 
 def _introduce(connection: Connection, address: Address) -> int:
+    """Its number here; another process may have met it first."""
     values = {"gateway": address.gateway, "site": address.site, "bed": "", "online": False}
-    return int(connection.execute(insert(schema.GATEWAY).values(values).returning(schema.GATEWAY.c.gw)).scalar_one())
+    connection.execute(_upsert(connection, schema.GATEWAY).values(values).on_conflict_do_nothing())
+    known = select(schema.GATEWAY.c.gw).where(schema.GATEWAY.c.gateway == address.gateway)
+    return int(connection.execute(known).scalar_one())
 
 
 def _insert_envelopes(connection: Connection, numbers: dict[str, int], entries: Sequence[Entry]) -> list[Entry]:

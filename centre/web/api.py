@@ -221,11 +221,11 @@ class Interface:
     def metrics(self) -> PlainTextResponse:
         """Counters of the store and of the ledger, in the text format of Prometheus."""
         beds = self._store.beds()
-        counts = {"beds": len(beds), "beds_online": sum(b.online for b in beds)}
+        counts: dict[str, float] = {"beds": len(beds), "beds_online": sum(b.online for b in beds)}
         told = ("missing", "lost", "duplicates", "unproven", "refuted", "conflicts")
         counts |= {f"envelopes_{name}": sum(getattr(b, name) for b in beds) for name in told}
         if isinstance(self._store, Counted):
-            counts |= dict(self._store.counters())
+            counts |= {**self._store.counters(), **self._store.standing()}
         return PlainTextResponse("".join(f"wardlink_centre_{name} {value}\n" for name, value in sorted(counts.items())))
 
     def _bed(self, gateway: str) -> rows.Bed:

@@ -46,9 +46,11 @@ class Store(Protocol):
 
 @runtime_checkable
 class Counted(Protocol):
-    """A store that also counts: what /metrics shows. Names are [a-z_]+, values never fall."""
+    """A store that also counts: what /metrics shows. Names are [a-z_]+, values never fall; `standing` has labels."""
 
     def counters(self) -> Mapping[str, int]: ...
+
+    def standing(self) -> Mapping[str, float]: ...
 
 
 class Update(Protocol):
@@ -71,6 +73,6 @@ class Update(Protocol):
 
 
 class Live(Protocol):
-    """Updates as they arrive. `callback` is called in the asyncio loop and must return at once."""
+    """Updates as they arrive. `callback` is called in the asyncio loop and must return at once; `gateway`: whose."""
 
-    def subscribe(self, callback: Callable[[Update], None]) -> Callable[[], None]: ...
+    def subscribe(self, callback: Callable[[Update], None], gateway: str = "") -> Callable[[], None]: ...

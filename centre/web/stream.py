@@ -73,7 +73,7 @@ class Socket:
             await socket.close(_NO_SUCH_BED, "no such bed")
             return
         feed = Feed(gateway)
-        leave = self._live.subscribe(feed)
+        leave = self._live.subscribe(feed, gateway)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_until_gone, socket, tasks.cancel_scope)

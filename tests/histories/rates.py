@@ -124,5 +124,5 @@ def _judged(bed: _Bed, sent: int) -> Found:
 class _Nobody:
     """No live source."""
 
-    def subscribe(self, callback: Any) -> Any:
+    def subscribe(self, callback: Any, _gateway: str = "") -> Any:
         return callback

@@ -33,7 +33,7 @@ def at(utc: int) -> str:
 class _Nobody:
     """No live source."""
 
-    def subscribe(self, callback: Any) -> Any:
+    def subscribe(self, callback: Any, _gateway: str = "") -> Any:
         return callback
 
 

@@ -101,6 +101,18 @@ def test_a_centre_serves_all_sites_or_those_named():
         list(arranged(["alfa"], [], {"centre": ("charlie",)}))
 
 
+def test_centres_take_turns_in_their_group_at_their_sites_alone():
+    shared = [Site("alfa", (A,), ("centre-1", "centre-2"), shares=("ward",)), Site("bravo", (B,), ("centre-bravo",))]
+    roles = people(shared)[1]
+    turns = {
+        name: [a["topic"] for a in role["acls"] if a["topic"].startswith("$share")] for name, role in roles.items()
+    }
+    assert turns["centre-1"] == turns["centre-2"] == [f"$share/ward/wl/1/alfa/+/{word}" for word in FROM_GATEWAY]
+    assert not any(topics for name, topics in turns.items() if name not in ("centre-1", "centre-2"))
+    with pytest.raises(AccessError):
+        people([Site("alfa", (), shares=("+",))])
+
+
 def test_the_broker_is_told_who_is_who_by_certificate_alone():
     lines = conf(Place()).splitlines()
     for line in (
