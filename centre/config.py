@@ -93,9 +93,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def access_log_file(self) -> Path:
         """Who looked: beside the store, where that is a file. A log has one writer: each that shares has its own."""
-        store = self.store.removeprefix("sqlite:///")
-        beside = Path(store if store != self.store else ".").with_name("wardlink-access.log")
-        path = Path(self.access_log) if self.access_log else beside
+        file = self.store.removeprefix("sqlite:///")
+        beside = Path() if file == self.store else Path(file).parent
+        path = Path(self.access_log) if self.access_log else beside / "wardlink-access.log"
         return path.with_name(f"{path.stem}-{self.name}{path.suffix}") if self.share else path
 
     @property

@@ -17,9 +17,10 @@ from centre import opening, relay
 from centre.counts import Counts
 from centre.gate import Gate
 from centre.ledger import Place, Start
+from centre.live import decoded
 from centre.opening import ConflictError, Openers, Reason, RefusedError
 from centre.relay import Carried
-from centre.showing import Showing, decoded
+from centre.showing import Showing
 from centre.store import Batch, Entry, Parked, Store
 from centre.store.entry import Apart, Replied
 from wire import presence, reply
@@ -80,7 +81,8 @@ class Ingest:
         self._gate = gate
         self._counts = counts
         self._openers = Openers(secrets, store.grants, store.start)
-        self._openable: dict[_Hour, None] = dict.fromkeys(store.openable())
+        self._openable: dict[_Hour, None] = {}
+        self._granted = True  # a grant came since it was looked what waits for one
         self._showing = Showing(store)
         self._early: dict[Address, bool] = {}  # presence of gateways that have proven nothing yet
         self.listeners = self._showing.listeners
@@ -88,10 +90,13 @@ class Ingest:
     @property
     def behind(self) -> bool:
         """Whether parked envelopes can be opened now: call `take` again, even with nothing."""
-        return bool(self._openable)
+        return self._granted or bool(self._openable)
 
     def take(self, arrivals: Iterable[Arrival], handled: Iterable[int] = ()) -> Outcome:
         """Commit what arrived and a chunk of what was parked; `handled` was handed over for this. Raises StoreError."""
+        if self._granted:
+            self._openable.update(dict.fromkeys(self._store.openable()))
+            self._granted = False
         work = _Work(Batch(handled=list(handled)))
         for arrival in sorted(arrivals, key=lambda a: _CLASSES.get(a.word, Class.KEY)):  # grants first
             self._counted(work, arrival)
@@ -114,7 +119,7 @@ class Ingest:
         gone = list(gone)
         self._showing.forget(gone)
         self._openers.forget(gone)
-        self._openable = dict.fromkeys(self._store.openable())
+        self._openable, self._granted = {}, True
 
     def disconnected(self) -> None:
         """The broker is gone, and with it all knowledge of who is online. Raises StoreError."""
@@ -251,9 +256,7 @@ class Ingest:
             self._early.pop(entry.address, None)
         if work.done is not None:
             del self._openable[work.done]
-        for entry in fresh:
-            if isinstance(entry.said, Grant):
-                self._openable[entry.address.gateway, entry.header.epoch, entry.header.hour] = None
+        self._granted = self._granted or any(isinstance(entry.said, Grant) for entry in fresh)
         work.counts["envelopes"] += len(fresh)
         work.counts["envelope_bytes"] += sum(entry.size for entry in fresh)
         work.counts["duplicates"] += work.batch.repeats.total()

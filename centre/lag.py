@@ -69,7 +69,7 @@ class Lag:
             if isinstance(record, Anchor) and record.error is not None:
                 self._anchors[update.gateway] = (update.epoch, record.utc - record.t)
         epoch, zero = self._anchors.get(update.gateway, (-1, 0))
-        times = [said.t for said in (*update.records, *update.samples)]
+        times = [said.t for said in (*update.records, *update.blocks)]
         if update.live and epoch == update.epoch and times:
             age_s = (self._utc_us() - zero - max(times)) / 1e6
             self._sample.add(update.address.site, max(0.0, age_s), self._now_s())

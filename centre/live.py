@@ -7,28 +7,51 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from centre import rows
 from centre.counts import Counts
-from wire.records import Record
+from wire import codec
+from wire.records import Block, Record
 from wire.topics import Address
 
 QUEUE_LIMIT_UPDATES = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Update:
     """What one envelope said. `live` is False for what is older than what its stream had already: backfill."""
 
     address: Address
     epoch: int
     records: Sequence[Record]
-    samples: Sequence[rows.Samples]
+    blocks: Sequence[Block]
     live: bool
+
+    @cached_property
+    def samples(self) -> list[rows.Samples]:
+        """The blocks' runs; decoded once somebody looks, for mostly nobody does."""
+        return [run for block in self.blocks for run in decoded(self.epoch, block)]
 
     @property
     def gateway(self) -> str:
         return self.address.gateway
+
+
+def decoded(epoch: int, block: Block) -> list[rows.Samples]:
+    """The block's runs, one for each stream. Raises CodecError."""
+    values = codec.decode(block.coded, block.rows, block.count)
+    return [
+        rows.Samples(
+            epoch=epoch,
+            stream=block.stream + row,
+            first=block.first,
+            t=block.t,
+            values=values[row],
+            marks=tuple(mark for mark in block.marks if mark.row == row),
+        )
+        for row in range(block.rows)
+    ]
 
 
 class Live:

@@ -1,16 +1,14 @@
-"""What was committed, told to whoever shows it: new or late, each stream's runs decoded. One thread calls it."""
+"""What was committed, told to whoever shows it: new or late. One thread calls it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from centre import rows
 from centre.lateness import Front
 from centre.live import Update
 from centre.store.entry import Entry
-from wire import codec
-from wire.records import Block
+from wire.records import Block, Record
 
 
 class _Newest(Protocol):
@@ -38,36 +36,14 @@ class Showing:
 
     def tell(self, entry: Entry) -> None:
         """Its blocks decode: that was tried before it was taken."""
-        samples = [run for block in entry.blocks for run in decoded(entry.header.epoch, block)]
         front, epoch = self.meet(entry.address.gateway), entry.header.epoch
-        new_records = [record for record in entry.records if front.admits_record(epoch, record)]
-        new_streams = {
-            (stream, block.first)
-            for block in entry.blocks
-            if front.admits_block(epoch, block)
-            for stream in range(block.stream, block.stream + block.rows)
-        }
-        new_ids = {id(record) for record in new_records}
-        late_records = [record for record in entry.records if id(record) not in new_ids]
-        new = [run for run in samples if (run.stream, run.first) in new_streams]
-        late = [run for run in samples if (run.stream, run.first) not in new_streams]
-        for records, runs, live in ((new_records, new, True), (late_records, late, False)):
-            if records or runs:
+        records: tuple[list[Record], list[Record]] = [], []  # late, new
+        blocks: tuple[list[Block], list[Block]] = [], []
+        for record in entry.records:
+            records[front.admits_record(epoch, record)].append(record)
+        for block in entry.blocks:
+            blocks[front.admits_block(epoch, block)].append(block)
+        for live in (True, False):
+            if records[live] or blocks[live]:
                 for listener in self.listeners:
-                    listener(Update(entry.address, epoch, records, runs, live))
-
-
-def decoded(epoch: int, block: Block) -> list[rows.Samples]:
-    """The block's runs, one for each stream. Raises CodecError."""
-    values = codec.decode(block.coded, block.rows, block.count)
-    return [
-        rows.Samples(
-            epoch=epoch,
-            stream=block.stream + row,
-            first=block.first,
-            t=block.t,
-            values=values[row],
-            marks=tuple(mark for mark in block.marks if mark.row == row),
-        )
-        for row in range(block.rows)
-    ]
+                    listener(Update(entry.address, epoch, records[live], blocks[live], live))

@@ -24,7 +24,7 @@ PACKET_LIMIT_BYTES = ENVELOPE_LIMIT_BYTES + 1024  # the envelope, its topic, and
 QUEUE_LIMIT_BYTES = 64 * 1024 * 1024  # it is written whole each minute, and nobody is served meanwhile
 INFLIGHT_LIMIT_COUNT = 100
 SESSION_LIMIT_DAYS = 7
-CONNECTIONS_LIMIT_COUNT = 10_000
+CONNECTIONS_LIMIT_COUNT = 20_000
 Json = dict[str, Any]
 
 

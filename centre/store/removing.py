@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, tuple_, update
 
-from centre.store import outlines, schema
+from centre.store import outlines, schema, trend_outlines
 from centre.store.keeping_schema import LET_GO
 from wire.topics import Class
 
@@ -94,6 +94,7 @@ def readings(connection: Connection, place: Place, bounds: Bounds, at: int, day:
         connection.execute(delete(schema.NUMERIC).where(*within))
         k = schema.TAKEN.c
         connection.execute(delete(schema.TAKEN).where(k.gw == place[0], k.epoch == place[1], k.t >= begin, k.t < end))
+        trend_outlines.forget(connection, *place, min(row[3] for row in found), max(row[4] for row in found))
         for stream, count, _, since, _ in found:
             _say(connection, place, (stream, 0, count, since), day, is_wave=False)
     rows, sizes = sum(row[1] for row in found), sum(int(row[2]) for row in found)

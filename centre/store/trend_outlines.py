@@ -48,6 +48,17 @@ def mark_all(connection: Connection) -> None:
     _mark(connection, found, 0)
 
 
+def forget(connection: Connection, gw: int, epoch: int, first: int, last: int) -> None:
+    """Readings from t `first` to `last` are gone, and so is what was drafted of them: it is drafted anew from the rest."""
+    t, (fine, coarse) = TREND.c, STRETCH_US
+    above = range(first // coarse, last // coarse + 1)
+    least, greatest = above[0] * coarse // fine, ((above[-1] + 1) * coarse - 1) // fine
+    here = (t.gw == gw, t.epoch == epoch)
+    connection.execute(delete(TREND).where(*here, t.level == 1, t.stretch.between(above[0], above[-1])))
+    connection.execute(delete(TREND).where(*here, t.level == 0, t.stretch.between(first // fine, last // fine)))
+    _mark(connection, {(gw, epoch, stretch) for stretch in range(least, greatest + 1)}, 0)
+
+
 def _mark(connection: Connection, found: set[tuple[int, int, int]], received: int) -> None:
     table = TREND_CHANGED
     statement = _insert(connection)(table)

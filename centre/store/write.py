@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, case, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Table, and_, bindparam, case, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from centre.ledger import SEQ_LAST, Place
@@ -256,12 +256,14 @@ def _make_room(connection: Connection) -> int:
 
 
 def _hear(connection: Connection, numbers: dict[str, int], batch: Batch) -> None:
-    for address, utc in batch.heard.items():
-        here = schema.GATEWAY.c.gw == numbers[address.gateway]
-        connection.execute(update(schema.GATEWAY).where(here).values(site=address.site, heard_utc=utc))
-    for address, online in batch.online.items():
-        here = schema.GATEWAY.c.gw == numbers[address.gateway]
-        connection.execute(update(schema.GATEWAY).where(here).values(online=online))
+    """One statement for all gateways: a round trip for each is a sixth of a commit on PostgreSQL."""
+    its = update(schema.GATEWAY).where(schema.GATEWAY.c.gw == bindparam("which"))
+    heard = [{"which": numbers[at.gateway], "its_site": at.site, "its_utc": utc} for at, utc in batch.heard.items()]
+    if heard:
+        connection.execute(its.values(site=bindparam("its_site"), heard_utc=bindparam("its_utc")), heard)
+    here = [{"which": numbers[at.gateway], "is_here": online} for at, online in batch.online.items()]
+    if here:
+        connection.execute(its.values(online=bindparam("is_here")), here)
 
 
 def _upsert(connection: Connection, table: Table) -> Any:
