@@ -49,7 +49,7 @@ def mark_all(connection: Connection) -> None:
 
 
 def forget(connection: Connection, gw: int, epoch: int, first: int, last: int) -> None:
-    """Readings from t `first` to `last` are gone, and so is what was drafted of them: it is drafted anew from the rest."""
+    """Readings from t `first` to `last` are gone, and so is what was drafted of them: drafted anew of the rest."""
     t, (fine, coarse) = TREND.c, STRETCH_US
     above = range(first // coarse, last // coarse + 1)
     least, greatest = above[0] * coarse // fine, ((above[-1] + 1) * coarse - 1) // fine
