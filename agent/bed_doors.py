@@ -1,7 +1,8 @@
 """The two doors of the bed: `bed.sock` for the page, `adt.sock` for what the hospital's system says.
 
 What is said there: agent/binding/words.py. Unix sockets in the runtime folder, mode 660, of the groups `wardlink-page`
-and `wardlink-adt` where there are such. Lines are bounded and judged as a whole; who speaks otherwise is let go.
+and `wardlink-adt` where systemd/tmpfiles.conf was obeyed. Lines are bounded and judged as a whole; who speaks
+otherwise is let go.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 VISITORS_LIMIT_COUNT = 8
 UNSENT_LIMIT_BYTES = 256 * 1024
-GROUPS = {BED_SOCKET: "wardlink-page", ADT_SOCKET: "wardlink-adt"}
 T = TypeVar("T")
 
 
@@ -53,7 +53,7 @@ class Doors:
         for server in self._servers:
             server.close()
         if self._servers:
-            for name in GROUPS:
+            for name in (BED_SOCKET, ADT_SOCKET):
                 (self._runtime / name).unlink(missing_ok=True)
         self._servers.clear()
         for page in self._pages:
@@ -109,26 +109,20 @@ class Doors:
 
 
 def _bound(runtime: Path, name: str) -> socket.socket:
-    """By the folder's number: a name of a socket has 107 letters at most. Raises OSError."""
-    (runtime / name).unlink(missing_ok=True)
-    folder = os.open(runtime, os.O_RDONLY | os.O_DIRECTORY)
+    """By the folder's number: a name of a socket has 107 letters at most. Raises OSError.
+
+    The unit may not give a file to a group. So it is made in a folder that has the group, whose files inherit it
+    (inode(7), S_ISGID), and then takes its place; where there is no such folder it stays ours.
+    """
+    made = runtime / f"{name}.d"
+    place = made if made.is_dir() else runtime
+    (place / name).unlink(missing_ok=True)
+    folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
     try:
         door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         door.bind(f"/proc/self/fd/{folder}/{name}")
     finally:
         os.close(folder)
-    group = _group(GROUPS[name])
-    with contextlib.suppress(PermissionError):  # we are none of it
-        os.chown(runtime / name, -1, group)
-    (runtime / name).chmod(0o660)
+    (place / name).chmod(0o660)
+    (place / name).replace(runtime / name)
     return door
-
-
-def _group(name: str) -> int:
-    """Its number, -1 where there is none. By the file: the system's own way loads half a mebibyte of libraries."""
-    with contextlib.suppress(OSError, ValueError):
-        for line in Path("/etc/group").read_text("utf-8").splitlines():
-            parts = line.split(":")
-            if parts[0] == name:
-                return int(parts[2])
-    return -1

@@ -41,6 +41,8 @@ class Bedside:
         package.install()
         for path in (STATE, RUNTIME, CONFIG.parent):
             shutil.rmtree(path, ignore_errors=True)
+        do("systemd-tmpfiles", "--create", "wardlink.conf")
+        shutil.rmtree(CONFIG.parent)
         ring = keyring.make(folder / "keys")
         shutil.copytree(ring.gateway, CONFIG.parent / "keys")  # makes the parent, too
         CONFIG.write_text(
