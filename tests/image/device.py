@@ -6,6 +6,7 @@ import itertools
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.vm.far import tale
@@ -14,10 +15,13 @@ DIAL_STEP_S = 0.2
 
 
 class Device:
-    """Speaks `story` (`driver/story` of tests/captures) round and round; `said_bytes` counts."""
+    """Speaks `story` (`driver/story` of tests/captures) round and round; `said_bytes` counts.
 
-    def __init__(self, cable: Path, story: str) -> None:
-        self._cable, self._tale = cable, tale(story)
+    `told`: words of it that this device says otherwise, (there, here).
+    """
+
+    def __init__(self, cable: Path, story: str, told: Sequence[tuple[str, str]] = ()) -> None:
+        self._cable, self._tale = cable, tale(story, told)
         self._off = threading.Event()
         self.said_bytes = 0
         self._thread = threading.Thread(target=self._life, daemon=True)
