@@ -54,25 +54,26 @@ def main() -> int:
 
 
 def _played(stage: Stage, name: str, args: argparse.Namespace) -> bool:
-    began, why = time.monotonic(), ""
+    began, why, held = time.monotonic(), "", False
     stage.figures = {"cuts": args.cuts} if name == "cuts" else {}
     stage.server.asked.clear()
     try:
         SCENES[name](stage)
+        held = True
     except Exception as error:  # noqa: BLE001  whatever fails is the scene's result
         traceback.print_exc()
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        why = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     line = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "scene": name,
-        "held": not why,
-        **({"why": why} if why else {}),
+        "held": held,
+        **({} if held else {"why": why}),
         **stage.figures,
         "seconds": round(time.monotonic() - began),
         "commit": _commit(),
     }
     _told(stage, name, line, args)
-    return not why
+    return held
 
 
 def _told(stage: Stage, name: str, line: dict[str, object], args: argparse.Namespace) -> None:

@@ -21,7 +21,7 @@ STEP_BYTES = 16 << 20
 
 
 def opened(card: Path, at: int, size: int, passphrase: bytes) -> Iterator[bytes]:
-    """The partition in the clear, in pieces of STEP_BYTES; what was never written is left out as zeros."""
+    """The partition in the clear, in pieces of STEP_BYTES; zeros where nothing was written. Raises AssertionError."""
     with card.open("rb") as file:
         file.seek(at)
         head = file.read(64 << 10)
@@ -30,6 +30,10 @@ def opened(card: Path, at: int, size: int, passphrase: bytes) -> Iterator[bytes]
         slot, segment = said["keyslots"]["0"], said["segments"]["0"]
         file.seek(at + int(slot["area"]["offset"]))
         key = volume_key(slot, file.read(int(slot["area"]["size"])), passphrase)
+        digest = said["digests"]["0"]
+        salt = base64.b64decode(digest["salt"])
+        proof = hashlib.pbkdf2_hmac(digest["hash"], key, salt, digest["iterations"])
+        assert proof == base64.b64decode(digest["digest"]), "this passphrase does not open it"
         start, sector = int(segment["offset"]), int(segment["sector_size"])
         for place in range(start, size, STEP_BYTES):
             file.seek(at + place)

@@ -82,7 +82,9 @@ class Machine:
     forwarded: dict[int, int] = field(default_factory=dict)  # a port here: a port there
     watchdog: bool = True
     more: tuple[str, ...] = ()
-    wire: tuple[int, int] | None = None  # UDP ports of this computer: (frames from the guest's network, frames to it)
+    wire: tuple[int, int] | None = (
+        None  # UDP ports of this computer: (frames from the guest, to it); then nothing else is there
+    )
     boots: list[Start] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
     _lock: IO[str] | None = None
@@ -257,9 +259,9 @@ class Machine:
     def _network(self, forwards: str) -> tuple[str, ...]:
         if self.wire is None:
             return ("-netdev", f"user,id=n{forwards}")
-        here, there = self.wire  # a hub: the guest, the world, and whoever listens and speaks on the wire
+        here, there = self.wire  # a hub: the guest, a network that leads nowhere, and whoever speaks on the wire
         return (
-            *("-netdev", f"user,id=u{forwards}", "-netdev", "hubport,id=hu,hubid=0,netdev=u"),
+            *("-netdev", f"user,id=u,restrict=on{forwards}", "-netdev", "hubport,id=hu,hubid=0,netdev=u"),
             *("-netdev", f"socket,id=w,udp=127.0.0.1:{here},localaddr=127.0.0.1:{there}"),
             *("-netdev", "hubport,id=hw,hubid=0,netdev=w", "-netdev", "hubport,id=n,hubid=0"),
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 STRANGER, GATEWAY = "10.0.2.77", "10.0.2.15"  # QEMU gives its first guest this address
 MAC, BROADCAST = bytes.fromhex("525400aabbcc"), b"\xff" * 6
+GUEST = bytes.fromhex("525400123456")  # QEMU's own choice; what else answers on the wire is QEMU itself
 ALL = range(1, 65536)
 BURST_COUNT, PAUSE_S, LINGER_S, ROUNDS = 128, 0.05, 15.0, 2
 KNOCK_S = 1.0
@@ -78,6 +79,8 @@ class Stranger:
                 frame = self._line.recv(65536)
             except OSError:
                 return
+            if frame[6:12] != GUEST:
+                continue
             kind, body = int.from_bytes(frame[12:14], "big"), frame[14:]
             if kind == ARP and body[24:28] == socket.inet_aton(STRANGER):
                 self._neighbour(body)

@@ -10,14 +10,19 @@ from tests.image import ids, luks
 from tests.image.disk import fat, partitions
 from tests.image.machine import Machine
 from tests.image.scan import Stranger
-from tests.image.stage import BOOT_S, SLOW_S, STORY, WIFI_WORD, Bedside, Stage, first_card
+from tests.image.stage import BOOT_S, ENOUGH_COUNT, FIRMWARE, SLOW_S, STORY, WIFI_WORD, Bedside, Stage, first_card
 from tests.image.stick import stick
 from tests.image.updates import bad_update, cuts, good_update, refused, size
 from tests.system.broker_rig import free_port
 
 __all__ = ["SCENES", "SLOW_S", "STORY"]
 CANARY = b"canary-4711-of-a-patient"
-IDLE_LIMIT_MB = 200.0
+KEPT = (
+    ("what seals the gateway's key", "/var/lib/systemd/credential.secret"),
+    ("the gateway's key, sealed", "/etc/wardlink/keys/gateway.key.cred"),
+)
+DECRYPT = "systemd-creds decrypt --name=gateway.key /etc/wardlink/keys/gateway.key.cred -"
+FIRST_LIMIT_S, IDLE_LIMIT_MB = 60.0, 200.0  # on a quiet computer; told beside what was measured
 PAGE, SSH = 80, 22
 PANIC = """
     echo 1 > /proc/sys/kernel/sysrq; echo 0 > /proc/sys/kernel/panic; sync
@@ -31,8 +36,8 @@ LISTENING = r"""
 def first_boot(stage: Stage) -> None:
     """From the flashed card to a reading that the centre has opened: set up, enrolled, discovered, delivered."""
     first_card(stage)
-    used = float(str(stage.figures["idle_used_mb"]))
-    assert used < IDLE_LIMIT_MB, f"{used} MB in use at rest"
+    with stage.enrolled("first_boot"):
+        stage.figures["bars"] = {"first_delivered_s": FIRST_LIMIT_S, "idle_used_mb": IDLE_LIMIT_MB}
 
 
 def watchdog(stage: Stage) -> None:
@@ -62,14 +67,18 @@ def factory(stage: Stage) -> None:
         assert bedside.ssh("true").returncode != 0
         machine.cut()
         fat(machine.card, 1).write("wardlink.txt", bedside.outside.setting())
+        machine.wire = None
         machine.power()
         bedside.delivers()
-        stage.figures["tcp_open_with_a_key"] = _scanned(wire, machine, {PAGE, SSH})
         stage.figures["listening"] = listening = bedside.asked(LISTENING).splitlines()
         assert set(listening) <= {f"tcp {PAGE}", f"tcp {SSH}", "udp 546", "udp 68", "udp 5353"}, listening
         passwords = bedside.asked("cut -d: -f1,2 /etc/shadow")
         assert all(row.split(":")[1][:1] in ("*", "!") for row in passwords.splitlines()), "an account has a password"
         _others(stage, bedside)
+        machine.cut()
+        machine.wire = wire
+        machine.power()
+        stage.figures["tcp_open_with_a_key"] = _scanned(wire, machine, {PAGE, SSH})
 
 
 def _scanned(wire: tuple[int, int], machine: Machine, wanted: set[int]) -> list[int]:
@@ -78,7 +87,7 @@ def _scanned(wire: tuple[int, int], machine: Machine, wanted: set[int]) -> list[
         machine.until(lambda: stranger.knock(wanted), BOOT_S, f"the ports {sorted(wanted)}")
         stranger.scan()
     assert stranger.echoes, "the stranger is not heard"
-    assert stranger.opened == wanted, f"open: {sorted(stranger.opened)}"
+    assert stranger.opened == wanted, f"open: {sorted(stranger.opened)[:20]}"
     assert not stranger.refused, f"not dropped: {sorted(stranger.refused)[:20]}"
     assert not stranger.spoke, f"UDP: {sorted(stranger.spoke)[:20]}"
     return sorted(stranger.opened)
@@ -103,17 +112,19 @@ def stolen(stage: Stage) -> None:
             f"umask 077; echo {text} > /run/site.key; wardlink site-key install /run/site.key; rm /run/site.key"
         )
         bedside.asked(f"echo {CANARY.decode()} > /var/lib/wardlink/canary; sync")
-        key = bytes.fromhex(bedside.asked("od -An -tx1 -v /etc/wardlink/keys/gateway.key | tr -d ' \\n'"))
+        secrets = {name: bytes.fromhex(bedside.asked(f"od -An -tx1 -v {path} | tr -d ' \\n'")) for name, path in KEPT}
+        private = bedside.asked(DECRYPT).encode()
         assert bedside.asked("cat /run/wardlink/keysource") == "none"
-        bedside.delivers()
+        bedside.delivers(enough=2 * ENOUGH_COUNT)  # its firmware is said once in a round
         bedside.asked("sync")
         machine.cut()
-        wanted = {"canary": CANARY, "gateway key": key.strip(), "site key": text.encode(), "Wi-Fi": WIFI_WORD.encode()}
-        assert not (seen := luks.found(luks.raw(machine.card), wanted)), f"in the clear: {sorted(seen)}"
-        stage.figures |= {"keysource": "none", "scanned": sorted(wanted), "in_the_clear": []}
-        opened = luks.found(_opened(machine.card), wanted)
-        assert opened == set(wanted), f"not found where it must be: {sorted(set(wanted) - opened)}"
+        wanted = {"canary": CANARY, "site key": text.encode(), "Wi-Fi": WIFI_WORD.encode()} | secrets
+        sealed = {"the private key itself": private, "what a device said": FIRMWARE.encode()}
+        assert not (seen := luks.found(luks.raw(machine.card), wanted | sealed)), f"in the clear: {sorted(seen)}"
+        stage.figures |= {"keysource": "none", "not_in_the_clear": sorted(wanted | sealed)}
+        opened = luks.found(_opened(machine.card), wanted | sealed)
         stage.figures["found_with_the_key_file"] = sorted(opened)
+        assert opened == set(wanted), f"expected {sorted(wanted)}, found {sorted(opened)}"
 
 
 def _opened(card: Path) -> Iterator[bytes]:

@@ -28,8 +28,9 @@ from tests.system.broker_rig import free_port
 STORY = "nellcor_n560/bedside"
 PULSES = ("105", "104", "102")  # what it says there; a device of ours says another number each time it is plugged in
 FIRST_PULSE = 111
+FIRMWARE = "9.87.65"  # what the device says of itself: nowhere else in the world
 BOOT_S, SLOW_S, TRIAL_S = 600.0, 900.0, 1800.0
-ENOUGH_COUNT = 3
+ENOUGH_COUNT = 3  # that many of them in one round of the story
 WIFI = "\n".join(("[wifi]", 'name = "hospital-devices"', 'country = "BJ"', 'password = "{word}"'))
 WIFI_WORD = "wifi-word-of-ward-3"
 
@@ -41,7 +42,7 @@ class Bedside:
     machine: Machine
     outside: Outside
     port: int
-    _pulses: Iterator[int] = field(default_factory=lambda: itertools.count(FIRST_PULSE))
+    said_to_devices: bytes = b""
 
     def ssh(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.outside.ssh(self.port, *words)
@@ -52,19 +53,21 @@ class Bedside:
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
 
-    def delivers(self, limit_s: float = SLOW_S) -> float:
+    def delivers(self, limit_s: float = SLOW_S, enough: int = ENOUGH_COUNT) -> float:
         """A device is plugged in that says a number nobody said before: read there, delivered, opened by the centre.
 
         Seconds from the plugging in.
         """
-        pulse, began = next(self._pulses), time.monotonic()
-        told = tuple((f" {word} ", f" {pulse} ") for word in PULSES)
+        pulse = next(one for one in itertools.count(FIRST_PULSE) if not self.outside.readings(one))
+        began = time.monotonic()
+        told = (*((f" {word} ", f" {pulse} ") for word in PULSES), ("1.61.00", FIRMWARE))
         device = Device(self.machine.socket, STORY, told)
         try:
             what = "readings at the centre"
-            self.machine.until(lambda: self.outside.readings(pulse) >= ENOUGH_COUNT, limit_s, what)
+            self.machine.until(lambda: self.outside.readings(pulse) >= enough, limit_s, what)
         finally:
             device.off()
+            self.said_to_devices += device.heard
         return time.monotonic() - began
 
 
@@ -114,6 +117,8 @@ class Stage:
             bedside = Bedside(machine, outside, port)
             self.figures["boot_to_delivered_s"] = round(bedside.delivers())
             yield bedside
+            self.figures["said_to_devices_bytes"] = len(bedside.said_to_devices)
+            print("said to devices:", bedside.said_to_devices[:200])
 
     def keep(self, bedside: Bedside) -> None:
         """This card and its world are what the other scenes begin with. The machine is off, the world stands still."""

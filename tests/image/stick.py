@@ -35,7 +35,7 @@ def stick(stage: Stage) -> None:
         machine.wait("B runs, on trial", BOOT_S)
         bedside.delivers()
         machine.until(lambda: committed(machine) == 3, TRIAL_S, "the commit")
-        assert bedside.asked("wardlink --version").split()[-1] == NEXT
+        assert bedside.asked("cat /usr/lib/wardlink-image") == NEXT
         _bundle(stage, bedside)
 
 

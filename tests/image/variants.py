@@ -20,9 +20,9 @@ sys.path.insert(0, str(TOP / "image-build"))
 from recipe import bundle, initramfs, signing, slot  # noqa: E402
 from recipe.packages import Archive  # noqa: E402
 
-BROKEN = {
-    "usr/lib/systemd/system/wardlink.service.d/99-broken.conf": b"[Service]\nExecStart=\nExecStart=/bin/false\n",
-}
+from tests.image.disk import Fat  # noqa: E402
+
+BROKEN = " systemd.mask=wardlink.service\n"  # on the kernel's command line: all is well but the gateway
 HERE, NEXT = "0.1.0", "0.1.1"  # what runs on the card, and the release after it
 CHANGED = "agent/update/__init__.py"
 WORDS = '"""Updates: another version of these words."""\n'
@@ -84,7 +84,7 @@ class Built:
 
     def broken(self) -> Path:
         """A release whose gateway does not start."""
-        return self._bundle("broken", "0.1.2", self.keys, lambda: self._slots("broken", BROKEN))
+        return self._bundle("broken", "0.1.2", self.keys, self._deaf)
 
     def with_package(self, package: str) -> tuple[Path, int]:
         """One Debian package (`name=version`) otherwise; the bundle, and how large the package is."""
@@ -118,6 +118,16 @@ class Built:
             for large in (cache / "out" / self.board).glob("wardlink-*.img*"):
                 large.unlink()
         return cache / "out" / self.board
+
+    def _deaf(self) -> Path:
+        """This image with another command line."""
+        folder = self.tries / "broken"
+        folder.mkdir(exist_ok=True)
+        shutil.copyfile(self.out / "root.img", folder / "root.img")
+        boot = Fat(shutil.copyfile(self.out / "boot.img", folder / "boot.img"))
+        line = (boot.read("cmdline.txt") or b"").decode("ascii")
+        boot.write("cmdline.txt", (line.rstrip("\n") + BROKEN).encode("ascii"))
+        return folder
 
     def _slots(self, name: str, files: Mapping[str, bytes]) -> Path:
         """This image with `files` in its root."""
