@@ -65,7 +65,7 @@ def refused(stage: Stage) -> None:
         for file, more, words in (
             (rogue, "", "signature verification failed"),
             (old, "", "older than"),
-            (old, "--older", "limit|below"),
+            (old, "--older", "Version mismatch"),
         ):
             done = bedside.ssh("wardlink", "update", "--urgent", *more.split(), stage.url(file))
             assert done.returncode == 1, done.stdout
