@@ -81,8 +81,10 @@ def _told(stage: Stage, name: str, line: dict[str, object], args: argparse.Names
     if args.out is not None:
         with args.out.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
-    for log in (stage.folder / name).glob("*.log") if args.logs and (stage.folder / name).exists() else ():
+    if args.logs:
         args.logs.mkdir(parents=True, exist_ok=True)
+        (args.logs / f"{name}-asked.json").write_text(json.dumps(stage.server.asked), encoding="ascii")
+    for log in (stage.folder / name).glob("*.log") if args.logs and (stage.folder / name).exists() else ():
         shutil.copyfile(log, args.logs / f"{name}-{log.name}")
     shutil.rmtree(stage.folder / name, ignore_errors=True)
 
@@ -106,7 +108,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=cache, help="where image-build keeps what it made")
     parser.add_argument("--scratch", default=None, help="where cards lie meanwhile (about 4 GB)")
     parser.add_argument("--keep", type=Path, help="where the enrolled card is kept, for the next run of the same image")
-    parser.add_argument("--logs", type=Path, help="where consoles are kept")
+    parser.add_argument("--logs", type=Path, help="where consoles are kept, and what parts of bundles were asked for")
     parser.add_argument("--loud", action="store_true", help="the guest's journal goes to its console, console.log")
     parser.add_argument("--cuts", type=int, default=20)
     parser.add_argument("--out", type=Path, help="append each line here")

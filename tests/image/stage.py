@@ -6,6 +6,7 @@ nor centre ever goes back in time without the other.
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import shutil
@@ -110,6 +111,7 @@ class Stage:
         shutil.copytree(self.kept / "outside", folder / "outside")
         port = free_port()
         with (
+            _alone(self.kept),  # its fleet has ports of its own
             Outside(folder / "outside") as outside,
             made(self.kept / "card.img", folder, board=self.board, forwarded={port: 22}, **more) as machine,
         ):
@@ -118,7 +120,6 @@ class Stage:
             self.figures["boot_to_delivered_s"] = round(bedside.delivers())
             yield bedside
             self.figures["said_to_devices_bytes"] = len(bedside.said_to_devices)
-            print("said to devices:", bedside.said_to_devices[:200])
 
     def keep(self, bedside: Bedside) -> None:
         """This card and its world are what the other scenes begin with. The machine is off, the world stands still."""
@@ -141,6 +142,13 @@ class Stage:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return folder
+
+
+@contextmanager
+def _alone(kept: Path) -> Iterator[None]:
+    with (kept / "of").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def first_card(stage: Stage) -> None:
