@@ -8,13 +8,17 @@ sealed to the recipients of this gateway, so only they can open it: at the centr
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from agent.cli.run import DEFAULT_CONFIG
 from agent.cli.talk import CommandError
 
 STICKS = ("/media/", "/run/media/", "/mnt")
+OURS = "/run/media/wardlink/"  # mounted by wardlink-stick@.service, for reading alone
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,8 +38,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write(args: argparse.Namespace) -> int:
-    import os
-
     from agent import audit, clock, config, diagnosis, identity
     from agent.health import status
     from agent.waiting import Waiting
@@ -57,7 +59,7 @@ def _write(args: argparse.Namespace) -> int:
         print(f"the audit log could not be written: {error.strerror}", file=sys.stderr)
     data = diagnosis.made(loaded, who.signer, who.recipients, os.urandom(32), epoch, utc)
     file = folder / f"wardlink-{who.gateway}-{epoch}-{clock.unix_us() // 1_000_000}.wldg"
-    with file.open("wb") as out:
+    with _writable(folder), file.open("wb") as out:
         out.write(data)
         out.flush()
         os.fsync(out.fileno())
@@ -65,10 +67,27 @@ def _write(args: argparse.Namespace) -> int:
     return 0
 
 
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """A stick that the gateway itself has mounted can be written for as long as this lasts. Raises CommandError."""
+    if not str(folder).startswith(OURS) or os.access(folder, os.W_OK):
+        yield
+        return
+    import subprocess
+
+    if subprocess.run(["mount", "-o", "remount,rw", folder], check=False).returncode:
+        raise CommandError(f"{folder} cannot be written", "only root may, and no stick that is write-protected")
+    try:
+        yield
+    finally:
+        subprocess.run(["mount", "-o", "remount,ro", folder], check=False)
+
+
 def stick(mounts: str) -> Path:
-    """Where the one stick is mounted that can be written, by /proc/mounts (proc(5)). Raises CommandError."""
+    """Where the one stick is, ours or one that can be written, by /proc/mounts (proc(5)). Raises CommandError."""
     lines = [line.split() for line in mounts.splitlines()]
-    places = [words[1].replace("\\040", " ") for words in lines if len(words) > 3 and "rw" in words[3].split(",")]
+    rows = [(words[1].replace("\\040", " "), words[3].split(",")) for words in lines if len(words) > 3]
+    places = [place for place, options in rows if "rw" in options or place.startswith(OURS)]
     found = sorted({place for place in places if place.startswith(STICKS)})
     if len(found) == 1:
         return Path(found[0])

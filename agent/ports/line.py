@@ -48,6 +48,13 @@ class _Line(serial.Serial):
     def _reset_input_buffer(self) -> None:
         """Keep it."""
 
+    def _reconfigure_port(self, force_update: bool = False) -> None:
+        """First of all no echo: a port as Linux opens it says to the device whatever the device says."""
+        fd: int = self.fd  # type: ignore[assignment]  # open, though not yet said to be
+        now = termios.tcgetattr(fd)
+        termios.tcsetattr(fd, termios.TCSANOW, [now[0], 0, now[2], 0, *now[4:]])
+        super()._reconfigure_port(force_update)  # type: ignore[misc]
+
     def read(self, size: int = 1, /) -> bytes:
         """The system's own read: pyserial's asks `select` first."""
         return os.read(self.fileno(), size)

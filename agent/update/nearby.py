@@ -8,6 +8,7 @@ installation fails, and the next one finds all of what came so far here.
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,8 +31,7 @@ class Nearby:
             pass
 
         Asked.size, Asked.supply = size, staticmethod(supply)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Asked)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Asked)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
@@ -46,6 +46,15 @@ class Nearby:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """RAUC may end in the middle of a word: nobody is to read a traceback of that."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Asked(BaseHTTPRequestHandler):

@@ -11,7 +11,9 @@ INFO_LIMIT_S = 900.0
 INSTALL_LIMIT_S = 6 * 3600.0
 # Once in a while the first try after a refused bundle fails so, and the next one does not.
 _ODD = "Failed to load dm table"
-_REFUSED = re.compile(r"signature verification|verify error|compatible|version limit|min-bundle-version", re.I)
+_REFUSED = re.compile(
+    r"signature verification|verify error|compatible|version limit|version mismatch|min-bundle-version", re.I
+)
 _WHY = "LastError:"  # what the service says, of which the client is only a messenger
 _BUSY = "Already processing"
 

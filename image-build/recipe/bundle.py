@@ -22,6 +22,9 @@ adaptive=block-hash-index
 filename=boot.img
 adaptive=block-hash-index
 """
+# Blocks of what a gateway asks for, no larger: of 128 KiB, the default, each would come for one that is new. What is
+# packed already stays as it is; the zeros and the index of a boot partition, half empty, all but vanish.
+SQUASHFS = "-b 4096 -no-fragments"
 # Also for making: RAUC judges what it made, and a signer for code is for nothing else.
 CONFIG = "[system]\ncompatible={compatible}\nbootloader=noop\n[keyring]\npath=/keys/root.pem\ncheck-purpose=codesign\n"
 
@@ -52,7 +55,15 @@ def make(
     (content / "manifest.raucm").write_text(MANIFEST.format(compatible=compatible, version=version), encoding="ascii")
     (work / "rauc.conf").write_text(CONFIG.format(compatible=compatible), encoding="ascii")
     signed = ["--cert", f"/keys/{signer}.pem", "--key", f"/keys/{signer}.key"]
-    words = ["rauc", "--conf=/here/rauc.conf", *signed, "bundle", "/here/content", "/here/made.raucb"]
+    words = [
+        "rauc",
+        "--conf=/here/rauc.conf",
+        *signed,
+        "bundle",
+        f"--mksquashfs-args={SQUASHFS}",
+        "/here/content",
+        "/here/made.raucb",
+    ]
     inside.run(builder, words, work, {keys: "/keys"})
     (work / "made.raucb").replace(out)
     shutil.rmtree(work)

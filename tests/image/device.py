@@ -6,6 +6,7 @@ import itertools
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.vm.far import tale
@@ -14,12 +15,16 @@ DIAL_STEP_S = 0.2
 
 
 class Device:
-    """Speaks `story` (`driver/story` of tests/captures) round and round; `said_bytes` counts."""
+    """Speaks `story` (`driver/story` of tests/captures) round and round; `said_bytes` counts.
 
-    def __init__(self, cable: Path, story: str) -> None:
-        self._cable, self._tale = cable, tale(story)
+    `told`: words of it that this device says otherwise, (there, here).
+    """
+
+    def __init__(self, cable: Path, story: str, told: Sequence[tuple[str, str]] = ()) -> None:
+        self._cable, self._tale = cable, tale(story, told)
         self._off = threading.Event()
         self.said_bytes = 0
+        self.heard = b""  # what the gateway said to it
         self._thread = threading.Thread(target=self._life, daemon=True)
         self._thread.start()
 
@@ -37,7 +42,19 @@ class Device:
                 except OSError:
                     self._off.wait(DIAL_STEP_S)
 
+    def _hear(self, line: socket.socket) -> None:
+        """Whatever comes: an emulator stands still for good where nobody takes what its serial port says."""
+        while not self._off.is_set():
+            try:
+                data = line.recv(4096)
+            except OSError:
+                return
+            if not data:
+                return
+            self.heard += data
+
     def _speak(self, line: socket.socket) -> None:
+        threading.Thread(target=self._hear, args=(line,), daemon=True).start()
         began = time.monotonic()
         for number in itertools.count():
             if self._off.wait(max(0.0, self._tale.due_s(number) - (time.monotonic() - began))):

@@ -17,7 +17,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -29,7 +30,7 @@ from tests.image.firmware import FirmwareError, Start
 LOCK = Path(tempfile.gettempdir()) / "qemu.lock"
 CARD_BYTES = 4 << 30
 OUTSIDE = "10.0.2.2"  # this computer, as the guest sees it
-BOOTS_LIMIT_COUNT = 40
+BOOTS_LIMIT_COUNT = 100  # of the longest scene
 T = TypeVar("T")
 
 
@@ -81,6 +82,9 @@ class Machine:
     forwarded: dict[int, int] = field(default_factory=dict)  # a port here: a port there
     watchdog: bool = True
     more: tuple[str, ...] = ()
+    wire: tuple[int, int] | None = (
+        None  # UDP ports of this computer: (frames from the guest, to it); then nothing else is there
+    )
     boots: list[Start] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
     _lock: IO[str] | None = None
@@ -142,6 +146,15 @@ class Machine:
             self._lock.close()
             self._lock = None
 
+    def off(self, limit_s: float) -> None:
+        """Until it has switched itself off. Raises MachineError."""
+        assert self._process is not None
+        try:
+            self._process.wait(limit_s)
+        except subprocess.TimeoutExpired as error:
+            raise MachineError(f"it is still on after {limit_s:.0f} s") from error
+        self.cut()
+
     def wait(self, pattern: str, limit_s: float) -> re.Match[str]:
         """The next place in the console where this is said, through however many starts. Raises MachineError."""
         return self.until(lambda: self._next(pattern), limit_s, pattern)
@@ -178,17 +191,41 @@ class Machine:
 
     def ask(self, command: str, **arguments: Any) -> Any:
         """A command of QEMU's own (QMP): `device_del`, `stop`, `system_reset`."""
+        with self._control() as file:
+            file.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+            file.flush()
+            answer = next(one for one in map(json.loads, file) if "event" not in one)
+        if "error" in answer:
+            raise MachineError(f"{command}: {answer['error']['desc']}")
+        return answer["return"]
+
+    def written_bytes(self) -> int:
+        """To the card, since the power came."""
+        (one,) = (row for row in self.ask("query-blockstats") if row.get("device") == "d")
+        return int(one["stats"]["wr_bytes"])
+
+    @contextmanager
+    def hear(self) -> Iterator[list[str]]:
+        """The names of QEMU's events until this machine's process ends; nothing can be asked meanwhile."""
+        heard: list[str] = []
+        with self._control() as file:
+            listener = threading.Thread(
+                target=lambda: heard.extend(one["event"] for one in map(json.loads, file) if "event" in one),
+                daemon=True,
+            )
+            listener.start()
+            yield heard
+            listener.join(5)
+
+    @contextmanager
+    def _control(self) -> Iterator[IO[str]]:
         with socket.socket(socket.AF_UNIX) as line:
             line.connect(str(self.folder / "qmp.sock"))
             with line.makefile("rw") as file:
-                for said in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
-                    file.write(json.dumps(said) + "\n")
-                    file.flush()
-                answers = (json.loads(row) for row in file)
-                found = [next(one for one in answers if "QMP" not in one and "event" not in one) for _ in range(2)]
-        if "error" in found[1]:
-            raise MachineError(f"{command}: {found[1]['error']['desc']}")
-        return found[1]["return"]
+                file.write(json.dumps({"execute": "qmp_capabilities"}) + "\n")
+                file.flush()
+                next(one for one in map(json.loads, file) if "return" in one)
+                yield file
 
     def freeze(self) -> None:
         """The computer stands still, as under a heavy hand; `thaw` lets it go on."""
@@ -219,6 +256,16 @@ class Machine:
         firmware.tell_kernel(tree, start)
         return tree
 
+    def _network(self, forwards: str) -> tuple[str, ...]:
+        if self.wire is None:
+            return ("-netdev", f"user,id=n{forwards}")
+        here, there = self.wire  # a hub: the guest, a network that leads nowhere, and whoever speaks on the wire
+        return (
+            *("-netdev", f"user,id=u,restrict=on{forwards}", "-netdev", "hubport,id=hu,hubid=0,netdev=u"),
+            *("-netdev", f"socket,id=w,udp=127.0.0.1:{here},localaddr=127.0.0.1:{there}"),
+            *("-netdev", "hubport,id=hw,hubid=0,netdev=w", "-netdev", "hubport,id=n,hubid=0"),
+        )
+
     def _words(self, start: Start, tree: Path) -> list[str]:
         board = self.board
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in self.forwarded.items())
@@ -229,7 +276,7 @@ class Machine:
             *("-kernel", str(start.kernel), "-dtb", str(tree), "-append", " ".join(cmdline.split())),
             *(("-initrd", str(start.initramfs)) if start.initramfs else ()),
             *("-drive", f"if={kind},id=d,file={self.card},format=raw,cache=writeback", *board.disk),
-            *("-netdev", f"user,id=n{forwards}", *board.network),
+            *(*self._network(forwards), *board.network),
             *("-chardev", f"file,id=c,path={self.folder / 'console.log'},append=on"),
             *(*board.serials_before, "-serial", "chardev:c"),
             *("-qmp", f"unix:{self.folder / 'qmp.sock'},server=on,wait=off"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -15,6 +16,7 @@ from tests.image.machine import OUTSIDE
 from tests.system.bell import until
 from tests.system.broker_rig import free_port
 
+PORTS = "ports.json"
 SITE = "north"
 BED = "ward 3, bed 12"
 STARTING_S = 60.0
@@ -23,7 +25,7 @@ PASSPHRASE = {"WARDLINK_TEST_PASSPHRASE": "six words of a dictionary"}
 
 @dataclass
 class Outside:
-    """Everything lies in `folder`. Gateways reach it all at 10.0.2.2."""
+    """Everything lies in `folder`, a copy of which is the same fleet again. Gateways reach it all at 10.0.2.2."""
 
     folder: Path
     broker: int = field(default_factory=free_port)
@@ -33,15 +35,20 @@ class Outside:
 
     def __enter__(self) -> Outside:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._fleet()
+        kept = self.folder / PORTS
+        if kept.exists():
+            self.broker, self.enrol, self.page = json.loads(kept.read_text(encoding="ascii"))
+        else:
+            self._fleet()
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self._at("engineer")], check=True)
+            kept.write_text(json.dumps([self.broker, self.enrol, self.page]), encoding="ascii")
+        (self.folder / "mosquitto.log").unlink(missing_ok=True)
         self._run("mosquitto", [_mosquitto(), "-c", str(self._conf())])
         self._run(
             "fleet", self._words("fleet", "--folder", self._at("fleet"), "serve", "--listen", f"0.0.0.0:{self.enrol}")
         )
         self._run("centre", self._words("centre", "run", "--config", str(self._centre())))
         until(lambda: b"running" in (self.folder / "mosquitto.log").read_bytes(), STARTING_S)
-        ssh = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self._at("engineer")]
-        subprocess.run(ssh, check=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,21 +74,26 @@ class Outside:
         return next(word for word in said if word.startswith("WL1-"))
 
     def gateways(self) -> list[str]:
-        return [row[0] for row in self._rows("SELECT gateway FROM gateway")]
+        return [str(row[0]) for row in self._rows("SELECT gateway FROM gateway") if row[0]]
 
-    def readings(self) -> int:
-        """How many values of devices the centre has opened and keeps."""
-        return int(self._rows("SELECT count(*) FROM numeric")[0][0])
+    def readings(self, value: int | None = None) -> int:
+        """How many readings the centre has opened and keeps; of this value alone, if one is told."""
+        where, values = ("", ()) if value is None else (" WHERE value = ?", (str(value),))
+        return int(str(self._rows(f"SELECT count(*) FROM numeric{where}", *values)[0][0]))
 
     def fleet(self, *words: str) -> str:
+        return self.own("fleet", "--folder", self._at("fleet"), *words)
+
+    def own(self, *words: str) -> str:
+        """What `wardlink ...` says on this computer. Raises AssertionError."""
         done = subprocess.run(
-            self._words("fleet", "--folder", self._at("fleet"), *words),
+            self._words(*words),
             env={**os.environ, **PASSPHRASE},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"fleet {words[0]}: {done.stdout}{done.stderr}"
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout
 
     def ssh(self, port: int, *words: str) -> subprocess.CompletedProcess[str]:
@@ -128,10 +140,10 @@ class Outside:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def _rows(self, query: str) -> list[tuple[object, ...]]:
+    def _rows(self, query: str, *values: str) -> list[tuple[object, ...]]:
         try:
             with sqlite3.connect(f"file:{self.folder / 'centre.db'}?mode=ro", uri=True, timeout=10) as store:
-                return list(store.execute(query))
+                return list(store.execute(query, values))
         except sqlite3.OperationalError:
             return [(0,)]
 

@@ -12,10 +12,14 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d*)\Z")
 
 
 class Ranges:
-    """`sent_bytes` of bodies; `drop`: how often, of 1, an answer ends in the middle; `is_down`: no answer at all."""
+    """`sent_bytes` of bodies, `headers_bytes` of what is said around them, both ways.
+
+    `drop`: how often, of 1, an answer ends in the middle; `is_down`: no answer at all.
+    """
 
     def __init__(self, folder: Path, seed: int = 1) -> None:
-        self.folder, self.sent_bytes, self.drop, self.is_down = folder, 0, 0.0, False
+        self.folder, self.sent_bytes, self.headers_bytes = folder, 0, 0
+        self.drop, self.is_down = 0.0, False
         self.asked: list[tuple[int, int]] = []
         self.has_ranges = True
         self._chance = random.Random(seed)
@@ -26,6 +30,11 @@ class Ranges:
 
             def do_GET(self) -> None:
                 outer.answer(self)
+
+            def flush_headers(self) -> None:
+                outer.headers_bytes += len(self.requestline) + len(bytes(self.headers)) + 2
+                outer.headers_bytes += sum(map(len, getattr(self, "_headers_buffer", ())))
+                super().flush_headers()
 
             def log_message(self, *_: object) -> None:
                 return

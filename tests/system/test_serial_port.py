@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pty
 import termios
 import tty
 from collections.abc import Callable, Iterable
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+import serial
 
 from agent import clock
 from agent.ports.line import open_line
@@ -272,3 +274,21 @@ def test_a_driver_that_fails_is_contained_and_the_others_go_on(tmp_path) -> None
 def test_a_failure_is_told_in_the_systems_words() -> None:
     assert said(OSError(5, "x")) == said(termios.error(5, "x")) == "Input/output error"
     assert said(ValueError("no such speed")) == "no such speed"
+
+
+def test_no_byte_of_the_device_is_echoed_to_it_while_its_port_is_opened(monkeypatch) -> None:
+    """Linux opens a port with ECHO; what comes before pyserial has made its settings would go back to the device."""
+    seen: list[int] = []
+    true = serial.Serial._reconfigure_port
+
+    def look(port: serial.Serial, *words: object, **more: object) -> None:
+        seen.append(termios.tcgetattr(port.fd)[3] & termios.ECHO)
+        true(port, *words, **more)
+
+    monkeypatch.setattr(serial.Serial, "_reconfigure_port", look)
+    far, near = pty.openpty()
+    assert termios.tcgetattr(near)[3] & termios.ECHO
+    open_line(os.ttyname(near), Serial(9600)).close()
+    assert seen == [0]
+    os.close(far)
+    os.close(near)

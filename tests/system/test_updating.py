@@ -3,7 +3,9 @@
 import http.client
 import os
 import random
+import socket
 import stat
+import struct
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -181,6 +183,7 @@ def test_another_file_at_the_address_is_noticed(served, bundle) -> None:
     ("says", "kind"),
     [
         ("signature verification failed: self-signed certificate", "refused"),
+        ("Version mismatch: Expected at least '0.1.0' but bundle manifest has '0.0.1'", "refused"),
         ("Compatible mismatch: Expected 'wardlink-arm64' but bundle manifest has 'other'", "refused"),
         ("Failed updating slot rootfs.1: Input/output error", "later"),
     ],
@@ -228,3 +231,16 @@ def test_forget_leaves_the_floor(places) -> None:
     Floor(places.folder).rise("2.0")
     kept.forget(places.folder)
     assert Floor(places.folder).read() == "2.0"
+
+
+def test_that_rauc_goes_in_the_middle_of_a_word_is_no_traceback(capfd) -> None:
+    with Nearby(10, lambda at, end: bytes(end - at)) as near:
+        port = urlsplit(near.url).port
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            line.sendall(b"GET /bun")
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends with a reset
+        whole = http.client.HTTPConnection("127.0.0.1", port)
+        whole.request("GET", "/bundle.raucb", headers={"Range": "bytes=0-3"})
+        assert whole.getresponse().read() == bytes(4)
+        whole.close()
+    assert capfd.readouterr().err == ""

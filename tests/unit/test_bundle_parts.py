@@ -24,6 +24,8 @@ ONE = "/dev/sda1 /media/stick\\040one vfat rw,nosuid 0 0\n"
 
 def test_the_one_stick_is_found() -> None:
     assert stick(ROOT + ONE) == Path("/media/stick one")
+    ours = "/dev/sda1 /run/media/wardlink/sda1 vfat ro,nosuid 0 0\n"  # made writable for as long as it is written
+    assert stick(ROOT + ours) == Path("/run/media/wardlink/sda1")
     for mounts, words in (
         (ROOT, "no stick"),
         (ROOT + ONE.replace("rw,", "ro,"), "no stick"),
