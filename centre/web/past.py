@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from centre.web.models import Answer, Epoch, Gateway, Grade, Now, StreamNow, StreamNumber, Version
+from centre.web.models import Answer, Epoch, Gateway, Grade, Now, StreamNow, StreamNumber, Version, WaveRange
+
+
+class WaveRanges(Answer):
+    """Samples of several waves of an epoch."""
+
+    now: Now
+    waves: list[WaveRange] = Field(description="One for each range, in their order")
 
 
 class PastPiece(Answer):

@@ -129,6 +129,9 @@ class Memory:
     def counters(self) -> dict[str, int]:
         return {"samples": sum(len(r.values) for runs in self.runs.values() for r in runs)}
 
+    def standing(self) -> dict[str, float]:
+        return {}
+
     def subscribe(self, callback: Callable[[Update], None], _gateway: str = "") -> Callable[[], None]:
         self.readers.append(callback)
         return lambda: self.readers.remove(callback)

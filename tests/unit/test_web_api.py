@@ -7,6 +7,7 @@ import pytest
 
 from centre.rows import Anchored, Gap
 from centre.store.engine import StoreError
+from centre.web import api
 from centre.web.api import SAMPLES_LIMIT
 from centre.web.app import make_app
 from tests.system.page_caller import ask
@@ -14,6 +15,7 @@ from tests.system.page_source import BOOT_UTC, EPOCH, Memory, Said, bed, run, st
 from wire import records
 
 HZ = 100
+RANGES = ((50, 100), (200, 400), (0, 40))
 
 
 def filled() -> Memory:
@@ -60,6 +62,16 @@ def test_samples_are_as_sent_and_every_hole_has_its_cause():
         (200, 260, "parse"),
         (260, 300, "not-received"),
     ]
+
+
+def test_ranges_of_several_waves_are_each_as_it_would_be_alone_and_bounded_in_all(monkeypatch):
+    alone = [answer(filled(), f"/api/beds/gw-a1/samples?stream=0&epoch={EPOCH}&first={a}&last={b}") for a, b in RANGES]
+    asked = "".join(f"&range=0.{a}.{b}" for a, b in RANGES)
+    assert answer(filled(), f"/api/beds/gw-a1/ranges?epoch={EPOCH}{asked}")["waves"] == alone
+    monkeypatch.setattr(api, "SAMPLES_LIMIT", 120)
+    several = answer(filled(), f"/api/beds/gw-a1/ranges?epoch={EPOCH}{asked}")["waves"]
+    cut = [(one["first"], one["last"], one["next"]) for one in several]
+    assert cut == [(50, 100, None), (200, 270, 270), (0, 0, 0)]
 
 
 def test_a_run_is_dated_with_its_error_and_grade():

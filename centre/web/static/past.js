@@ -7,7 +7,8 @@ import { Lane } from "./lane.js";
 
 const RAW_US = 20e6; // narrower windows are drawn from samples
 const COLUMNS_LIMIT = 2000;
-const SAMPLES_LIMIT = 200_000; // of one answer of /samples
+const SAMPLES_LIMIT = 200_000; // of one answer of /ranges
+const RANGES_LIMIT = 64;
 
 const device = (stream) => [stream.driver, stream.maker, stream.model, stream.serial || stream.port];
 const keyOf = (stream) => JSON.stringify([...device(stream), stream.channel, stream.unit]);
@@ -91,15 +92,17 @@ export class Past {
   // Single samples, for the pieces that are seen; until they are here the outline stands.
   async #samples(mine) {
     const wanted = [...this.lanes.values()].flatMap((lane) => lane.pieces().map((piece) => ({ lane, piece })));
-    await Promise.all(
-      wanted.map(async ({ lane, piece }) => {
-        if (piece.last - piece.first > SAMPLES_LIMIT) return;
-        const { epoch, stream } = piece;
-        const asked = `epoch=${epoch}&stream=${stream}&first=${piece.first}&last=${piece.last}`;
-        const said = await ask(`${this.path}/samples?${asked}`);
-        if (mine === this.asked) lane.sharpen(piece, said);
-      }),
-    );
+    const epochs = new Set(wanted.map(({ piece }) => piece.epoch));
+    const of = (epoch) => wanted.filter(({ piece }) => piece.epoch === epoch).slice(0, RANGES_LIMIT);
+    await Promise.all([...epochs].map((epoch) => this.#ranges(mine, epoch, of(epoch))));
+  }
+
+  async #ranges(mine, epoch, ones) {
+    if (ones.reduce((sum, { piece }) => sum + piece.last - piece.first, 0) > SAMPLES_LIMIT) return;
+    const ranges = ones.map(({ piece }) => `&range=${piece.stream}.${piece.first}.${piece.last}`);
+    const said = await ask(`${this.path}/ranges?epoch=${epoch}${ranges.join("")}`);
+    if (mine !== this.asked) return;
+    said.waves.forEach((wave, i) => ones[i].lane.sharpen(ones[i].piece, wave));
   }
 }
 
