@@ -77,7 +77,7 @@ export class Strips {
     if (strip && strip.drawn !== null && strip.track.timeAt(index) < strip.drawn) strip.dirty = true;
   }
 
-  // Before it comes, the newest sample that there is has to last: `lasts` is how long the newest ones were shown.
+  // Before it comes, the newest sample that there is has to last: `lasts` is how long the newest ones did.
   #pace(t) {
     const now = performance.now() * 1000;
     if (this.arrived !== null && now - this.arrived > 50e3) this.intervals.push(Math.min(now - this.arrived, INTERVAL_LIMIT_US));
@@ -94,7 +94,13 @@ export class Strips {
   }
 
   #target() {
-    return performance.now() * 1000 - Math.max(...this.lasts) - MARGIN_US;
+    return performance.now() * 1000 - this.#behind() - MARGIN_US;
+  }
+
+  // The greatest of `lasts` but one: a packet that was lost once is a gap for a moment, and no delay for all that follows.
+  #behind() {
+    const [greatest, next] = [...this.lasts].sort((a, b) => b - a);
+    return next ?? greatest;
   }
 
   // Runs with the browser's clock and is drawn to its target gently, so that jitter is not seen.
