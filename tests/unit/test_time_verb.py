@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -126,6 +127,13 @@ def test_a_state_that_is_torn_leaves_the_release(tmp_path, torn) -> None:
     board = Board(tmp_path, 0)
     (board.state / PAST_FILE).write_bytes(torn)
     assert board.start() == FLOOR_S
+
+
+def test_what_is_kept_is_read_however_its_json_is_spaced(tmp_path) -> None:
+    board = Board(tmp_path, 0)
+    data = json.dumps({"boot": "00", "utc": (FLOOR_S + 7) * 1_000_000, "rtc": 5}).encode()
+    (board.state / PAST_FILE).write_bytes(len(data).to_bytes(4, "big") + data)
+    assert board.start() == FLOOR_S + 7
 
 
 def test_no_state_leaves_the_release(tmp_path) -> None:
