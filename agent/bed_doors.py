@@ -11,9 +11,10 @@ import asyncio
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 VISITORS_LIMIT_COUNT = 8
 UNSENT_LIMIT_BYTES = 256 * 1024
 T = TypeVar("T")
+# Since 3.13 asyncio looks a socket up by its name to remove it in the end. Ours was the folder's number, which by then
+# is another file's, or nobody's: NotADirectoryError. We remove it ourselves.
+ITS_END: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
 class Doors:
@@ -42,7 +46,7 @@ class Doors:
         """Raises OSError."""
         for name, visit in ((BED_SOCKET, self._page), (ADT_SOCKET, self._adt)):
             door = _bound(self._runtime, name)
-            self._servers.append(await asyncio.start_unix_server(visit, sock=door, limit=LINE_LIMIT_BYTES))
+            self._servers.append(await asyncio.start_unix_server(visit, sock=door, limit=LINE_LIMIT_BYTES, **ITS_END))
 
     @property
     def visited(self) -> bool:

@@ -39,6 +39,7 @@ class Device:
                 try:
                     line.connect(str(self._cable))
                     self._speak(line)
+                    line.shutdown(socket.SHUT_RDWR)  # whoever hears it holds it open
                 except OSError:
                     self._off.wait(DIAL_STEP_S)
 
