@@ -7,7 +7,7 @@ WARDLINK_RECORDS ?= $(wildcard ../shared/records)
 HARNESS ?= $(wildcard ../shared/bench)
 WARDLINK_UML ?= $(wildcard ../shared/vm/linux.uml.xz)
 export WARDLINK_CORPUS WARDLINK_RECORDS WARDLINK_UML
-SYSTEM := mosquitto pkg-config libsystemd-dev gcc python3-dev python3-venv
+SYSTEM := mosquitto python3-venv
 FOR_TESTS := postgresql nodejs chromium chrony faketime swtpm dicom3tools tinyproxy-bin microsocks mtools fdisk device-tree-compiler $(shell apt-cache pkgnames libtss2-tcti-swtpm0 2>/dev/null | sort | tail -1)
 FOR_CRASH := fuse3 e2fsprogs iproute2
 FOR_IMAGE_TEST := qemu-system-arm mtools fdisk dosfstools device-tree-compiler openssh-client mosquitto
@@ -22,7 +22,7 @@ EVIDENCE := docs/evidence
 ARGS ?=
 PINS := --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
-.PHONY: demo test check bench bless figures crash sim chaos torture pages fuzz claims radio vm deb image image-test attack exports histories screenshot requirements clean
+.PHONY: demo test check bench bless figures crash sim chaos torture pages fuzz claims radio vm deb image image-test attack exports histories rig sharing screenshot requirements clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready  ## real ECG through real programs, on this machine
@@ -100,6 +100,16 @@ attack: $(VENV)/.ready $(VENV)/.for_tests  ## thirty-five ways to attack it, and
 exports: $(VENV)/.ready $(VENV)/.for_tests  ## every record through the wire and each export, and back: equal, or refused
 	$(PY) -m tests.exports --out $(EVIDENCE)/exports.jsonl $(ARGS)
 
+rig: $(VENV)/.ready $(VENV)/.for_tests  ## ten thousand simulated gateways, what one machine carries, and all of them coming back (docs/scale.md)
+	$(PY) -m bench.rig run --store hollow --tls --out $(EVIDENCE)/rig.jsonl
+	$(PY) -m bench.rig limit --store postgresql --out $(EVIDENCE)/rig.jsonl
+	$(PY) -m bench.rig limit --store postgresql --bed numerics --out $(EVIDENCE)/rig.jsonl
+	$(PY) -m bench.rig storm --tls --bed numerics --out $(EVIDENCE)/rig.jsonl
+	$(PY) -m bench.rig.sums $(EVIDENCE)/rig.jsonl
+
+sharing: $(VENV)/.ready $(VENV)/.for_tests  ## consumers of one group killed at random: nothing lost, nothing twice
+	$(PY) -m tests.sharing --kills 1000 --out $(EVIDENCE)/sharing.jsonl
+
 histories: $(VENV)/.ready  ## a hundred thousand histories of clocks: is the truth within what is said?
 	$(PY) -m tests.histories --histories 100000 --jobs 2 --out $(EVIDENCE)/histories.jsonl
 
@@ -120,6 +130,7 @@ $(VENV)/.system:
 
 $(VENV)/.for_tests: | $(VENV)/.system
 	@sh packages.sh $(FOR_TESTS)
+	@if command -v npm > /dev/null; then npm --prefix tests/page/tools ci --ignore-scripts --silent || echo "no axe: its tests are skipped"; fi
 	touch $@
 
 $(VENV)/.for_image_test: | $(VENV)/.system

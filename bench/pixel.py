@@ -171,6 +171,7 @@ def _near(there: float, expected: float, wide: int) -> bool:
 
 def _told(found_s: list[float], args: argparse.Namespace) -> int:
     p95 = percentile(found_s, 0.95)
+    tell("over the bar, by number: " + ", ".join(f"{n}: {age:.1f}" for n, age in enumerate(found_s) if age > BAR_S))
     found = {
         "profile": args.profile,
         "devices": "oximeter" if args.light else "12-lead ECG and oximeter",
