@@ -113,7 +113,7 @@ def test_keys_zoom_and_pan_down_to_samples(page: Page, ward: Ward) -> None:
     page.ask("document.getElementById('past').focus()")
     for name in ("+", "+", "ArrowLeft"):
         key(page, name)
-    page.until("window.asked.some((path) => path.includes('/samples?'))")
+    page.until("window.asked.some((path) => path.includes('/ranges?'))")
     page.until(f"!{LANE}.querySelector('canvas').getAttribute('aria-label').includes('no value')")
     key(page, "Escape")
     page.until("document.getElementById('past').hidden")
