@@ -99,7 +99,7 @@ def _life(machine: Machine, outside: Outside, port: int, life: str) -> dict[str,
 
         machine.until(look, SLOW_S, "a reading at the centre")
         marks.put("first_reading")
-        return {**marks.found, "echoed_bytes": device.heard_bytes, **_inside(outside, port)}
+        return {**marks.found, "heard_bytes": len(device.heard), **_inside(outside, port)}
 
 
 @contextmanager
