@@ -88,7 +88,7 @@ def _life(machine: Machine, outside: Outside, port: int, life: str) -> dict[str,
     before = outside.readings()
     machine.power()
     marks = Marks(machine)
-    with _plugged(machine):
+    with _plugged(machine) as device:
 
         def look() -> bool:
             if "A runs" in machine.console:
@@ -99,14 +99,14 @@ def _life(machine: Machine, outside: Outside, port: int, life: str) -> dict[str,
 
         machine.until(look, SLOW_S, "a reading at the centre")
         marks.put("first_reading")
-        return {**marks.found, **_inside(outside, port)}
+        return {**marks.found, "heard_bytes": len(device.heard), **_inside(outside, port)}
 
 
 @contextmanager
-def _plugged(machine: Machine) -> Iterator[None]:
+def _plugged(machine: Machine) -> Iterator[Device]:
     device = Device(machine.socket, STORY)
     try:
-        yield
+        yield device
     finally:
         device.off()
 
