@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from centre.live import decoded
+from centre.ingest import _checked
 from centre.opening import ConflictError, Openers, RefusedError
 from tests.sealed import BOUND, CATALOGUE, CENTRE, block, reading
 from wire import bundle, codec
@@ -124,7 +124,7 @@ class Door:
     def envelope(self, cls: Class, plain: bytes) -> None:
         entry = self._openers.envelope(self.address, 0, self.sealer.seal(cls, plain)[1])
         for one in entry.blocks:
-            decoded(1, one)
+            _checked(1, one)
 
     def statement(self, seq: int, body: bytes) -> None:
         header = Header(1, Class.KEY, seq, 0).pack()
