@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, insert, update
+from sqlalchemy import Connection, insert, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from centre import clock, config, deeds, holding, keeping
+from centre.desk import within
 from centre.holding import Hold
 from centre.retention import Removed
 from centre.store import engine
 from centre.store.keeping_schema import HOLD
 
 REASON_LIMIT_LETTERS = 200
-T = TypeVar("T")
 
 
 class KeepError(Exception):
@@ -43,7 +42,7 @@ def remove(file: Path, *, dry: bool) -> Iterator[Removed]:
 
 def log(file: Path) -> list[str]:
     """The signed lines. Raises ConfigError, StoreError."""
-    return _within(file, deeds.lines)
+    return within(file, deeds.lines)
 
 
 def hold(file: Path, whose: tuple[str, str, str], span: tuple[int | None, int | None], reason: str) -> int:
@@ -59,7 +58,7 @@ def hold(file: Path, whose: tuple[str, str, str], span: tuple[int | None, int | 
         _sign(file, connection, "held", {"hold": str(number), **words, "since": str(span[0]), "until": str(span[1])})
         return int(number)
 
-    return _within(file, work)
+    return within(file, work)
 
 
 def lift(file: Path, number: int, reason: str) -> None:
@@ -71,24 +70,13 @@ def lift(file: Path, number: int, reason: str) -> None:
             raise KeepError(f"no hold {number} stands", "`wardlink centre hold list` says which do")
         _sign(file, connection, "lifted", {"hold": str(number), "reason": reason[:REASON_LIMIT_LETTERS]})
 
-    _within(file, work)
+    within(file, work)
 
 
 def holds(file: Path) -> list[Hold]:
     """All that ever were. Raises ConfigError, StoreError."""
-    return _within(file, holding.listed)
+    return within(file, holding.listed)
 
 
 def _sign(file: Path, connection: Connection, what: str, detail: dict[str, str]) -> None:
     deeds.sign(connection, config.load_keys(config.read(file)).signer, clock.utc_us(), what, detail)
-
-
-def _within(file: Path, work: Callable[[Connection], T]) -> T:
-    opened: Engine = engine.open_engine(config.read(file).store)
-    try:
-        with opened.begin() as connection:
-            return work(connection)
-    except SQLAlchemyError as error:
-        raise engine.said(error) from error
-    finally:
-        opened.dispose()
