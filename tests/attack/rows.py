@@ -277,7 +277,7 @@ def page() -> str:
         "# Attacks, and what comes of them",
         "",
         "Made by `python -m tests.attack.rows > docs/attacks.md`: do not edit, a test compares.",
-        "`make attack` runs all of it.",
+        "`make attack` runs `attack/`, longer than `make test` does, which runs the rest but `vm/` (`make vm`).",
         "",
         f"Of {len(ROWS)} rows: {said}. *Listed*: nothing is tried yet, and why.",
         "",
