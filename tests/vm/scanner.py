@@ -25,7 +25,7 @@ MAP = bytes.fromhex(
 
 @dataclass(slots=True)
 class Scanner:
-    """One reader. `heard`, which every chip has, stays empty: a keyboard is told of its lamps by control transfers alone."""
+    """One reader. `heard`, as every chip has it, stays empty: a keyboard is told of its lamps by control transfers."""
 
     serial: str
     maker: str = "Maker"
