@@ -12,7 +12,7 @@ FOREIGN = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
 
 
 def make(folder: Path) -> Path:
-    """The builder's root, made once: 3 minutes, 1.2 GB. Raises BuildError."""
+    """The builder's root, made once for its list of packages: 1.2 GB. Raises BuildError."""
     ready = folder / "etc" / "wardlink-builder"
     names = lists.words("builder.txt")
     wanted = " ".join(names)

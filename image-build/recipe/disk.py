@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 SECTOR = 512
 BLOCK = 4096
@@ -96,7 +95,7 @@ def bmap(path: Path) -> str:
         f"    <ImageSize>{size}</ImageSize>\n    <BlockSize>{BLOCK}</BlockSize>\n"
         f"    <BlocksCount>{(size + BLOCK - 1) // BLOCK}</BlocksCount>\n"
         f"    <MappedBlocksCount>{mapped}</MappedBlocksCount>\n"
-        f"    <ChecksumType>{escape('sha256')}</ChecksumType>\n    <BmapFileChecksum>{'0' * 64}</BmapFileChecksum>\n"
+        f"    <ChecksumType>sha256</ChecksumType>\n    <BmapFileChecksum>{'0' * 64}</BmapFileChecksum>\n"
         f"    <BlockMap>\n{rows}    </BlockMap>\n</bmap>\n"
     )
     return text.replace("0" * 64, hashlib.sha256(text.encode()).hexdigest(), 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -103,8 +102,3 @@ def _sane(root: Path) -> None:
     keys = [*root.glob("etc/ssh/*_key"), *root.glob("etc/wardlink/keys/*"), *root.glob("root/.ssh/*")]
     if keys:
         raise BuildError(f"a secret lies in the root: {keys[0].name}")
-
-
-def leaves(root: Path) -> int:
-    """How many bytes the files of the root have."""
-    return sum(os.lstat(Path(folder) / file).st_size for folder, _, files in os.walk(root) for file in files)

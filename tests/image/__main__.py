@@ -1,7 +1,7 @@
 """`python -m tests.image`: the built image on an emulated arm64 machine, with a real broker and centre outside.
 
 Each scene has a card of its own and is one line of JSON: what it was, whether it held, the seconds. `-k` chooses.
-Exit code: 0 all held, 1 one did not, 3 not on this machine, and why.
+Exit code: 0 all held, 1 one did not, 2 there is no such scene, 3 not on this machine, and why.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ def main() -> int:
         lack = f"missing: {', '.join(missing)}" if missing else "no image: image-build/build --board virt --deb ..."
         print(f"error: {lack}", file=sys.stderr)
         return NOT_HERE
-    names = [name for name in SCENES if any(word in name for word in args.k.split(","))]
     with tempfile.TemporaryDirectory(prefix="wardlink-image-", dir=args.scratch) as name:
         folder = Path(name)
         built.fresh()
@@ -47,7 +46,7 @@ def main() -> int:
         try:
             board = dataclasses.replace(VIRT, more_cmdline=LOUD) if args.loud else VIRT
             stage = Stage(built, folder, args.keep or folder / "kept", server, board=board)
-            held = [_played(stage, one, args) for one in names]
+            held = [_played(stage, one, args) for one in args.scenes]
         finally:
             server.close()
     return 0 if all(held) else 1
@@ -112,7 +111,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--loud", action="store_true", help="the guest's journal goes to its console, console.log")
     parser.add_argument("--cuts", type=int, default=20)
     parser.add_argument("--out", type=Path, help="append each line here")
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.scenes = [name for name in SCENES if any(word in name for word in args.k.split(","))]
+    if not args.scenes:
+        parser.error(f"-k {args.k}: no scene has one of these words in its name")
+    return args
 
 
 if __name__ == "__main__":

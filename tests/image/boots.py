@@ -81,14 +81,14 @@ def _lives(built: Built, folder: Path, outside: Outside, args: argparse.Namespac
     with made(built.image, folder / "machine", board=board, forwarded={port: 22}) as machine:
         fat(machine.card, 1).write("wardlink.txt", outside.setting())
         for life in ("first", "second")[: args.lives]:
-            yield {"life": life, **_life(machine, outside, port, life), "commit": _commit()}
+            yield {"life": life, **_life(machine, outside, port), "commit": _commit()}
             if args.keep is not None:
                 args.keep.joinpath(f"{life}.log").write_text(machine.console, encoding="utf-8")
             machine.ask("system_powerdown")
             machine.cut()
 
 
-def _life(machine: Machine, outside: Outside, port: int, life: str) -> dict[str, Any]:
+def _life(machine: Machine, outside: Outside, port: int) -> dict[str, Any]:
     before = outside.readings()
     machine.power()
     marks = Marks(machine)

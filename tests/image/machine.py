@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -80,11 +79,8 @@ class Machine:
     folder: Path
     board: Board = VIRT
     forwarded: dict[int, int] = field(default_factory=dict)  # a port here: a port there
-    watchdog: bool = True
-    more: tuple[str, ...] = ()
-    wire: tuple[int, int] | None = (
-        None  # UDP ports of this computer: (frames from the guest, to it); then nothing else is there
-    )
+    # UDP ports of this computer: (frames from the guest, to it); then nothing else is there.
+    wire: tuple[int, int] | None = None
     boots: list[Start] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
     _lock: IO[str] | None = None
@@ -227,15 +223,6 @@ class Machine:
                 next(one for one in map(json.loads, file) if "return" in one)
                 yield file
 
-    def freeze(self) -> None:
-        """The computer stands still, as under a heavy hand; `thaw` lets it go on."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
     def _next(self, pattern: str) -> re.Match[str] | None:
         found = re.compile(pattern, re.MULTILINE).search(self.console, self._seen)
         if found:
@@ -282,8 +269,7 @@ class Machine:
             *("-qmp", f"unix:{self.folder / 'qmp.sock'},server=on,wait=off"),
             *("-chardev", f"socket,id=s,path={self.socket},server=on,wait=off"),
             *(*board.usb, "-device", "usb-serial,chardev=s"),
-            *((WATCHDOG if self.watchdog else ()) if board.tree is None else ()),
-            *self.more,
+            *(WATCHDOG if board.tree is None else ()),
         ]
 
 

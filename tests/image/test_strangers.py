@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import socket
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.image import luks, scan
@@ -47,3 +49,11 @@ def test_an_answer_is_sorted_by_what_it_says() -> None:
     stranger._heard(scan.ICMP, struct.pack(">BBHHH", 3, 3, 0, 0, 0) + quoted)
     stranger._heard(scan.ICMP, struct.pack(">BBHHH", 0, 0, 0, 0, 0))
     assert (stranger.opened, stranger.refused, stranger.spoke, stranger.echoes) == ({80}, {81}, {53, 67}, 1)
+
+
+def test_no_scene_is_no_success() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.image", "-k", "rollback"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "no scene" in done.stderr

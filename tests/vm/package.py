@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def packages(folder: Path) -> list[Path]:
     if not made.exists():
         part = made.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
-        words = [str(TREE / "image-build" / "deb" / "build"), "--arch", "amd64", "--out", str(part)]
+        words = [sys.executable, str(TREE / "image-build" / "deb" / "build"), "--arch", "amd64", "--out", str(part)]
         if subprocess.run(["nice", "-n", "10", *words], stdout=subprocess.DEVNULL, check=False).returncode:
             raise BuildError("the packages cannot be made")
         for old in folder.glob("deb-*"):

@@ -25,13 +25,12 @@ MAP = bytes.fromhex(
 
 @dataclass(slots=True)
 class Scanner:
-    """One reader. `lights` is what the host has set of its lamps: all that a keyboard is ever told."""
+    """One reader. `heard`, as every chip has it, stays empty: a keyboard is told of its lamps by control transfers."""
 
     serial: str
     maker: str = "Maker"
     product: str = "Reader"
     latency_ms: int = 1  # between two reports: a fast reader
-    lights: int = 0
     heard: bytearray = field(default_factory=bytearray)
     _reports: list[bytes] = field(default_factory=list)
 
