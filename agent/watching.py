@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from agent import again
 from agent.health import causes, net, status
 from agent.setting import RESTART, Machine
@@ -91,26 +89,20 @@ class Watch:
             self._machine.run(RESTART)
 
     def _is_connected(self) -> bool:
-        now = self._status()
+        now = status.found(self._machine.runtime)
         return now is not None and now.link.connected
 
     def _cause(self) -> causes.Cause:
         if self._tried.problem:
             code = codes.VOUCHER if self._tried.final else codes.UNREACHED
             return causes.Cause(code, f"not enrolled: {self._tried.problem}", self._tried.hint)
-        now = self._status()
+        now = status.found(self._machine.runtime)
         found = causes.of(now, 0.0) if now else []
         links = [cause for cause in found if codes.NO_NETWORK <= cause.code <= codes.CONTRADICTION]
         if not found and now is None:
             meaning = codes.MEANINGS[codes.NO_VOUCHER]
             return causes.Cause(meaning.code, meaning.cause, meaning.next)
         return (links or found or [causes.Cause(codes.UNREACHED, "", "")])[0]
-
-    def _status(self) -> status.Status | None:
-        try:
-            return status.read(self._machine.runtime)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-            return None
 
 
 def by_command(folder: Path) -> Enrolled:
