@@ -105,9 +105,11 @@ def signed_end(read: Bytes, size: int) -> str:
 def judge(version: str, wish: Wish, floor: str, *, may_be_older: bool = False) -> None:
     """Whether a bundle of this version may be installed. Raises RefusedError."""
     if not is_version(version):
-        raise RefusedError(f"the bundle's version {version!r} is none")
+        raise RefusedError(
+            f"the bundle's version {version!r} is none", "take one that the recipe made; docs/updates.md"
+        )
     if wish.version and version_key(version) != version_key(wish.version):
-        raise RefusedError(f"the bundle is {version}, and {wish.version} was asked for")
+        raise RefusedError(f"the bundle is {version}, and {wish.version} was asked for", "check its address")
     if version_key(version) < version_key(floor):
         raise RefusedError(
             f"{version} is below the floor {floor}", "nothing older runs here again; take a newer bundle"
@@ -125,7 +127,8 @@ def install(wish: Wish, places: Places, *, may_be_older: bool = False, is_urgent
         with _at_hand(wish.url, places, urgent, fetched) as (place, read, size):
             digest = signed_end(read, size)
             if wish.sha256 and digest != wish.sha256.lower():
-                raise RefusedError("the bundle is not the one that was asked for: its signed end has another SHA-256")
+                what = "the bundle is not the one that was asked for: its signed end has another SHA-256"
+                raise RefusedError(what, "`wardlink update --digest FILE` tells a file's")
             version = rauc.version_of(place)
             judge(version, wish, floor, may_be_older=may_be_older)
             rauc.install(place)
