@@ -9,9 +9,8 @@ from pathlib import Path
 import msgspec
 
 from agent.binding.words import BED_SOCKET, LINE_LIMIT_BYTES, Bed
-from agent.health import status
 from agent.health.led import PATTERNS, Lamp
-from agent.page import told
+from agent.page.seen import Seen
 from agent.page.state import State, state
 
 LINES_LIMIT_BYTES = 16 * LINE_LIMIT_BYTES
@@ -59,7 +58,7 @@ class Light:
     """Looks once a second; writes to the kernel where something changed. `lamp` None: the board has none."""
 
     def __init__(self, runtime: Path, lamp: Lamp | None) -> None:
-        self._runtime = runtime
+        self._seen = Seen(runtime)
         self._lamp = lamp
         self._ear = Ear(runtime)
         self._shown = ""
@@ -68,20 +67,8 @@ class Light:
     def look(self, now_ns: int) -> None:
         """Raises OSError where the LED cannot be written."""
         self._ear.listen()
-        self.now = state(self._status(), self._setup(), self._ear.bed, now_ns)
+        self.now = state(self._seen.status(), self._seen.setup(), self._ear.bed, now_ns)
         if self.now.word != self._shown:
             if self._lamp is not None:
                 self._lamp.show(PATTERNS[self.now.word])
             self._shown = self.now.word
-
-    def _status(self) -> status.Status | None:
-        try:
-            return status.read(self._runtime)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-            return None
-
-    def _setup(self) -> told.Setup | None:
-        try:
-            return told.setup((self._runtime / told.SETUP_FILE).read_bytes())
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-            return None

@@ -143,7 +143,7 @@ class Machine:
             return
         if file.is_file() and file.read_bytes() == made.data:
             return
-        durable.place(Owned(), file, made.data)
+        _place(file, made.data)
         file.chmod(made.mode)
         if made.mode & 0o004:
             file.parent.chmod(0o755)
@@ -225,7 +225,7 @@ def replace_over(file: Path, data: bytes) -> None:
     """Whole or not at all; and what the file held is overwritten where it lay, for whoever looks at the raw card."""
     with file.open("r+b") as old:
         size = os.fstat(old.fileno()).st_size
-        durable.place(Owned(), file, data)
+        _place(file, data)
         old.write(bytes(size))
         old.flush()
         os.fsync(old.fileno())
@@ -241,9 +241,9 @@ def _ups(whole: Whole) -> list[tuple[str, ...]]:
     return [("nmcli", "--wait", "0", "connection", "up", f"wardlink-{way}") for way in setup.order if there[way]]
 
 
-def nobody(words: Sequence[str]) -> str:
+def nobody(_words: Sequence[str]) -> str:
     """For a root that is a folder of this machine, and not the machine."""
-    return "" if words else "no program"
+    return ""
 
 
 def program(words: Sequence[str]) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import ipaddress
 import socket
 from base64 import b64encode
-from collections.abc import Callable
 
 from agent import clock
+from agent.uplink.tcp import Open
 from config.proxy import Proxy
 
 HEAD_LIMIT_BYTES = 16_384  # of a proxy's answer; what they say beside it is not read
@@ -25,7 +25,6 @@ _SOCKS = {
     5: "was refused",
     6: "got no answer",
 }
-Open = Callable[[str, int, float], socket.socket]  # (host, port, seconds for each step)
 
 
 class TunnelError(OSError):

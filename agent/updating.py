@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
-
-import msgspec
 
 from agent import VERSION, clock, durable
 from agent.enrol.places import ROOTS_FILE
@@ -53,9 +51,7 @@ def seen_of(said: status.Status | None, now_unix_s: float) -> Seen | None:
     """For the health gate."""
     if said is None:
         return None
-    heard = sum(port.frames for port in said.ports) + sum(
-        one.frames for one in (said.radio.devices if said.radio else ())
-    )
+    heard = sum(one.frames for one in _devices(said))
     fresh = abs(now_unix_s - said.written_unix_s) <= status.STALE_S
     return Seen(said.epoch, heard, said.link.held_envelopes, said.spool.commits, said.spool.problem, fresh)
 
@@ -65,19 +61,13 @@ def live_of(said: status.Status | None, now_unix_s: float) -> Live | None:
     if said is None or now_unix_s - said.written_unix_s > status.STALE_S:
         return None
     waiting = sum(chain.waiting_bytes for chain in said.spool.chains)
-    ages = [
-        one.heard_s for one in (*said.ports, *(said.radio.devices if said.radio else ())) if one.heard_s is not None
-    ]
+    ages = [one.heard_s for one in _devices(said) if one.heard_s is not None]
     link = said.link
     return Live(link.connected, waiting, link.live_left_envelopes, link.round_trip_s, min(ages, default=None))
 
 
-def said_by(runtime: Path) -> status.Status | None:
-    """The gateway's last status; None where there is none."""
-    try:
-        return status.read(runtime)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return None
+def _devices(said: status.Status) -> Sequence[status.PortStatus | status.PeerStatus]:
+    return *said.ports, *(said.radio.devices if said.radio else ())
 
 
 class Floor:
@@ -115,9 +105,11 @@ def signed_end(read: Bytes, size: int) -> str:
 def judge(version: str, wish: Wish, floor: str, *, may_be_older: bool = False) -> None:
     """Whether a bundle of this version may be installed. Raises RefusedError."""
     if not is_version(version):
-        raise RefusedError(f"the bundle's version {version!r} is none")
+        raise RefusedError(
+            f"the bundle's version {version!r} is none", "take one that the recipe made; docs/updates.md"
+        )
     if wish.version and version_key(version) != version_key(wish.version):
-        raise RefusedError(f"the bundle is {version}, and {wish.version} was asked for")
+        raise RefusedError(f"the bundle is {version}, and {wish.version} was asked for", "check its address")
     if version_key(version) < version_key(floor):
         raise RefusedError(
             f"{version} is below the floor {floor}", "nothing older runs here again; take a newer bundle"
@@ -135,15 +127,15 @@ def install(wish: Wish, places: Places, *, may_be_older: bool = False, is_urgent
         with _at_hand(wish.url, places, urgent, fetched) as (place, read, size):
             digest = signed_end(read, size)
             if wish.sha256 and digest != wish.sha256.lower():
-                raise RefusedError("the bundle is not the one that was asked for: its signed end has another SHA-256")
+                what = "the bundle is not the one that was asked for: its signed end has another SHA-256"
+                raise RefusedError(what, "`wardlink update --digest FILE` tells a file's")
             version = rauc.version_of(place)
             judge(version, wish, floor, may_be_older=may_be_older)
             rauc.install(place)
     except RefusedError as error:
         return _done(places, Outcome("refused", str(error), error.hint, fetched_bytes=fetched[0]))
     except RaucError as error:
-        kind: Outcome = Outcome("refused" if error.is_final else "later", str(error), fetched_bytes=fetched[0])
-        return _done(places, kind)
+        return _done(places, Outcome("refused" if error.is_final else "later", str(error), "", "", fetched[0]))
     except SourceError as error:
         return _done(places, Outcome("refused" if error.is_final else "later", str(error), error.hint))
     except NotNowError as error:
@@ -167,7 +159,9 @@ def _at_hand(url: str, places: Places, is_urgent: bool, fetched: list[int]) -> I
         return
     source = Source(url, places.keys / ROOTS_FILE)
     store = Kept(places.folder, Origin(url, source.size, source.tag))
-    supply = Supply(source, store, lambda: live_of(said_by(places.runtime), clock.unix_us() / 1e6), is_urgent=is_urgent)
+    supply = Supply(
+        source, store, lambda: live_of(status.found(places.runtime), clock.unix_us() / 1e6), is_urgent=is_urgent
+    )
     try:
         with Nearby(source.size, supply) as near:
             yield near.url, supply, source.size

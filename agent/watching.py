@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from agent import again
+from agent.enrol.places import CERTIFICATE_FILE
 from agent.health import causes, net, status
 from agent.setting import RESTART, Machine
 from agent.setup import standing
@@ -21,6 +20,7 @@ TICK_S = 5.0
 SOON_S = 0.5  # until the voucher is tried: the network comes up in these seconds
 ENROL_S = 30.0
 ENROL_LIMIT_S = 180.0
+CERTIFICATE = f"etc/wardlink/keys/{CERTIFICATE_FILE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +91,23 @@ class Watch:
             self._machine.run(RESTART)
 
     def _is_connected(self) -> bool:
-        now = self._status()
+        now = status.found(self._machine.runtime)
         return now is not None and now.link.connected
+
+    def _is_enrolled(self) -> bool:
+        return self._machine.kept.good() is not None or (self._machine.root / CERTIFICATE).exists()
 
     def _cause(self) -> causes.Cause:
         if self._tried.problem:
             code = codes.VOUCHER if self._tried.final else codes.UNREACHED
             return causes.Cause(code, f"not enrolled: {self._tried.problem}", self._tried.hint)
-        now = self._status()
-        found = causes.of(now, 0.0) if now else []
-        links = [cause for cause in found if codes.NO_NETWORK <= cause.code <= codes.CONTRADICTION]
-        if not found and now is None:
-            meaning = codes.MEANINGS[codes.NO_VOUCHER]
+        now = status.found(self._machine.runtime)
+        if now is None:
+            meaning = codes.MEANINGS[codes.NO_GATEWAY if self._is_enrolled() else codes.NO_VOUCHER]
             return causes.Cause(meaning.code, meaning.cause, meaning.next)
+        found = causes.of(now, 0.0)
+        links = [cause for cause in found if codes.NO_NETWORK <= cause.code <= codes.CONTRADICTION]
         return (links or found or [causes.Cause(codes.UNREACHED, "", "")])[0]
-
-    def _status(self) -> status.Status | None:
-        try:
-            return status.read(self._machine.runtime)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-            return None
 
 
 def by_command(folder: Path) -> Enrolled:

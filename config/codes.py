@@ -1,7 +1,7 @@
-"""The numbers that a page and an LED can show, each with its cause and the next step; docs/codes.md is made of this.
+"""The numbers that a page and an LED can show, each with its cause and the next step; docs/codes.md has them too.
 
 A number never changes its meaning. 11 to 19: the gateway; 20 to 29: setup and enrolment; 30 to 49: the way to the
-broker; 50 to 59: time; 60 to 69: devices.
+broker; 50 to 59: time; 60 to 69: devices; 70: the program.
 """
 
 from __future__ import annotations
@@ -66,11 +66,7 @@ _ALL = (
     Meaning(REFUSED, "the broker refuses what we send", "the ACL and quota of this gateway at the broker"),
     Meaning(UNHEARD, "the broker takes it, but no centre listens", "the centre: does it run, is it subscribed?"),
     Meaning(BROKEN, "the link breaks again and again", "the network; the broker's log"),
-    Meaning(
-        FORGED,
-        "receipts, orders or times are signed by somebody else",
-        "is centre.pub the centre's?",
-    ),
+    Meaning(FORGED, "receipts, commands or times are signed by somebody else", "is centre.pub the centre's?"),
     Meaning(RELAY, "a dead gateway's backlog cannot be delivered", "wardlink status says why"),
     Meaning(
         PROXY,

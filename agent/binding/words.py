@@ -20,11 +20,10 @@ from typing import Literal
 
 import msgspec
 
-from agent.binding import terms
-from agent.binding.terms import Ended, Method, Person, Source, Status
+from agent.binding.terms import ADT_SOCKET, BED_SOCKET, LINE_LIMIT_BYTES, Ended, Method, Person, Source, Status
 
-__all__ = ["Ended", "Method", "Person", "Source", "Status"]  # they are said here, and stand where less is loaded
-BED_SOCKET, ADT_SOCKET, LINE_LIMIT_BYTES = terms.BED_SOCKET, terms.ADT_SOCKET, terms.LINE_LIMIT_BYTES
+# They are said here, and stand where less is loaded.
+__all__ = ["ADT_SOCKET", "BED_SOCKET", "LINE_LIMIT_BYTES", "Ended", "Method", "Person", "Source", "Status"]
 
 PERFORMER_LIMIT_LETTERS = 48
 

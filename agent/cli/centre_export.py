@@ -30,7 +30,10 @@ def add(verb: argparse.ArgumentParser) -> None:
 
 def _instant(text: str) -> int:
     """Microseconds since 1970."""
-    when = datetime.fromisoformat(text)
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: like 2026-10-07T08:00Z") from error
     if when.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text!r} has no zone: end it with Z, or +01:00")
     return round(when.timestamp() * 1_000_000)

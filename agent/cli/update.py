@@ -126,12 +126,13 @@ def _tell(state: Path, wish: Wish, outcome: Outcome) -> None:
 def _quiet(args: argparse.Namespace) -> None:
     """Wait until nobody is being measured, or long enough."""
     from agent import updating
+    from agent.health import status
     from agent.update.pace import may_restart
 
     is_urgent = args.urgent or updating.is_below(updating.Floor(Path(args.folder)).read())
     began, pace = time.monotonic(), threading.Event()
     while True:
-        live = updating.live_of(updating.said_by(Path(args.runtime)), time.time())
+        live = updating.live_of(status.found(Path(args.runtime)), time.time())
         if may_restart(live, time.monotonic() - began, is_urgent=is_urgent):
             return
         pace.wait(LOOK_S)
@@ -140,6 +141,7 @@ def _quiet(args: argparse.Namespace) -> None:
 def _gate(args: argparse.Namespace) -> int:
     """0: the system on trial is well. 1: it is not, and the unit starts the machine again."""
     from agent import updating
+    from agent.health import status
     from agent.update.gate import Gate
 
     if not (Path(args.keys) / "gateway.crt").exists() and Path("/data").is_mount():
@@ -147,7 +149,7 @@ def _gate(args: argparse.Namespace) -> int:
         return 0
     gate, pace = Gate(time.monotonic()), threading.Event()
     while True:
-        verdict = gate.look(updating.seen_of(updating.said_by(Path(args.runtime)), time.time()), time.monotonic())
+        verdict = gate.look(updating.seen_of(status.found(Path(args.runtime)), time.time()), time.monotonic())
         if verdict == "good":
             print("wardlink: the new system is well", flush=True)
             return 0

@@ -228,6 +228,14 @@ def read(runtime: Path) -> Status:
     return msgspec.json.decode((runtime / STATUS_FILE).read_bytes(), type=Status)
 
 
+def found(runtime: Path) -> Status | None:
+    """The last one; None where there is none, or none that can be read."""
+    try:
+        return read(runtime)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
 def summary(status: Status) -> str:
     """One line for the service manager and a glance."""
     near = [one for one in status.radio.devices if one.is_open] if status.radio else []

@@ -48,14 +48,7 @@ def _smart(name: str) -> Any:
         told = json.loads(done.stdout)
     except (OSError, subprocess.TimeoutExpired, ValueError) as error:
         return f"not told: {type(error).__name__}"
-    wanted = (
-        "smart_status",
-        "temperature",
-        "power_on_time",
-        "ata_smart_attributes",
-        "nvme_smart_health_information_log",
-    )
-    return {key: told[key] for key in wanted if key in told} or "nothing is told: root, or no SMART"
+    return {key: told[key] for key in _SMART if key in told} or "nothing is told: root, or no SMART"
 
 
 def _text(file: Path) -> str:

@@ -197,9 +197,9 @@ def called(driver_id: str) -> str:
         return driver_id
 
 
-def _version(files: object) -> str:
+def _version(files: Iterable[Path]) -> str:
     """Changes with any static file, so that browsers keep them for ever."""
     digest = hashlib.sha256()
-    for file in sorted(files):  # type: ignore[call-overload]
+    for file in sorted(files):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-Language = Literal["fr", "en", "zh-Hans", "ru", "ky", "kk", "ar", "ka"]
+from config.languages import Language
 
 
 class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

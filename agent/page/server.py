@@ -52,15 +52,18 @@ def sockets(listen: str) -> list[socket.socket]:
     handed = int(os.environ.get("LISTEN_FDS", "0")) if os.environ.get("LISTEN_PID") == str(os.getpid()) else 0
     if handed:
         return [socket.socket(fileno=FIRST_FD + number) for number in range(handed)]
-    host, _, port = listen.rpartition(":")
+    host, _, number = listen.rpartition(":")
+    port = int(number)
+    if not 0 <= port < 65536:
+        raise ValueError(f"port {port}")
     if host == "*":
         both = socket.has_dualstack_ipv6()
         family = socket.AF_INET6 if both else socket.AF_INET
-        opened = socket.create_server(("", int(port)), family=family, backlog=BACKLOG_COUNT, dualstack_ipv6=both)
+        opened = socket.create_server(("", port), family=family, backlog=BACKLOG_COUNT, dualstack_ipv6=both)
     else:
         host = host.strip("[]")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        opened = socket.create_server((host, int(port)), family=family, backlog=BACKLOG_COUNT)
+        opened = socket.create_server((host, port), family=family, backlog=BACKLOG_COUNT)
     return [opened]
 
 

@@ -1,7 +1,7 @@
 """The state of the gateway as one word and three facts, for the page and the LED. Pure.
 
 Worst first. What is not known now is said to be unknown: a status that is old says nothing of the present. The words
-and what the LED shows for each: REQUIREMENTS 1, NUR-04; docs/page.md.
+and what the LED shows for each: REQUIREMENTS 1, NUR-04; docs/page.md, docs/setup.md.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.binding.words import Bed
-from agent.health.status import LinkStatus, PeerStatus, PortStatus, SpoolStatus, Status
+from agent.health.status import STALE_S, LinkStatus, PeerStatus, PortStatus, SpoolStatus, Status
 from agent.page.told import Setup
+from config import codes
 
 SECOND_NS = 1_000_000_000
 SILENT_S = 15.0  # a device that speaks all the time and has not for so long
 RECENT_S = 600.0  # a device that speaks once in a while, and has lately
-STALE_S = 15.0  # the gateway writes every two seconds
 RETURN_S = 60.0  # within this a gateway that was started again is back
 BOOT_S = 120.0  # after the machine's own start
 SETTLE_S = 20.0  # a gateway that has just begun may not have found its devices yet
@@ -73,20 +73,6 @@ class Data(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Code:
-    """What a technician reads; docs/page.md says what to do. Those of a setup that failed are its own, from 20."""
-
-    NO_GATEWAY = 11
-    SETUP = 12
-    STORAGE = 13
-    ROOM = 14
-    ENROLMENT = 15
-    STRANGER = 16
-    PORT = 17
-    AUDIT = 18
-    BINDING = 19
-
-
 @dataclass(frozen=True, slots=True)
 class State:
     """`name` is the driver of the device that is silent; `code` is 0 where no technician is needed.
@@ -112,7 +98,7 @@ def state(status: Status | None, setup: Setup | None, bed: Bed | None, now_ns: i
     age_s = now_ns / SECOND_NS if status is None else (now_ns - status.written_ns) / SECOND_NS
     limit_s = BOOT_S if status is None else RETURN_S
     if status is None or age_s > STALE_S:
-        code = _setup_code(setup) or (Code.NO_GATEWAY if age_s > limit_s and not _is_busy(setup) else 0)
+        code = _setup_code(setup) or (codes.NO_GATEWAY if age_s > limit_s and not _is_busy(setup) else 0)
         word = Word.ENGINEER if code else Word.STARTING
         return State(_first(whose, word), Device.UNKNOWN, whose, Data.UNKNOWN, code)
     device, name = _device(status)
@@ -170,24 +156,24 @@ def _word(device: Device, patient: Patient, data: Data, code: int, starts: bool)
 
 def _code(status: Status, device: Device, patient: Patient, data: Data, room_h: float | None) -> int:
     if data is Data.UNSAFE or status.spool.unread_files:
-        return Code.STORAGE
+        return codes.STORAGE
     if data is Data.STORED and room_h is not None and room_h < ROOM_LEAST_H:
-        return Code.ROOM
+        return codes.ROOM
     if status.trust is not None and status.trust.problem:
-        return Code.ENROLMENT
+        return codes.ENROLMENT
     if status.audit_problem:
-        return Code.AUDIT
+        return codes.AUDIT
     if patient is Patient.UNKNOWN:
-        return Code.BINDING
+        return codes.BINDING
     if device is Device.NONE and any(port.state.startswith("cannot open") for port in status.ports):
-        return Code.PORT
+        return codes.PORT
     if device is Device.NONE and any(port.state.startswith("unknown device") for port in status.ports):
-        return Code.STRANGER
+        return codes.STRANGER
     return 0
 
 
 def _setup_code(setup: Setup | None) -> int:
-    return (setup.code or Code.SETUP) if setup is not None and setup.state == "failed" else 0
+    return (setup.code or codes.SETUP) if setup is not None and setup.state == "failed" else 0
 
 
 def _is_busy(setup: Setup | None) -> bool:

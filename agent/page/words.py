@@ -16,8 +16,8 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from agent.page import inert, plurals
+from config.languages import LANGUAGES
 
-LANGUAGES = ("fr", "en", "zh-Hans", "ru", "ky", "kk", "ar", "ka")
 SOURCE = "en"
 BESIDE = ("en", "fr")  # what drafts of safety sentences are shown with
 FOLDER = Path(__file__).parent / "words"

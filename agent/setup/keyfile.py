@@ -51,8 +51,8 @@ def _addresses(given: Ethernet | Wifi, metric: int) -> Profile:
     if given.address:
         fixed = six if ":" in given.address else four
         fixed |= {"method": "manual", "address1": given.address, "gateway": given.gateway}
-    for section, mark in ((four, "."), (six, ":")):
-        names = [one for one in given.dns if (":" in one) == (mark == ":")]
+    for section, is_six in ((four, False), (six, True)):
+        names = [one for one in given.dns if (":" in one) == is_six]
         if names:
             section |= {"dns": "".join(f"{one};" for one in names), "ignore-auto-dns": "true"}
     return {"ipv4": four, "ipv6": six}

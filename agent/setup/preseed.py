@@ -11,8 +11,8 @@ import tomllib
 from typing import Any
 
 from agent.setup.lines import plain
+from config.languages import LANGUAGES
 
-_LANGUAGES = ("en", "fr", "zh-Hans", "ru", "ky", "kk", "ar", "ka")
 _TAKEN = {
     ("system", "hostname"), ("ssh", "enabled"), ("ssh", "authorized_keys"), ("ssh", "password_authentication"),
     ("wlan", "ssid"), ("wlan", "password"), ("wlan", "password_encrypted"), ("wlan", "hidden"), ("wlan", "country"),
@@ -58,7 +58,7 @@ def _taken(tables: dict[str, Raw]) -> Raw:
     if isinstance(ntp, list) and ntp:
         made["ntp"] = ntp
     spoken = _word(tables.get("locale", {}), "lang")[:2].lower()
-    language = next((one for one in _LANGUAGES if spoken and one.startswith(spoken)), "")
+    language = next((one for one in LANGUAGES if spoken and one.startswith(spoken)), "")
     return made | ({"language": language} if language else {})
 
 

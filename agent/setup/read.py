@@ -117,7 +117,7 @@ def _meant(table: str, key: str, known: list[str]) -> str:
 
 
 def _known(raw: Raw) -> Raw:
-    """Without the keys that were named already, and without those that are left empty."""
+    """Without the keys that were named already."""
     left: Raw = {}
     for key, value in raw.items():
         kind = _TABLES.get(key)

@@ -11,7 +11,6 @@ GATEWAY = "etc/wardlink/gateway.toml"
 VOUCHER = "etc/wardlink/voucher.txt"
 SOURCES = "etc/chrony/sources.d/wardlink.sources"
 SSH_KEYS = "run/wardlink-setup/ssh/authorized_keys"
-COUNTRY = "run/wardlink-setup/country"
 HOSTNAME = "etc/hostname"
 OURS = ("site", "broker", "bed", "time", "proxy", "data_cap_mib")  # keys of gateway.toml that have one of their own
 MARK = "# Made of wardlink.txt by `wardlink setup apply`: change it there.\n"
@@ -33,14 +32,12 @@ def rendered(whole: Whole) -> list[Made]:
     keys = "".join(f"{key}\n" for key in setup.ssh_keys)
     sources = "".join(f"server {one} iburst\n" for one in setup.ntp)
     voucher = f"{setup.voucher}\n" if setup.voucher not in ("", KEPT) else ""
-    country = setup.wifi.country if setup.wifi else ""
     return [
         Made(GATEWAY, (MARK + toml.written(gateway(setup))).encode(), 0o640),
         Made(VOUCHER, voucher.encode() or None, 0o600),
         Made(HOSTNAME, f"{setup.hostname}\n".encode()),
         Made(SOURCES, sources.encode() or None),
         Made(SSH_KEYS, keys.encode() or None),
-        Made(COUNTRY, f"{country}\n".encode() if country else None),
         *(Made(f"{keyfile.FOLDER}/{name}", data.encode(), 0o600) for name, data in profiles.items()),
         *(
             Made(f"{keyfile.FOLDER}/{name}", None)

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from config.languages import Language
+
 SETUP_FILE = "wardlink.txt"
 PRESEED_FILE = "rpi-preseed.toml"
 TEXT_LIMIT_BYTES = 1 << 16
@@ -69,7 +71,7 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     broker: str
     bed: str = ""
     voucher: str = ""
-    language: Literal["en", "fr", "zh-Hans", "ru", "ky", "kk", "ar", "ka"] = "en"
+    language: Language = "en"
     time: str = ""
     proxy: str = ""  # a secret where a password stands in it
     data_cap_mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 24)] = 0  # a month; 0: no cap

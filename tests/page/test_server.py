@@ -31,7 +31,7 @@ def test_one_address_is_not_every_address() -> None:
     assert not reached(listening, "127.0.0.2")
 
 
-@pytest.mark.parametrize("listen", ["", "80x", "*:", "host"])
+@pytest.mark.parametrize("listen", ["", "80x", "*:", "host", "127.0.0.1:65536", "*:-1"])
 def test_what_is_no_address(listen: str) -> None:
     with pytest.raises(ValueError):
         server.sockets(listen)

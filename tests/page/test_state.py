@@ -9,8 +9,9 @@ import pytest
 
 from agent.binding.words import Bed
 from agent.health.status import PortStatus, RadioStatus, TrustStatus
-from agent.page.state import AT_TIMES, Code, Data, Device, Patient, Word, state
+from agent.page.state import AT_TIMES, Data, Device, Patient, Word, state
 from agent.page.told import Setup
+from config import codes
 from drivers import registry
 from tests.page.beds import AWAY, CONFLICT, KEPT, KNOWN, NOBODY, NOW_NS, REFUSED, SENT, episode, port, status
 
@@ -63,16 +64,16 @@ def test_an_old_status_says_nothing_of_the_present(age_s: float, word: Word) -> 
     assert now.word is word
     if word is not Word.SENDING:
         assert (now.device, now.data) == (Device.UNKNOWN, Data.UNKNOWN)
-    assert now.code == (Code.NO_GATEWAY if word is Word.ENGINEER else 0)
+    assert now.code == (codes.NO_GATEWAY if word is Word.ENGINEER else 0)
 
 
 def test_before_a_gateway_has_written() -> None:
     assert state(None, None, None, 20 * 10**9).word is Word.STARTING
-    assert state(None, None, None, 121 * 10**9).code == Code.NO_GATEWAY
+    assert state(None, None, None, 121 * 10**9).code == codes.NO_GATEWAY
     assert state(None, Setup("busy"), None, 500 * 10**9).word is Word.STARTING
     failed = state(None, Setup("failed", 23), None, 20 * 10**9)
     assert (failed.word, failed.code) == (Word.ENGINEER, 23)
-    assert state(None, Setup("failed"), None, 0).code == Code.SETUP
+    assert state(None, Setup("failed"), None, 0).code == codes.SETUP
 
 
 def test_a_gateway_that_has_just_begun_may_not_have_found_its_devices() -> None:
@@ -89,7 +90,7 @@ def test_a_conflict_goes_before_all() -> None:
 
 def test_whose_data_it_is_nobody_guesses() -> None:
     now = state(status(), None, None, NOW_NS)
-    assert (now.patient, now.code) == (Patient.UNKNOWN, Code.BINDING)
+    assert (now.patient, now.code) == (Patient.UNKNOWN, codes.BINDING)
     proposed = replace(NOBODY, episode=episode("adt", "unvalidated"))
     assert state(status(), None, proposed, NOW_NS).patient is Patient.NOBODY
 
@@ -143,12 +144,12 @@ def test_a_device_by_radio() -> None:
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
-        (replace(status(), spool=replace(KEPT, unread_files=1)), Code.STORAGE),
-        (replace(status(), trust=TrustStatus(0, 0, 7, "expired")), Code.ENROLMENT),
-        (replace(status(), audit_problem="full"), Code.AUDIT),
-        (status((port("", None, "unknown device: who"),)), Code.STRANGER),
-        (status((port("ivy_450c", None, "cannot open: busy"),)), Code.PORT),
-        (status(link=AWAY, spool=replace(KEPT, chains=[replace(KEPT.chains[0], room_h=11.0)])), Code.ROOM),
+        (replace(status(), spool=replace(KEPT, unread_files=1)), codes.STORAGE),
+        (replace(status(), trust=TrustStatus(0, 0, 7, "expired")), codes.ENROLMENT),
+        (replace(status(), audit_problem="full"), codes.AUDIT),
+        (status((port("", None, "unknown device: who"),)), codes.STRANGER),
+        (status((port("ivy_450c", None, "cannot open: busy"),)), codes.PORT),
+        (status(link=AWAY, spool=replace(KEPT, chains=[replace(KEPT.chains[0], room_h=11.0)])), codes.ROOM),
     ],
 )
 def test_what_a_technician_is_called_for(changed: object, code: int) -> None:

@@ -53,6 +53,7 @@ def test_the_verb_writes_a_folder_and_refuses_to_write_over_it(tmp_path: Path, c
     [
         (("--gateway", "nobody"), 1, "nothing was ever heard"),
         (("--from", "2026-12-06T08:00:00"), 2, "zone"),
+        (("--from", "yesterday"), 2, "'yesterday' is no time"),
         (("--channel", "pleth"), 1, "no wave is there"),
     ],
 )

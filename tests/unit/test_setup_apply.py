@@ -173,6 +173,13 @@ def test_with_no_last_good_one_it_stays_and_says_what_is_wrong(board: Board) -> 
     assert board.told().state == "done"
 
 
+def test_a_program_that_never_starts_is_not_taken_for_a_lack_of_a_voucher(board: Board) -> None:
+    board.confirmed(GOOD)
+    board.apply(OTHER)
+    assert Watch(board.machine(), 0).step(300 * SECOND)
+    assert board.told().cause == codes.MEANINGS[codes.NO_GATEWAY].cause
+
+
 def test_a_file_that_is_wrong_leaves_the_last_good_one(board: Board) -> None:
     board.confirmed(GOOD)
     said = board.apply(OTHER + "mtu = 5\n")

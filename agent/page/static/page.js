@@ -79,7 +79,6 @@
 
   function take(fresh) {
     heard = mark();
-    body.classList.remove("old");
     byId("stale").hidden = true;
     swap("now", fresh);
     byId("now").hidden = false;
