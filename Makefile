@@ -8,8 +8,8 @@ HARNESS ?= $(wildcard ../shared/bench)
 WARDLINK_UML ?= $(wildcard ../shared/vm/linux.uml.xz)
 export WARDLINK_CORPUS WARDLINK_RECORDS WARDLINK_UML
 SYSTEM := mosquitto python3-venv
-FOR_TESTS := postgresql nodejs chromium chrony faketime swtpm dicom3tools tinyproxy-bin microsocks mtools fdisk device-tree-compiler $(shell apt-cache pkgnames libtss2-tcti-swtpm0 2>/dev/null | sort | tail -1)
 FOR_CRASH := fuse3 e2fsprogs iproute2
+FOR_TESTS := $(FOR_CRASH) dbus curl openssl postgresql nodejs chromium chrony faketime swtpm dicom3tools tinyproxy-bin microsocks mtools fdisk device-tree-compiler $(shell apt-cache pkgnames libtss2-tcti-swtpm0 2>/dev/null | sort | tail -1)
 FOR_IMAGE_TEST := qemu-system-arm mtools fdisk dosfstools device-tree-compiler openssh-client mosquitto
 FOR_VM := mmdebstrap debian-archive-keyring e2fsprogs gcc make flex bison bc xz-utils
 KILLS ?= 10000

@@ -36,7 +36,7 @@ from centre.ingest import Arrival
 from tests.sealed import Bedside
 from tests.system.centre_rig import ONLINE, Broker, configured, free_port
 from wire import codec
-from wire.records import Anchor, Block, Catalogue, NumericAt, Record, StreamInfo
+from wire.records import Anchor, Block, Catalogue, NumericAt, StreamInfo
 
 LEADS, RATE = 12, 500
 BAR_FPS = 30.0
@@ -94,8 +94,7 @@ class Beds(threading.Thread):
     def _say(self, one: Bedside, second: int, at: int) -> None:
         t = (second + 1) * SECOND + at * SECOND // len(self._bedsides)
         coded = self._seconds[(second + at) % len(self._seconds)]
-        told: list[Record] = [NumericAt(t, LEADS, Decimal(60 + second % 40))]
-        self._publish(one.vital(*told))
+        self._publish(one.vital(NumericAt(t, LEADS, Decimal(60 + second % 40))))
         self._publish(one.wave(Block(t, 0, LEADS, second * RATE, RATE, coded)))
 
     def _publish(self, arrival: Arrival) -> None:

@@ -21,7 +21,6 @@ from pathlib import Path
 
 from agent.lab import keyring, programs
 from agent.lab.browser import Page, browser
-from agent.lab.voice import Record
 from bench.links.profiles import PROFILES
 from bench.links.rig import PAGE_PORT, Scene, Setting, scene, until
 from bench.links.scenarios import CONNECT_S, percentile, tell
@@ -91,9 +90,6 @@ class Steps:
 def stepping(steps: Steps) -> type[Oximeter]:
     class Stepping(Oximeter):
         """An oximeter whose pleth is all steps."""
-
-        def __init__(self, record: Record) -> None:
-            super().__init__(record)
 
         def frame(self, number: int) -> bytes:
             return bytes([0x80 | 5, steps.level(number), 4, 70, 97])

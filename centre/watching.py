@@ -95,6 +95,7 @@ class Watching:
         if look.begins and not before:
             address = self._store.address(look.gateway)
             if address is not None:
+                self._showing.meet(look.gateway)  # as it was before anything is heard, for that may be stored first
                 self._addresses[look.gateway] = address
                 self._subscriber.watch(address)
         elif not look.begins and before == 1:
@@ -104,8 +105,11 @@ class Watching:
                 self._subscriber.unwatch(address)
 
     def _show(self, arrival: Arrival) -> None:
-        if arrival.address.gateway not in self._addresses or self._store.mine(arrival.address.gateway):
-            return  # what is ours is told once it is stored
+        if arrival.address.gateway not in self._addresses:
+            return
+        if self._store.mine(arrival.address.gateway):  # what is ours is told once it is stored
+            self._showing.forget([arrival.address.gateway])
+            return
         opens = self._openers.statement if arrival.word == "key" else self._openers.envelope
         try:
             self._showing.tell(opens(arrival.address, arrival.received, arrival.data))

@@ -28,7 +28,7 @@ def steady(plan: Plan, setting: Setting, load: Load) -> Json:
         began = here.offer(load)
         here.pass_until(began + load.lasts_s)
         offering, memory = here.use(), here.memory()
-        is_drained = here.drained(load, load.drain_s)
+        is_drained = here.drained(load)
         after = here.use()
         sheets, counts = here.senders.report(), here.senders.counts()
         shift = time.time() - time.monotonic()

@@ -9,29 +9,18 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.links.rig import until
 from bench.rig import meter, rings, trust
 from bench.rig.rings import Plan
 from bench.scratch import ROOT, HarnessError
 
 START_LIMIT_S, END_LIMIT_S = 120.0, 60.0
-LOOK_S = 0.05
 SUBSCRIBED = "broker connected"  # so the centre's log says
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 POSTGRES_OPTIONS = "-c listen_addresses='' -c shared_buffers=256MB -c max_wal_size=4GB"  # durable as it comes: fsync on
-
-
-def until(condition: Callable[[], bool], limit_s: float, what: str) -> None:
-    """HarnessError when it does not come about in time."""
-    end = time.monotonic() + limit_s
-    while not condition():
-        if time.monotonic() > end:
-            raise HarnessError(f"{what} did not come about within {limit_s:g} s")
-        time.sleep(LOOK_S)
 
 
 class Program:

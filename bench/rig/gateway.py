@@ -63,10 +63,6 @@ class Gateway:
         self._mid = 0
         self._topics = {int(cls): self.address.topic(cls.word).encode() for cls in Class}
 
-    @property
-    def owes(self) -> int:
-        return sum(map(len, self._unheld.values()))
-
     def offer(self, index: int, due: float) -> None:
         """This envelope of the ring is sealed now."""
         sheet = self.sheet
@@ -130,7 +126,6 @@ class Gateway:
             self.line = None
         if self.is_up and line.terms is not None:
             self.is_up = False
-            self.sheet.down[self.row] = line.now()
             self._waiting = deque(sorted({*self._waiting, *self._flying.values()}))
             self._flying.clear()
             self._flying_bytes = 0

@@ -9,7 +9,7 @@ from bench.rig.stage import Json, Load, tell
 
 FLOOD_S, TRIAL_S = 15.0, 30.0
 SHARES = (0.9, 0.75, 0.6, 0.45)
-PUBACK_LIMIT_MS = 250.0  # CEN-12
+PUBACK_LIMIT_MS = 250.0
 BEHIND_LIMIT_MS = 1000.0  # from due to the centre's hand: more means that it piles up
 
 

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP, DISCONNECT = 2, 3, 4, 9, 13, 14
+CONNACK, PUBLISH, PUBACK, SUBACK = 2, 3, 4, 9
 PINGREQ = b"\xc0\x00"
 LEAVING = b"\xe0\x00"
 RECEIVE_LIMIT_COUNT = 65_535  # where the broker says nothing

@@ -19,12 +19,10 @@ class Sheet:
     written: array[float] = field(init=False)  # first handed to the socket
     acked: array[float] = field(init=False)  # first PUBACK
     held: array[float] = field(init=False)  # first receipt that says so
-    down: array[float] = field(init=False)  # by gateway: when its connection ended last,
-    up: array[float] = field(init=False)  # and when the broker last accepted one
+    up: array[float] = field(init=False)  # by gateway: when the broker last accepted its connection
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         for name in ("due", "written", "acked", "held"):
             setattr(self, name, array("d", [NEVER]) * (self.rows * self.columns))
-        for name in ("down", "up"):
-            setattr(self, name, array("d", [NEVER]) * self.rows)
+        self.up = array("d", [NEVER]) * self.rows

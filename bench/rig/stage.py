@@ -155,7 +155,7 @@ class Stage:
         began = time.monotonic()
         self.senders.say("dial")
         limit_s = MEET_LIMIT_S + self.plan.gateways / DIALS_S
-        if not self.senders.wait(lambda: self._met(), limit_s):
+        if not self.senders.wait(self._met, limit_s):
             raise HarnessError(f"the gateways are not all there: {dict(self.senders.counts())}")
         return time.monotonic() - began
 
@@ -194,9 +194,9 @@ class Stage:
         """By the machine's monotonic clock; what the senders show is read meanwhile."""
         self.senders.wait(lambda: time.monotonic() >= moment, moment - time.monotonic())
 
-    def drained(self, load: Load, limit_s: float) -> bool:
+    def drained(self, load: Load) -> bool:
         owed = self.plan.gateways * (load.count + 1)
-        return self.senders.wait(lambda: self.senders.count("held") >= owed, limit_s)
+        return self.senders.wait(lambda: self.senders.count("held") >= owed, load.drain_s)
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def storm(plan: Plan, setting: Setting, load: Load, fault: str, away_s: float) -
         tell(f"all are back after {time.monotonic() - back:.1f} s")
         returning = here.use()
         here.pass_until(began + load.lasts_s)
-        is_drained = here.drained(load, load.drain_s)
+        is_drained = here.drained(load)
         after = here.use()
         sheets, counts = here.senders.report(), here.senders.counts()
         shift = time.time() - time.monotonic()

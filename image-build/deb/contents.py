@@ -18,7 +18,10 @@ DOC = PurePosixPath("usr/share/doc")
 UNITS = PurePosixPath("usr/lib/systemd/system")
 OURS = ("agent", "config", "discipline", "drivers", "wire")
 OF_CENTRE = ("wardlink-centre.service", "wardlink-fleet.service")
-PAGES = ("operate.md", "enrolment.md", "keys.md", "devices.md", "cables.md", "radio.md", "formats.md", "broker.md")
+PAGES = (
+    *("operate.md", "setup.md", "enrolment.md", "keys.md", "codes.md", "page.md", "patients.md", "image.md", "updates.md"),
+    *("devices.md", "cables.md", "radio.md", "formats.md", "broker.md"),
+)
 WHO = "The wardlink authors <packages@wardlink.invalid>"
 MACHINE = PurePosixPath("usr/share/wardlink/machine")  # drop-ins for a machine that is a gateway and nothing else
 

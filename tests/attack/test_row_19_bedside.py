@@ -16,6 +16,7 @@ import pytest
 from agent.binding.words import Unbind
 from agent.page import server
 from tests.attack.long import long
+from tests.attack.test_row_19_pages import answered, status
 from tests.page import beds
 from tests.page.test_page import Somebody
 from tests.page.ward import Bench, bench
@@ -35,17 +36,7 @@ def page() -> Iterator[Bench]:
 
 def said(page: Bench, request: str, *headers: str, host: str = "", body: bytes = b"") -> str:
     lines = [f"{request} HTTP/1.1", f"Host: {host or f'127.0.0.1:{page.port}'}", *headers]
-    with socket.create_connection(("127.0.0.1", page.port), timeout=15) as sock:
-        got = b""
-        with suppress(ConnectionError):
-            sock.sendall("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
-            while data := sock.recv(65536):
-                got += data
-        return got.decode("utf-8", "replace")
-
-
-def status(answer: str) -> int:
-    return int(answer.split(" ", 2)[1]) if answer else 0
+    return answered(("127.0.0.1", page.port), lines, body)
 
 
 def posted(page: Bench, fields: dict[str, str], *headers: str, host: str = "") -> int:

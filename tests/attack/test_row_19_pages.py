@@ -41,8 +41,12 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]
 
 
 def said(centre: tuple[str, int], request: str, *headers: str, host: str = "localhost", body: bytes = b"") -> str:
-    lines = [f"{request} HTTP/1.1", f"Host: {host}", "Connection: close", KNOWN, *headers]
-    with socket.create_connection(centre, timeout=10) as sock:
+    return answered(centre, [f"{request} HTTP/1.1", f"Host: {host}", "Connection: close", KNOWN, *headers], body)
+
+
+def answered(at: tuple[str, int], lines: list[str], body: bytes) -> str:
+    """All that comes back on a connection of its own."""
+    with socket.create_connection(at, timeout=15) as sock:
         got = b""
         with suppress(ConnectionError):  # who asks for too much is hung up on
             sock.sendall("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)

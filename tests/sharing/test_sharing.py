@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from centre.config import Config
+from centre.counts import Counts
+from centre.gate import Gate
+from centre.ingest import Ingest
 from centre.live import Update
+from centre.store.shared import SharedStore
+from centre.subscriber import Subscriber
+from centre.watching import Watching
+from tests.sealed import CATALOGUE, CENTRE, Bedside, block, reading
 from tests.sharing.gateways import SAMPLES, Gateways
 from tests.sharing.rig import Consumer, Verdict, configured, settled
 from tests.system.centre_rig import Broker, until
@@ -68,10 +76,41 @@ def test_four_consumers_store_each_once_and_tell_in_order(tmp_path: Path, broker
             one.stop()
 
 
+def test_what_its_own_consumer_stored_first_is_shown_live(tmp_path: Path, postgres: Postgres) -> None:
+    gateway, fence = Bedside("stored first"), Bedside("fence")
+    counts, url = Counts(), postgres.database()
+    ours, theirs = SharedStore(url, counts), SharedStore(url, counts)
+    theirs.enrol((bed.address, "") for bed in (gateway, fence))
+    theirs.settle()
+    config = Config("mqtt://127.0.0.1:1", str(tmp_path), "c0", "ward", url)
+    subscriber, shown = Subscriber(config, counts), list[Update]()
+    watching = Watching(ours, subscriber, [CENTRE], shown.append, counts)
+    watching.start()
+    try:
+        for bed in (gateway, fence):
+            watching.look(bed.gateway, True)
+        for arrival in (fence.grant(), fence.vital(reading(1))):
+            subscriber.on_watched(arrival)
+        until(lambda: len(shown) == 1)  # so both looks have begun
+        said = [gateway.grant(), gateway.vital(CATALOGUE, reading(2)), gateway.wave(block(0))]
+        gate = Gate({bed.gateway: bed.address.site for bed in (gateway, fence)})
+        Ingest(theirs, gate, [CENTRE], counts).take(said)
+        for arrival in said:
+            subscriber.on_watched(arrival)
+        until(lambda: any(one.blocks for one in shown))
+        assert [one.live for one in shown] == [True, True, True]
+    finally:
+        watching.stop()
+        theirs.close()
+        ours.close()
+
+
 def check_shown(consumer: Consumer, gateways: Gateways) -> None:
     """Whoever looks at a gateway of another consumer sees it too, in order; of our own what was stored is told."""
     others = [bed for bed in gateways.beds if not consumer.store.mine(bed.gateway)]
     assert others
+    last = SAMPLES * (BEATS - 1)
+    until(lambda: sum(run.first == last for one in consumer.shown for run in one.samples) >= 2 * len(others))
     assert {one.gateway for one in consumer.shown} == {bed.gateway for bed in others}
     for bed in others:
         mine = [one for one in consumer.shown if one.gateway == bed.gateway]

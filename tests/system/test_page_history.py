@@ -11,14 +11,12 @@ import pytest
 
 from agent.lab.browser import Page, browser
 from centre.rows import Gap
+from tests.page.looked_at import violations
 from tests.system.page_source import BOOT_UTC, EPOCH, ecg_mv, run, stream
 from tests.system.test_page import SECOND, Ward, served
 from wire.records import MarkAt
 
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 AXE = Path(os.environ.get("AXE", Path(__file__).parents[1] / "page/tools/node_modules/axe-core/axe.min.js"))
-_AXE = """axe.run(document, {runOnly: {type: 'tag', values: %s}, resultTypes: ['violations']})
-  .then((found) => found.violations.map((one) => one.id + ': ' + one.nodes.map((node) => node.html).join(' ')))"""
 LANE = "document.querySelector('#lanes .strip')"
 
 
@@ -72,8 +70,7 @@ def windowed(page: Page, seconds: int) -> None:
 def wrong(page: Page) -> list[str]:
     if not AXE.exists():
         pytest.skip("axe-core is missing: npm ci in tests/page/tools, or AXE=path")
-    page.ask(AXE.read_text("utf-8") + "; true")
-    return list(page.ask(_AXE % json.dumps(RULES)))
+    return violations(page, AXE.read_text("utf-8"))
 
 
 def test_a_window_of_the_past_is_said_to_be_one_and_live_returns(page: Page, ward: Ward) -> None:

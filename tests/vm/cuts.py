@@ -23,6 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,11 +81,8 @@ class Player:
         return self.began + self.tale.due_s(self.number)
 
     def speak(self) -> None:
-        try:
+        with suppress(BlockingIOError, BrokenPipeError):  # nobody listens
             os.write(self.ours, self.tale.piece(self.number))
-        except (BlockingIOError, BrokenPipeError):
-            self.number += 1  # nobody listens
-            return
         self.number += 1
 
 
