@@ -19,7 +19,17 @@ UNITS = PurePosixPath("usr/lib/systemd/system")
 OURS = ("agent", "config", "discipline", "drivers", "wire")
 OF_CENTRE = ("wardlink-centre.service", "wardlink-fleet.service")
 PAGES = (
-    *("operate.md", "setup.md", "enrolment.md", "keys.md", "codes.md", "page.md", "patients.md", "image.md", "updates.md"),
+    *(
+        "operate.md",
+        "setup.md",
+        "enrolment.md",
+        "keys.md",
+        "codes.md",
+        "page.md",
+        "patients.md",
+        "image.md",
+        "updates.md",
+    ),
     *("devices.md", "cables.md", "radio.md", "formats.md", "broker.md"),
 )
 WHO = "The wardlink authors <packages@wardlink.invalid>"
