@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tests.system.test_store import postgres, url  # noqa: F401 - fixtures
+from sqlalchemy import func, select
+
+from centre.store.shared import SharedStore
+from tests.system.test_store import Postgres, postgres, url  # noqa: F401 - fixtures
 from tests.unit.test_web_history import ANCHOR, SECOND, UTC, Kept
 from wire import records
 
@@ -35,4 +38,21 @@ def test_a_window_is_the_same_of_both(url: str) -> None:  # noqa: F811
     found = kept.store.outlines.bound("gw-a1", 3, 6, 60 * SECOND)
     assert [one[2] for one in found] == ["p5", "p9"]
     assert kept.store.outlines.bound("gw-a1", 4, 0, 1) == []
+    kept.store.close()
+
+
+def test_of_several_consumers_one_drafts_at_a_time(postgres: Postgres) -> None:  # noqa: F811
+    address = postgres.database()
+    kept = Kept(address)
+    kept.begin(3, ANCHOR)
+    kept.waves(3, 0, range(20))
+    kept.say(3, records.NumericAt(5, 2, Decimal(97)))
+    store, later = SharedStore(address), 1 << 60
+    outlines = store.outlines
+    with kept.store.engine.connect() as another:
+        another.execute(select(func.pg_advisory_lock(0x776C03, 0)))
+        assert (outlines.draft(later), outlines.draft_trends(later)) == (0, 0)
+        another.execute(select(func.pg_advisory_unlock(0x776C03, 0)))
+    assert (outlines.draft(later) > 0, outlines.draft_trends(later)) == (True, 1)
+    store.close()
     kept.store.close()
