@@ -144,7 +144,7 @@ class SharedStore(Store):
         if self.mine(gateway):
             return super().summary(gateway)
         with self._reading() as connection:
-            return self._standings(connection).get(gateway, Standing()).summary
+            return self._standing_of(connection, gateway).summary
 
     def address(self, gateway: str) -> Address | None:
         """Where a gateway is; None where it is not known."""
@@ -185,6 +185,13 @@ class SharedStore(Store):
         told = {names[row["gw"]]: _told(row) for row in connection.execute(select(STANDING)).mappings()}
         own = super()._standings(connection)
         return told | {gateway: one for gateway, one in own.items() if self.mine(gateway)}
+
+    def _standing_of(self, connection: Connection, gateway: str) -> Standing:
+        if self.mine(gateway):
+            return super()._standing_of(connection, gateway)
+        here = select(STANDING).where(STANDING.c.gw == self._known(connection, gateway))
+        row = connection.execute(here).mappings().first()
+        return Standing() if row is None else _told(row)
 
     def _of(self, gateway: str) -> int:
         if gateway not in self._numbers:  # another consumer may have met it

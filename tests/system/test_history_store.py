@@ -50,6 +50,7 @@ def test_of_several_consumers_one_drafts_at_a_time(postgres: Postgres) -> None: 
     kept.say(3, records.NumericAt(5, 2, Decimal(97)))
     store, later = SharedStore(address), 1 << 60
     outlines = store.outlines
+    assert [store.bed("gw-a1")] == store.beds(), "and of another consumer's gateway as much is known"
     with kept.store.engine.connect() as another:
         another.execute(select(func.pg_advisory_lock(0x776C03, 0)))
         assert (outlines.draft(later), outlines.draft_trends(later)) == (0, 0)
