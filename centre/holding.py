@@ -58,7 +58,8 @@ class Holds:
             yield 0, EVER
         for n, one in enumerate(said):
             if (hold.pseudonym and one.pseudonym == hold.pseudonym) or (hold.bed and one.bed == hold.bed):
-                following = said[n + 1].since if n + 1 < len(said) else None
+                open_ended = (other.since for other in said[n + 1 :] if other.until is None)
+                following = next((since for since in open_ended if since > one.since), None)
                 until = max(filter(None, (one.until, following)), default=None)
                 first = _t(one.since, place[1], 0)
                 last = EVER if until is None else _t(until, place[1], EVER)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from centre import clock, deeds
 from centre.config import Keep
 from centre.counts import Counts
 from centre.retention import Removed, Retention
+from centre.store.engine import alone, said
 
 EVERY_S = 3600.0
 PAUSE_S = 0.02  # between pieces: whoever stores what comes goes first
@@ -47,7 +48,7 @@ class Keeping:
                     self._counts.add(f"removed_{one.kind}", one.rows)
                     self._counts.add("removed_bytes", one.size)
             except SQLAlchemyError as error:
-                _LOG.warning("retention waits: %s", str(error).splitlines()[0])
+                _LOG.warning("retention waits: %s hint=%s", said(error), said(error).hint)
             self._ending.wait(EVERY_S)
 
 
@@ -58,27 +59,10 @@ def removed(
     utc = clock.utc_us()
     signs = partial(_signed, signer, utc)
     opens: Callable[[], AbstractContextManager[Connection]] = engine.connect if dry else engine.begin
-    with _alone(engine) as is_alone:
+    with engine.connect() as connection, alone(connection, REMOVE_LOCK) as is_alone:
         if is_alone:
             yield from Retention(keep, opens, signs, utc, dry=dry, pause=pause).run()
 
 
 def _signed(signer: Ed25519PrivateKey, utc: int, connection: Connection, what: str, detail: dict[str, str]) -> None:
     deeds.sign(connection, signer, utc, what, detail)
-
-
-@contextmanager
-def _alone(engine: Engine) -> Iterator[bool]:
-    """Whether no other process of this database removes; SQLite lets one write at a time anyway."""
-    if engine.dialect.name != "postgresql":
-        yield True
-        return
-    lock = {"lock": REMOVE_LOCK}
-    with engine.connect() as connection:
-        got = bool(connection.execute(text("SELECT pg_try_advisory_lock(:lock, 0)"), lock).scalar())
-        connection.commit()
-        try:
-            yield got
-        finally:
-            if got:
-                connection.execute(text("SELECT pg_advisory_unlock(:lock, 0)"), lock)

@@ -17,7 +17,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from centre.config import Keep
-from centre.holding import Holds
+from centre.holding import EVER, Holds
 from centre.store import books, removing
 from centre.store.removing import Bounds, Day, Place, Took
 from wire.topics import Class
@@ -71,7 +71,7 @@ class Retention:
 
     def _epoch(self, gateway: str, place: Place, kind: str, before: int, holds: Holds) -> Iterator[Removed]:
         total: Counter[str] = Counter()
-        first, last = 1 << 62, 0
+        first, last = EVER, 0
         for took in self._pieces(gateway, place, kind, before, holds):
             total.update(rows=took.rows, size=took.size)
             first, last = min(first, took.first), max(last, took.last)
@@ -90,7 +90,7 @@ class Retention:
             held = holds.of(connection, gateway, place, came)
             bands = removing.bands(connection, place) if kind == "waves" else []
         fresh = [first for first, _, received in came if received >= before]
-        bounds = Bounds(min(fresh, default=1 << 62), tuple(held))
+        bounds = Bounds(min(fresh, default=EVER), tuple(held))
         if kind == "waves":
             for band in bands:
                 yield from self._steps(partial(removing.blocks, place=place, band=band, bounds=bounds, day=self._day))

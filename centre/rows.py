@@ -245,7 +245,7 @@ class Banded:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """From `t` on: whose bed this was, as it was said. `pseudonym` is empty where nobody is bound."""
+    """From `t` on: whose bed this was, all corrections made. `pseudonym` is empty where nobody is bound."""
 
     t: int
     method: str
@@ -263,3 +263,6 @@ class Bound:
     def person(self) -> tuple[str, ...]:
         """Who, and how surely."""
         return (self.method, self.status, self.performer, self.pseudonym)
+
+
+NOBODY = Bound(0, "none", "unvalidated", "", "", "")

@@ -21,7 +21,6 @@ from centre.web.covering import Hole, causes
 T_END = 1 << 52
 SEGMENTS_LIMIT_COUNT = 100_000
 PROVEN = ("validated", "corrected")
-NOBODY = rows.Bound(0, "none", "unvalidated", "", "", "")
 
 
 class RefusedError(Exception):
@@ -159,7 +158,7 @@ def _span(mapping: Mapping, wish: Wish) -> tuple[int, int]:
 def _spells(bound: list[rows.Bound], span: tuple[int, int]) -> Iterator[tuple[rows.Bound, int, int]]:
     """Who was at the bed, with the t of `span` from and up to which. Another bed alone is not another person."""
     said: list[rows.Bound] = []
-    for one in [NOBODY, *bound]:
+    for one in [rows.NOBODY, *bound]:
         if said and said[-1].person == one.person:
             said[-1] = replace(one, t=said[-1].t)
         else:

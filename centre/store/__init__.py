@@ -207,10 +207,19 @@ class Store(Readable):
         with self._reading() as connection:
             return read.beds(connection, self._standings(connection))
 
+    def bed(self, gateway: str) -> rows.Bed | None:
+        """One of them; None where it is not known."""
+        with self._reading() as connection:
+            return read.bed(connection, gateway, self._standing_of(connection, gateway))
+
     def _standings(self, _connection: Connection) -> dict[str, Standing]:
         """Of every gateway of which something is held, or known to be missing."""
         with self._lock:
             return {gateway: self._standing(gateway) for gateway in self._ledger.gateways()}
+
+    def _standing_of(self, _connection: Connection, gateway: str) -> Standing:
+        with self._lock:
+            return self._standing(gateway)
 
     def _standing(self, gateway: str) -> Standing:
         unproven = self._ledger.listable(gateway) - self._proofs.proven(gateway)

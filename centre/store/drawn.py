@@ -12,9 +12,11 @@ from sqlalchemy import Connection, bindparam, select
 from centre.outline import Ends
 from centre.placing import Ends as Times
 from centre.store import outlines, read, schema, trend_outlines, trends, waves
+from centre.store.engine import alone
 from centre.trend import Trend
 from centre.whose import Chart
 
+DRAFT_LOCK = 0x776C03  # one drafts at a time: two could put an older outline in the place of a newer one
 DRAFT_LIMIT_ROWS = 96  # of one transaction
 DRAFT_LIMIT_TRENDS = 16  # each has some thousand readings
 _k = schema.BLOCK.c
@@ -42,24 +44,24 @@ class Outlines:
 
     def draft(self, now_us: int) -> int:
         """Make anew what came to rest; how many stretches."""
-        with self._reading() as connection:
-            found = outlines.changed(connection, now_us, DRAFT_LIMIT_ROWS)
+        with self._reading() as connection, alone(connection, DRAFT_LOCK) as is_alone:
+            found = outlines.changed(connection, now_us, DRAFT_LIMIT_ROWS) if is_alone else []
             made = [(one, outlines.fine(connection, one)) for one in found]
-        if made:
-            with self._writing() as connection:  # short: whoever stores what comes waits for it
-                for one, fine in made:
-                    outlines.keep(connection, one, fine)
+            if made:
+                with self._writing() as writing:  # short: whoever stores what comes waits for it
+                    for one, fine in made:
+                        outlines.keep(writing, one, fine)
         return len(found)
 
     def draft_trends(self, now_us: int) -> int:
         """The same of readings."""
-        with self._reading() as connection:
-            found = trend_outlines.changed(connection, now_us, DRAFT_LIMIT_TRENDS)
+        with self._reading() as connection, alone(connection, DRAFT_LOCK) as is_alone:
+            found = trend_outlines.changed(connection, now_us, DRAFT_LIMIT_TRENDS) if is_alone else []
             made = [(one, trends.drafts(connection, one)) for one in found]
-        if made:
-            with self._writing() as connection:
-                for one, drafts in made:
-                    trend_outlines.keep(connection, one, drafts)
+            if made:
+                with self._writing() as writing:
+                    for one, drafts in made:
+                        trend_outlines.keep(writing, one, drafts)
         return len(found)
 
     def index_at(self, gateway: str, epoch: int, stream: int, t: int, first: int, last: int) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, func, insert, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from centre.store import hyper, trend_outlines
@@ -39,6 +41,21 @@ def open_engine(url: str) -> Engine:
         engine.dispose()
         raise said(error) from error
     return engine
+
+
+@contextmanager
+def alone(connection: Connection, lock: int) -> Iterator[bool]:
+    """Whether no other process of this database is within the same lock. In a file there is one that writes anyway."""
+    if connection.dialect.name != "postgresql":
+        yield True
+        return
+    got = bool(connection.execute(select(func.pg_try_advisory_lock(lock, 0))).scalar())
+    connection.commit()
+    try:
+        yield got
+    finally:
+        if got:
+            connection.execute(select(func.pg_advisory_unlock(lock, 0)))
 
 
 def said(error: SQLAlchemyError) -> StoreError:

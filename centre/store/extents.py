@@ -5,13 +5,15 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, select
 
 from centre import rows
 from centre.pace import Row
-from centre.store import schema
+from centre.store import read, schema
+from centre.whose import Chart
 from wire import codec
 from wire.records import MarkAt
 
@@ -85,12 +87,21 @@ def parts(arrivals: Iterable[Iterator[Came]], starts: list[int]) -> dict[int, Ro
 
 
 def bound(connection: Connection, gw: int, epoch: int) -> list[rows.Bound]:
-    """Who was at the bed, by t: what was said once, and each change."""
-    a = schema.ASSOCIATION.c
-    wanted = select(schema.ASSOCIATION).where(a.gw == gw, a.epoch == epoch).order_by(a.t, a.seq, a.item)
+    """Who was at the bed, by t, all corrections made: each change once.
+
+    What an earlier epoch said without an end does not go on into this one.
+    """
+    said = [one for one in read.associations(connection, gw) if one.until is not None or one.since[0] == epoch]
     found: list[rows.Bound] = []
-    for r in connection.execute(wanted).mappings():
-        one = rows.Bound(r["t"], r["method"], r["status"], r["performer"], r["pseudonym"], r["bed"])
-        if not found or found[-1].who != one.who:
-            found.append(one)
-    return found
+    end = (epoch, 0)
+    for span in Chart(said).spans:
+        if span.since[0] > epoch or (span.until is not None and span.until <= (epoch, 0)):
+            continue
+        begin = max(span.since, (epoch, 0))
+        if end < begin:
+            found.append(replace(rows.NOBODY, t=end[1]))
+        found.append(rows.Bound(begin[1], span.method, span.status, span.performer, span.pseudonym, span.bed))
+        end = span.until or (epoch + 1, 0)
+    if end[0] == epoch:
+        found.append(replace(rows.NOBODY, t=end[1]))
+    return [one for n, one in enumerate(found) if one.who != (found[n - 1] if n else rows.NOBODY).who]

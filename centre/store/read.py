@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, and_, func, select, tuple_
 
 from centre import mapping, rows
-from centre.ledger import Standing, Summary
+from centre.ledger import Standing
 from centre.store import schema
 from centre.store.proofs import conflicts
 from wire.topics import Class
@@ -21,37 +20,40 @@ RADIO_PORT = "ble "
 _NOTHING = ("none", "unvalidated", "", "")
 
 
-def beds(
-    connection: Connection,
-    standings: Mapping[str, Standing],
-) -> list[rows.Bed]:
+def beds(connection: Connection, standings: Mapping[str, Standing]) -> list[rows.Bed]:
     """All gateways, by site and bed."""
-    found = []
-    for row in connection.execute(select(schema.GATEWAY)).mappings():
-        stands = standings.get(row["gateway"], Standing())
-        bed = _bed(connection, row, stands.summary, stands.newest)
-        apart = conflicts(connection, row["gw"])
-        found.append(replace(bed, unproven=stands.unproven, refuted=stands.refuted, conflicts=apart))
-    return sorted(found, key=lambda bed: (bed.site, bed.bed, bed.gateway))
+    found = connection.execute(select(schema.GATEWAY)).mappings()
+    told = [_bed(connection, row, standings.get(row["gateway"], Standing())) for row in found]
+    return sorted(told, key=lambda bed: (bed.site, bed.bed, bed.gateway))
 
 
-def _bed(connection: Connection, row: RowMapping, summary: Summary, epoch: int) -> rows.Bed:
+def bed(connection: Connection, gateway: str, stands: Standing) -> rows.Bed | None:
+    """One gateway; None where it is not known."""
+    here = select(schema.GATEWAY).where(schema.GATEWAY.c.gateway == gateway)
+    row = connection.execute(here).mappings().first()
+    return None if row is None else _bed(connection, row, stands)
+
+
+def _bed(connection: Connection, row: RowMapping, stands: Standing) -> rows.Bed:
     method, status, pseudonym, bed = _association(connection, row["gw"])
-    error, source = _clock(connection, row["gw"], epoch)
+    error, source = _clock(connection, row["gw"], stands.newest)
     return rows.Bed(
         site=row["site"],
         gateway=row["gateway"],
         bed=bed or row["bed"],
         online=row["online"],
         heard_utc=row["heard_utc"],
-        epoch=epoch,
+        epoch=stands.newest,
         method=method,
         status=status,
         pseudonym=pseudonym,
-        missing=summary.missing,
-        lost=summary.lost,
-        duplicates=summary.duplicates,
+        missing=stands.summary.missing,
+        lost=stands.summary.lost,
+        duplicates=stands.summary.duplicates,
         rooms=_rooms(connection, row["gw"]),
+        unproven=stands.unproven,
+        refuted=stands.refuted,
+        conflicts=conflicts(connection, row["gw"]),
         error=error,
         source=source,
     )

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, 
 
 from centre.store import outlines, schema, trend_outlines
 from centre.store.keeping_schema import LET_GO
+from centre.store.spread import STRETCH_US
 from wire.topics import Class
 
 CHUNK_LIMIT_ROWS = 1000
@@ -84,7 +85,7 @@ def readings(connection: Connection, place: Place, bounds: Bounds, at: int, day:
         return Took()
     if begin > first:  # it is held
         return Took(end=begin)
-    end = min(bounds.until(begin), begin + 900_000_000)
+    end = min(bounds.until(begin), begin + STRETCH_US)
     within = (*here, n.t >= begin, n.t < end)
     size = func.coalesce(func.sum(func.length(n.value)), 0)
     found = connection.execute(
@@ -113,8 +114,9 @@ def blocks(
     found = connection.execute(wanted.order_by(b.first, b.seq).limit(CHUNK_LIMIT_ROWS)).all()
     past = [row for row in found if row.came < bounds.horizon]
     gone = [row for row in past if bounds.after(row.came) == row.came]
+    end = found[-1].first + 1 if len(past) == CHUNK_LIMIT_ROWS else None
     if not gone:
-        return Took(end=found[-1].first + 1 if len(past) == CHUNK_LIMIT_ROWS else None)
+        return Took(end=end)
     if not dry:
         _delete_blocks(connection, here, gone)
         for stream in range(band[0], band[0] + band[1]):
@@ -122,7 +124,6 @@ def blocks(
                 _say(connection, place, (stream, *run), day, is_wave=True)
         place_of = {"gw": place[0], "epoch": place[1], "stream": band[0], "rows": band[1]}
         outlines.mark(connection, [{**place_of, "first": row.first, "count": row.samples} for row in gone], 0)
-    end = found[-1].first + 1 if len(past) == len(found) == CHUNK_LIMIT_ROWS else None
     times = [row.came for row in gone]
     return Took(len(gone), sum(row.size for row in gone), min(times), max(times), end)
 
@@ -209,7 +210,6 @@ def _say(connection: Connection, place: Place, lost: tuple[int, int, int, int], 
 
 def _let_go(connection: Connection, key: dict[str, int], first: int, last: int) -> None:
     """As one range with the one before it."""
-    table = LET_GO
-    grown = update(table).filter_by(**key).where(table.c.last == first - 1).values(last=last)
+    grown = update(LET_GO).filter_by(**key).where(LET_GO.c.last == first - 1).values(last=last)
     if not connection.execute(grown).rowcount:
-        connection.execute(insert(table).values(**key, first=first, last=last))
+        connection.execute(insert(LET_GO).values(**key, first=first, last=last))

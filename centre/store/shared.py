@@ -8,7 +8,7 @@ write for a gateway that another has. No clock decides anything. ADR 31.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
 from sqlalchemy import Connection, RowMapping, select, text
@@ -24,7 +24,7 @@ from centre.store.entry import Batch, Entry
 from centre.store.handing import SLOTS_COUNT, STANDING, Handed, slot_of
 from wire.topics import Address
 
-SLOT_LOCK, MEMBER_LOCK, DRAFT_LOCK = 0x776C01, 0x776C02, 0x776C03
+SLOT_LOCK, MEMBER_LOCK = 0x776C01, 0x776C02  # 03 and 04: centre/store/drawn.py, centre/keeping.py
 FROZEN_LIMIT_S = 30  # a consumer that says nothing so long loses its slots (PostgreSQL 14 and later)
 _DEAD_LIMIT = ("tcp_keepalives_idle = 5", "tcp_keepalives_interval = 2", "tcp_keepalives_count = 3")
 _MEMBERS = """SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = :lock AND objsubid = 2 AND granted
@@ -51,7 +51,7 @@ class SharedStore(Store):
         self._changed: set[str] = set()
         self._gone: set[str] = set()  # lost with the connection, to be told at the next settling
         super().__init__(url, counts)
-        self.outlines = _OneDrafts(self._reading, self._apart, self._of)
+        self.outlines = Outlines(self._reading, self._apart, self._of)
 
     def _load(self, connection: Connection) -> None:
         """Nothing is ours yet."""
@@ -144,7 +144,7 @@ class SharedStore(Store):
         if self.mine(gateway):
             return super().summary(gateway)
         with self._reading() as connection:
-            return self._standings(connection).get(gateway, Standing()).summary
+            return self._standing_of(connection, gateway).summary
 
     def address(self, gateway: str) -> Address | None:
         """Where a gateway is; None where it is not known."""
@@ -185,6 +185,13 @@ class SharedStore(Store):
         told = {names[row["gw"]]: _told(row) for row in connection.execute(select(STANDING)).mappings()}
         own = super()._standings(connection)
         return told | {gateway: one for gateway, one in own.items() if self.mine(gateway)}
+
+    def _standing_of(self, connection: Connection, gateway: str) -> Standing:
+        if self.mine(gateway):
+            return super()._standing_of(connection, gateway)
+        here = select(STANDING).where(STANDING.c.gw == self._known(connection, gateway))
+        row = connection.execute(here).mappings().first()
+        return Standing() if row is None else _told(row)
 
     def _of(self, gateway: str) -> int:
         if gateway not in self._numbers:  # another consumer may have met it
@@ -254,28 +261,9 @@ class SharedStore(Store):
             self.let_go()
             raise said(error) from error
 
-    @contextmanager
-    def _apart(self) -> Iterator[Connection]:
+    def _apart(self) -> AbstractContextManager[Connection]:
         """A transaction that is no gateway's."""
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise said(error) from error
-
-
-class _OneDrafts(Outlines):
-    """Of all consumers one drafts at a time: two could put an older outline in the place of a newer one."""
-
-    def draft(self, now_us: int) -> int:
-        with self._reading() as connection:
-            lock = {"lock": DRAFT_LOCK}
-            if not connection.execute(text("SELECT pg_try_advisory_lock(:lock, 0)"), lock).scalar():
-                return 0
-            try:
-                return super().draft(now_us)
-            finally:
-                connection.execute(text("SELECT pg_advisory_unlock(:lock, 0)"), lock)
+        return super()._writing()
 
 
 def _row(number: int, one: Standing) -> dict[str, int]:

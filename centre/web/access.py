@@ -50,7 +50,8 @@ class Access:
         return router
 
     def _site_of(self, gateway: str) -> str | None:
-        return next((bed.site for bed in self._store.beds() if bed.gateway == gateway), None)
+        bed = self._store.bed(gateway)
+        return None if bed is None else bed.site
 
 
 def make_access(config: Config, signer: Ed25519PrivateKey, store: Store) -> Access:

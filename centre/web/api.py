@@ -63,6 +63,13 @@ class NotThereError(Exception):
         self.hint = hint
 
 
+def bed_of(store: Store, gateway: str) -> rows.Bed:
+    """Raises NotThereError."""
+    if (bed := store.bed(gateway)) is None:
+        raise NotThereError(f"no bed has the gateway {gateway}", "see /api/beds")
+    return bed
+
+
 class Interface:
     """One method per path. `now` is the centre's clock in microseconds since 1970."""
 
@@ -99,7 +106,7 @@ class Interface:
 
     def streams(self, gateway: GatewayPath, epoch: EpochAsked = None) -> models.Streams:
         """What the integers and readings of an epoch mean, and which device said them."""
-        self._bed(gateway)
+        bed_of(self._store, gateway)
         found = sorted(self._store.streams(gateway, epoch), key=lambda s: s.stream)
         return models.Streams(
             now=self._now(),
@@ -146,7 +153,7 @@ class Interface:
 
     def _around(self, gateway: str, epoch: int, patient: str, status: list[Status]) -> Around:
         """Raises NotThereError."""
-        self._bed(gateway)
+        bed_of(self._store, gateway)
         gaps = self._store.gaps(gateway, epoch)
         return Around(gaps, self._mapping(gateway, epoch), self._asked(gateway, patient, status))
 
@@ -227,19 +234,19 @@ class Interface:
 
     def patients(self, gateway: GatewayPath) -> Patients:
         """Who lay in this bed, by pseudonym, and how sure that is. What was corrected is as it was corrected."""
-        self._bed(gateway)
+        bed_of(self._store, gateway)
         dated = cache(partial(self._mapping, gateway))
         spans = Chart(self._store.associations(gateway)).spans
         return Patients(now=self._now(), gateway=gateway, patients=[span(one, dated) for one in spans])
 
     def device(self, gateway: GatewayPath) -> fhir.Device:
         """FHIR R4 Device with MDC_TIME_SYNC_PROTOCOL and MDC_TIME_SYNC_ACCURACY, as HL7 PHD has it of a gateway."""
-        bed = self._bed(gateway)
+        bed = bed_of(self._store, gateway)
         return fhir.device(gateway, bed.source, bed.error)
 
     def ledger(self, gateway: GatewayPath, epoch: EpochAsked = None) -> models.Ledger:
         """Envelopes of all epochs, and the declared gaps of one."""
-        bed = self._bed(gateway)
+        bed = bed_of(self._store, gateway)
         asked = epoch if epoch is not None else next((s.epoch for s in self._store.streams(gateway)), None)
         mapping = Mapping([]) if asked is None else self._mapping(gateway, asked)
         gaps = [] if asked is None else sorted(self._store.gaps(gateway, asked), key=lambda g: g.t)
@@ -271,12 +278,6 @@ class Interface:
             counts |= {**self._store.counters(), **self._store.standing()}
         return PlainTextResponse("".join(f"wardlink_centre_{name} {value}\n" for name, value in sorted(counts.items())))
 
-    def _bed(self, gateway: str) -> rows.Bed:
-        for bed in self._store.beds():
-            if bed.gateway == gateway:
-                return bed
-        raise NotThereError(f"no bed has the gateway {gateway}", "see /api/beds")
-
     def _asked(self, gateway: str, patient: str, statuses: list[Status]) -> Asked:
         return Asked(lambda: self._store.associations(gateway), patient, statuses)
 
@@ -284,11 +285,10 @@ class Interface:
         return mapping_of(epoch, self._store.datings(gateway, epoch))
 
     def _epoch(self, gateway: str, epoch: int | None) -> int:
-        self._bed(gateway)
+        bed_of(self._store, gateway)
         if epoch is not None:
             return epoch
-        streams = self._store.streams(gateway)
-        if not streams:
+        if not (streams := self._store.streams(gateway)):
             raise NotThereError(f"{gateway} has said no catalogue yet", "ask again once a device is connected")
         return streams[0].epoch
 

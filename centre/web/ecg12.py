@@ -13,7 +13,7 @@ from pydantic import Field
 from centre import ecg, placing, rows
 from centre.ecg import Lead, Part, Run, Sheet
 from centre.web import covering, drawing
-from centre.web.api import PROBLEMS, GatewayPath, NotThereError
+from centre.web.api import PROBLEMS, GatewayPath, NotThereError, bed_of
 from centre.web.drawing import Window
 from centre.web.epochs import Dated, within
 from centre.web.history import Drawn
@@ -104,7 +104,7 @@ class Ecg12:
 
     def ecg(self, gateway: GatewayPath, at: At) -> Ecg:
         """As the device sent them; a lead that it did not send is empty. Epochs without a clock have no such time."""
-        bed, found = self._bed(gateway), self._found(gateway, at)
+        bed, found = bed_of(self._store, gateway), self._found(gateway, at)
         return Ecg(
             now=self._now(),
             gateway=gateway,
@@ -124,7 +124,7 @@ class Ecg12:
         """One page, A4 landscape: print it at 100 %."""
         from centre import sheet  # noqa: PLC0415 - the library takes memory that a centre without prints need not have
 
-        bed, found = self._bed(gateway), self._found(gateway, at)
+        bed, found = bed_of(self._store, gateway), self._found(gateway, at)
         error = found.dated.error
         said = Sheet(
             leads=found.leads,
@@ -140,12 +140,6 @@ class Ecg12:
         return Response(
             sheet.pdf(said), media_type=PDF, headers={"Content-Disposition": f'attachment; filename="{name}"'}
         )
-
-    def _bed(self, gateway: str) -> rows.Bed:
-        for bed in self._store.beds():
-            if bed.gateway == gateway:
-                return bed
-        raise NotThereError(f"no bed has the gateway {gateway}", "see /api/beds")
 
     def _found(self, gateway: str, at: int) -> _Found:
         """Of the device with the most leads then: leads of two devices never make one ECG."""

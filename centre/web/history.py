@@ -11,7 +11,7 @@ from centre import placing, rows
 from centre.store.drawn import Outlines
 from centre.trend import Trend
 from centre.web import past, telling
-from centre.web.api import PROBLEMS, GatewayPath, NotThereError
+from centre.web.api import PROBLEMS, GatewayPath, bed_of
 from centre.web.drawing import Window, dated, waves_of
 from centre.web.epochs import Dated, within
 from centre.web.plain import plain
@@ -53,8 +53,7 @@ class History:
         self, gateway: GatewayPath, first: From, last: To, columns: Columns = 1500, numerics: Numerics = True
     ) -> past.Past:
         """Least and greatest of each column, with what is missing. Who wants samples asks /samples by the indices."""
-        if not any(bed.gateway == gateway for bed in self._store.beds()):
-            raise NotThereError(f"no bed has the gateway {gateway}", "see /api/beds")
+        bed_of(self._store, gateway)
         stop = min(max(last, first + WINDOW_LEAST_US), first + WINDOW_LIMIT_US)
         window = Window(first, stop, columns)
         known, left_out = within(self._store, gateway, window)

@@ -1,4 +1,4 @@
-"""Types of `/history`: what a window of hours looked like."""
+"""Types of `/history`, what a window of hours looked like, and of the ranges that its reader may then ask for."""
 
 from __future__ import annotations
 

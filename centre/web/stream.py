@@ -65,7 +65,7 @@ class Socket:
         await socket.accept()
         gateway = str(socket.path_params["gateway"])
         try:
-            bed = await to_thread.run_sync(self._bed, gateway)
+            bed = await to_thread.run_sync(self._store.bed, gateway)
         except StoreError:
             await socket.close(_STORE_FAILED, "the store does not answer")
             return
@@ -101,9 +101,6 @@ class Socket:
         except StoreError:
             await socket.close(_STORE_FAILED, "the store does not answer")
 
-    def _bed(self, gateway: str) -> rows.Bed | None:
-        return next((bed for bed in self._store.beds() if bed.gateway == gateway), None)
-
 
 class Teller:
     """Turns updates of one bed into what the socket says; keeps the mapping of the epoch it met last."""
@@ -124,7 +121,7 @@ class Teller:
         if 0 <= now - self._asked < PRESENCE_SECONDS * 1_000_000:
             return None
         self._asked = now
-        self._bed = next((b for b in self._store.beds() if b.gateway == self._bed.gateway), self._bed)
+        self._bed = self._store.bed(self._bed.gateway) or self._bed
         return self.presence()
 
     def update(self, update: Update) -> models.UpdateSaid:

@@ -66,6 +66,9 @@ class Memory:
     def beds(self) -> list[rows.Bed]:
         return list(self.known.values())
 
+    def bed(self, gateway: str) -> rows.Bed | None:
+        return self.known.get(gateway)
+
     def streams(self, gateway: str, epoch: int | None = None) -> list[rows.Stream]:
         mine = [s for s in self.catalogue if s.gateway == gateway]
         asked = max((s.epoch for s in mine), default=0) if epoch is None else epoch

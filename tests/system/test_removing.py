@@ -146,6 +146,20 @@ def test_what_is_held_stays(scene: Scene, hold: dict[str, object], kept: list[in
         assert "evidence" not in told
 
 
+def test_a_correction_of_an_earlier_minute_ends_no_hold(scene: Scene) -> None:
+    """It was said next, and is of another time: the patient's time goes on."""
+    span = ((1, 0), (1, 60_000_000))
+    late = Association(2 * QUARTER_US - 5, "scan", "corrected", "n", "p", "b", *span)
+    scene.take(RECEIVED, scene.bedside.vital(late))
+    scene.take(RECEIVED, scene.bedside.vital(reading(2 * QUARTER_US - 4, "7")))
+    with scene.store.engine.begin() as connection:
+        words = {"gateway": "", "bed": "", "pseudonym": "p-1", "reason": "a court asked", "said": 1}
+        connection.execute(insert(HOLD).values(words))
+    scene.remove(Keep(readings_days=30))
+    assert sorted(set(scene.times())) == [1, 2, 3]
+    assert scene.times().count(1) == 11
+
+
 def test_what_no_manifest_proves_keeps_its_hash(scene: Scene) -> None:
     scene.take(RECEIVED, scene.bedside.vital(BOUND))
     scene.remove(Keep(envelopes_days=30))

@@ -123,6 +123,8 @@ def test_records_come_back_as_they_were_said(opened: Callable[[], Store]) -> Non
     fill(store, bedside, bedside.grant(), bedside.vital(*said))
     again = opened()
     assert again.beds() == store.beds()
+    assert [store.bed(bed.gateway) for bed in store.beds()] == store.beds()
+    assert store.bed("nobody") is None
     assert list(again.datings(gateway, 1)[-1].anchors) == [
         rows.Anchored(1, 3, RECEIVED, 250, "ntp"),
         rows.Anchored(1, 4, RECEIVED + 1, None, "none"),
